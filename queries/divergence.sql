@@ -1,0 +1,293 @@
+-- Where institutions and retail investors disagree; the definition is in repo/repositories/divergence.py.
+
+-- name: ranking(as_of, source, recent_from, before_from, limit)
+-- record_class: Divergence
+-- Every ticker with a flow and a change of interest as known on as_of, by divergence, greatest first,
+-- then symbol, for divergence.ranking(). The recent window is from recent_from to as_of, the one before
+-- it from before_from to the day before recent_from. All sums are of integers, and every quotient is
+-- one division, so that both engines give the same bits. The two "fits" columns make a number that the
+-- engines would treat differently a sum past 64 bits, which is an error on both: a product of 9e18 or
+-- more, and a quotient of closes that is 0 or infinite.
+-- Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey.
+WITH newest AS MATERIALIZED (
+    SELECT MAX(h.quarter_end) AS quarter_end
+    FROM institutional_holdings AS h
+    WHERE
+        h.quarter_end <= CAST(:as_of AS date)
+        AND h.filing_date <= CAST(:as_of AS date)
+),
+
+previous AS MATERIALIZED (
+    SELECT MAX(h.quarter_end) AS quarter_end
+    FROM institutional_holdings AS h
+    WHERE
+        h.quarter_end < (SELECT n.quarter_end AS quarter_end FROM newest AS n)
+        AND h.filing_date <= CAST(:as_of AS date)
+),
+
+filings AS MATERIALIZED (
+    SELECT
+        h.ticker_id AS ticker_id,
+        h.institution_id AS institution_id,
+        h.quarter_end AS quarter_end,
+        h.shares_held AS shares_held,
+        LEAD(h.filing_date) OVER (
+            PARTITION BY h.quarter_end, h.institution_id, h.ticker_id
+            ORDER BY h.filing_date
+        ) AS amended
+    FROM institutional_holdings AS h
+    WHERE
+        h.filing_date <= CAST(:as_of AS date)
+        AND (
+            h.quarter_end = (SELECT n.quarter_end AS quarter_end FROM newest AS n)
+            OR h.quarter_end = (SELECT p.quarter_end AS quarter_end FROM previous AS p)
+        )
+),
+
+members AS MATERIALIZED (
+    SELECT f.institution_id AS institution_id
+    FROM filings AS f
+    GROUP BY f.institution_id
+    HAVING MIN(f.quarter_end) < MAX(f.quarter_end)
+),
+
+positions AS MATERIALIZED (
+    SELECT
+        f.ticker_id AS ticker_id,
+        CAST(SUM(CASE WHEN f.quarter_end = n.quarter_end THEN f.shares_held ELSE 0 END) AS bigint)
+            AS held_now,
+        CAST(SUM(CASE WHEN f.quarter_end < n.quarter_end THEN f.shares_held ELSE 0 END) AS bigint)
+            AS held_before
+    FROM filings AS f
+    INNER JOIN members AS m ON m.institution_id = f.institution_id
+    CROSS JOIN newest AS n
+    WHERE f.amended IS NULL
+    GROUP BY f.ticker_id
+),
+
+interests AS MATERIALIZED (
+    SELECT
+        p.ticker_id AS ticker_id,
+        p.held_now AS held_now,
+        p.held_before AS held_before,
+        CAST(SUM(CASE WHEN s.date >= CAST(:recent_from AS date) THEN s.interest ELSE 0 END) AS bigint)
+            AS recent,
+        COUNT(CASE WHEN s.date >= CAST(:recent_from AS date) THEN 1 END) AS recent_rows,
+        CAST(SUM(CASE WHEN s.date < CAST(:recent_from AS date) THEN s.interest ELSE 0 END) AS bigint)
+            AS earlier,
+        COUNT(CASE WHEN s.date < CAST(:recent_from AS date) THEN 1 END) AS earlier_rows
+    FROM positions AS p
+    INNER JOIN retail_sentiment AS s
+        ON s.ticker_id = p.ticker_id
+        AND s.source = CAST(:source AS text)
+        AND s.date >= CAST(:before_from AS date)
+        AND s.date <= CAST(:as_of AS date)
+    WHERE p.held_before > 0
+    GROUP BY p.ticker_id, p.held_now, p.held_before
+),
+
+products AS MATERIALIZED (
+    SELECT CAST(SUM(k.addend) AS bigint) AS fits
+    FROM (
+        SELECT CAST(9223372036854775807 AS bigint) AS addend
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
+        FROM interests AS i
+        WHERE
+            i.earlier > 0
+            AND i.recent_rows > 0
+            AND (
+                CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
+                >= CAST(9000000000000000000 AS double precision)
+                OR CAST(i.earlier AS double precision) * CAST(i.recent_rows AS double precision)
+                >= CAST(9000000000000000000 AS double precision)
+            )
+    ) AS k
+),
+
+moves AS MATERIALIZED (
+    SELECT
+        i.ticker_id AS ticker_id,
+        CAST(i.held_now - i.held_before AS double precision)
+        / CAST(i.held_before AS double precision) AS flow,
+        CAST(i.recent * i.earlier_rows - i.earlier * i.recent_rows AS double precision)
+        / CAST(i.earlier * i.recent_rows AS double precision) AS interest_change
+    FROM interests AS i
+    CROSS JOIN products AS p
+    WHERE
+        i.earlier > 0
+        AND i.recent_rows > 0
+        AND p.fits > 0
+),
+
+ranks AS MATERIALIZED (
+    SELECT
+        m.ticker_id AS ticker_id,
+        m.flow AS flow,
+        m.interest_change AS interest_change,
+        PERCENT_RANK() OVER (ORDER BY m.flow) AS institutional_rank,
+        PERCENT_RANK() OVER (ORDER BY m.interest_change) AS retail_rank
+    FROM moves AS m
+),
+
+ranked AS MATERIALIZED (
+    SELECT
+        t.symbol AS symbol,
+        t.ticker_id AS ticker_id,
+        r.flow AS flow,
+        r.interest_change AS interest_change,
+        r.institutional_rank AS institutional_rank,
+        r.retail_rank AS retail_rank,
+        r.institutional_rank - r.retail_rank AS divergence
+    FROM ranks AS r
+    INNER JOIN tickers AS t ON t.ticker_id = r.ticker_id
+    ORDER BY r.institutional_rank - r.retail_rank DESC, t.symbol ASC
+    LIMIT CAST(:limit AS bigint)
+),
+
+closes AS MATERIALIZED (
+    SELECT
+        r.ticker_id AS ticker_id,
+        (
+            SELECT m.close AS close
+            FROM market_data AS m
+            WHERE m.ticker_id = r.ticker_id AND m.date <= CAST(:as_of AS date)
+            ORDER BY m.date DESC
+            LIMIT 1
+        ) AS now_close,
+        (
+            SELECT m.close AS close
+            FROM market_data AS m
+            WHERE m.ticker_id = r.ticker_id AND m.date < CAST(:recent_from AS date)
+            ORDER BY m.date DESC
+            LIMIT 1
+        ) AS then_close
+    FROM ranked AS r
+),
+
+quotients AS MATERIALIZED (
+    SELECT CAST(SUM(k.addend) AS bigint) AS fits
+    FROM (
+        SELECT CAST(9223372036854775807 AS bigint) AS addend
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
+        FROM closes AS c
+        WHERE
+            c.now_close IS NOT NULL
+            AND c.then_close IS NOT NULL
+            AND (
+                c.now_close / c.then_close = CAST(0 AS double precision)
+                OR c.now_close / c.then_close - c.now_close / c.then_close IS NULL
+            )
+    ) AS k
+)
+
+SELECT
+    r.symbol AS symbol,
+    CAST(:as_of AS date) AS as_of,
+    r.flow AS flow,
+    r.interest_change AS interest_change,
+    c.now_close / c.then_close - CAST(1 AS double precision) AS price_return,
+    r.institutional_rank AS institutional_rank,
+    r.retail_rank AS retail_rank,
+    r.divergence AS divergence
+FROM ranked AS r
+INNER JOIN closes AS c ON c.ticker_id = r.ticker_id
+CROSS JOIN quotients AS q
+WHERE q.fits > 0
+ORDER BY r.divergence DESC, r.symbol ASC;
+
+-- name: timeline(symbol, source, start, end)
+-- record_class: Point
+-- One row for each bar of a ticker from start to end, both included, by date, with the interest of one
+-- source in the week before and the shares known to be held that day, for divergence.timeline(). A
+-- ticker without bars there gives one row whose date is NULL, an unknown one gives none.
+-- A filing changes what is known from its day on; the changes to the newest quarter known that day,
+-- added up within the quarter, are the steps that the bars are laid against.
+-- Index: tickers_symbol_key, market_data_pkey, institutional_holdings_filed, retail_sentiment_pkey.
+WITH bars AS MATERIALIZED (
+    SELECT
+        m.ticker_id AS ticker_id,
+        m.date AS date,
+        m.close AS close
+    FROM market_data AS m
+    WHERE
+        m.ticker_id = (
+            SELECT t.ticker_id AS ticker_id
+            FROM tickers AS t
+            WHERE t.symbol = CAST(:symbol AS text)
+        )
+        AND m.date >= CAST(:start AS date)
+        AND m.date <= CAST(:end AS date)
+),
+
+filings AS MATERIALIZED (
+    SELECT
+        h.quarter_end AS quarter_end,
+        h.institution_id AS institution_id,
+        h.filing_date AS filing_date,
+        h.shares_held AS shares_held,
+        MAX(h.quarter_end) OVER (ORDER BY h.filing_date) AS newest
+    FROM institutional_holdings AS h
+    WHERE
+        h.ticker_id = (
+            SELECT t.ticker_id AS ticker_id
+            FROM tickers AS t
+            WHERE t.symbol = CAST(:symbol AS text)
+        )
+        AND h.filing_date <= (SELECT MAX(b.date) AS date FROM bars AS b)
+),
+
+changes AS MATERIALIZED (
+    SELECT
+        f.quarter_end AS quarter_end,
+        f.filing_date AS filing_date,
+        f.shares_held - LAG(f.shares_held, 1, CAST(0 AS bigint)) OVER (
+            PARTITION BY f.quarter_end, f.institution_id
+            ORDER BY f.filing_date
+        ) AS shares
+    FROM filings AS f
+    WHERE f.quarter_end = f.newest
+),
+
+days AS MATERIALIZED (
+    SELECT
+        c.quarter_end AS quarter_end,
+        c.filing_date AS filing_date,
+        CAST(SUM(c.shares) AS bigint) AS shares
+    FROM changes AS c
+    GROUP BY c.quarter_end, c.filing_date
+),
+
+steps AS MATERIALIZED (
+    SELECT
+        d.filing_date AS known_from,
+        LEAD(d.filing_date) OVER (ORDER BY d.filing_date) AS known_until,
+        CAST(
+            SUM(d.shares) OVER (PARTITION BY d.quarter_end ORDER BY d.filing_date) AS bigint
+        ) AS shares_held
+    FROM days AS d
+)
+
+SELECT
+    b.date AS date,
+    b.close AS close,
+    (
+        SELECT s.interest AS interest
+        FROM retail_sentiment AS s
+        WHERE
+            s.ticker_id = b.ticker_id
+            AND s.source = CAST(:source AS text)
+            AND s.date <= b.date
+            AND s.date > b.date - 7
+        ORDER BY s.date DESC
+        LIMIT 1
+    ) AS interest,
+    p.shares_held AS shares_held
+FROM tickers AS t
+LEFT JOIN bars AS b ON b.ticker_id = t.ticker_id
+LEFT JOIN steps AS p
+    ON p.known_from <= b.date
+    AND (p.known_until IS NULL OR b.date < p.known_until)
+WHERE t.symbol = CAST(:symbol AS text)
+ORDER BY b.date NULLS FIRST;

@@ -1,0 +1,97 @@
+-- Reading and deleting bars.
+
+-- name: history(symbol, start, end)
+-- record_class: Bar
+-- One ticker's bars from start to end, both included, by date, for market.history(). A ticker without
+-- bars there gives one row whose date is NULL, an unknown one gives none.
+-- Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+LEFT JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date >= CAST(:start AS date)
+    AND m.date <= CAST(:end AS date)
+WHERE t.symbol = CAST(:symbol AS text)
+ORDER BY m.date NULLS FIRST;
+
+-- name: latest()
+-- record_class: Bar
+-- The last bar of every ticker that has one, by symbol, for market.latest().
+-- Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+INNER JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date = (
+        SELECT MAX(x.date) AS date
+        FROM market_data AS x
+        WHERE x.ticker_id = t.ticker_id
+    )
+ORDER BY t.symbol;
+
+-- name: on_day(date)
+-- record_class: Bar
+-- Every ticker's bar of one day, by symbol, for market.on().
+-- Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
+-- day by day.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+INNER JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date = CAST(:date AS date)
+ORDER BY t.symbol;
+
+-- name: coverage()
+-- record_class: Coverage
+-- The first and last bar of every ticker that has any and their number, by symbol, for
+-- market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    c.first AS first,
+    c.last AS last,
+    c.rows AS rows
+FROM (
+    SELECT
+        m.ticker_id AS ticker_id,
+        MIN(m.date) AS first,
+        MAX(m.date) AS last,
+        COUNT(*) AS rows
+    FROM market_data AS m
+    GROUP BY m.ticker_id
+) AS c
+INNER JOIN tickers AS t ON t.ticker_id = c.ticker_id
+ORDER BY t.symbol;
+
+-- name: delete(symbol, start, end)!
+-- Deletes one ticker's bars from start to end, both included, and counts them, for market.delete().
+-- Index: tickers_symbol_key, market_data_pkey.
+DELETE FROM market_data
+WHERE
+    ticker_id = (
+        SELECT t.ticker_id AS ticker_id
+        FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    )
+    AND date >= CAST(:start AS date)
+    AND date <= CAST(:end AS date);

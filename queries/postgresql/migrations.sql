@@ -1,0 +1,22 @@
+-- The record of what was applied from schema/postgresql.
+
+-- name: prepare()!
+-- Makes the record's table where there is none yet, for migrations.migrate().
+-- Index: none, it creates a table.
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version bigint CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    checksum text COLLATE "C" NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: lock()$
+-- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). The number is
+-- this package's own, and means nothing but that. Index: none, it reads no table.
+SELECT 1 AS locked
+FROM pg_advisory_xact_lock(5786219400) AS l;
+
+-- name: started()$
+-- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
+-- Index: none, the catalogue looks the name up.
+SELECT COUNT(to_regclass('schema_migrations')) AS started;

@@ -1,0 +1,145 @@
+-- The writing of bars on SQLite. Repositories call these through Backend.upsert.
+
+-- name: upsert(ticker_id, date, open, high, low, close, volume)*!
+-- Writes bars, each key at most once; counts the rows that were new or different.
+-- Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+VALUES (
+    :ticker_id, :date, :open, :high, :low, :close, :volume
+)
+ON CONFLICT (ticker_id, date) DO UPDATE SET
+    open = excluded.open,
+    high = excluded.high,
+    low = excluded.low,
+    close = excluded.close,
+    volume = excluded.volume
+WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
+    IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+
+-- name: stage()!
+-- Makes the table in which rows are settled whose keys come more than once; outside the file.
+-- Index: none, it creates a table.
+CREATE TABLE staging.market_data_stage (
+    place INTEGER NOT NULL,
+    ticker_id INTEGER NOT NULL,
+    date INTEGER NOT NULL,
+    open REAL,
+    high REAL,
+    low REAL,
+    close REAL,
+    volume INTEGER,
+    PRIMARY KEY (ticker_id, date)
+) STRICT, WITHOUT ROWID;
+
+-- name: fill(place, ticker_id, date, open, high, low, close, volume)*!
+-- Sets rows aside in the order they came; of one key the last stays.
+-- Index: the key of the table it fills.
+INSERT OR REPLACE INTO staging.market_data_stage (
+    place, ticker_id, date, open, high, low, close, volume
+)
+VALUES (
+    :place, :ticker_id, :date, :open, :high, :low, :close, :volume
+);
+
+-- name: merge()!
+-- Writes what was set aside; counts the rows that were new or different.
+-- Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+SELECT
+    s.ticker_id, s.date, s.open, s.high, s.low, s.close, s.volume
+FROM staging.market_data_stage AS s
+WHERE true
+ORDER BY s.ticker_id, s.date
+ON CONFLICT (ticker_id, date) DO UPDATE SET
+    open = excluded.open,
+    high = excluded.high,
+    low = excluded.low,
+    close = excluded.close,
+    volume = excluded.volume
+WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
+    IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+
+-- name: unstage()!
+-- Drops the table that stage() made.
+-- Index: none, it drops a table.
+DROP TABLE staging.market_data_stage;
+
+-- name: latest_of(symbols)
+-- record_class: Bar
+-- The last bar of each ticker named, by symbol, for market.latest(). A ticker without bars gives a row
+-- whose date is NULL, an unknown one gives none. Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM json_each(:symbols) AS wanted
+INNER JOIN tickers AS t ON t.symbol = wanted.value
+LEFT JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date = (
+        SELECT MAX(x.date) AS date
+        FROM market_data AS x
+        WHERE x.ticker_id = t.ticker_id
+    )
+ORDER BY t.symbol;
+
+-- name: summary(symbol, start, end)^
+-- record_class: Summary
+-- One ticker's bars from start to end, both included, as one row, for market.summary(). A ticker
+-- without bars there gives a row whose rows is NULL, an unknown one gives none. Closes are summed as
+-- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
+-- rounds down here, and not every SQLite has floor().
+-- Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    s.first AS first,
+    s.last AS last,
+    s.rows AS rows,
+    a.open AS open,
+    s.high AS high,
+    s.low AS low,
+    z.close AS close,
+    s.volume AS volume,
+    CAST(s.closes AS double precision)
+    / CAST(s.rows * 10000 AS double precision) AS average_close,
+    CAST(s.volume AS double precision)
+    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
+FROM tickers AS t
+LEFT JOIN (
+    SELECT
+        m.ticker_id AS ticker_id,
+        MIN(m.date) AS first,
+        MAX(m.date) AS last,
+        COUNT(*) AS rows,
+        MAX(m.high) AS high,
+        MIN(m.low) AS low,
+        CAST(SUM(m.volume) AS bigint) AS volume,
+        COUNT(m.volume) AS volumes,
+        CAST(SUM(
+            CAST(
+                m.close * CAST(10000 AS double precision)
+                + CAST(1 AS double precision) / CAST(2 AS double precision) AS bigint
+            )
+        ) AS bigint) AS closes
+    FROM market_data AS m
+    WHERE
+        m.ticker_id = (
+            SELECT x.ticker_id AS ticker_id
+            FROM tickers AS x
+            WHERE x.symbol = CAST(:symbol AS text)
+        )
+        AND m.date >= CAST(:start AS date)
+        AND m.date <= CAST(:end AS date)
+    GROUP BY m.ticker_id
+) AS s ON s.ticker_id = t.ticker_id
+LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first
+LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last
+WHERE t.symbol = CAST(:symbol AS text);

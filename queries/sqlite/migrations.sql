@@ -1,0 +1,24 @@
+-- The record of what was applied from schema/sqlite.
+
+-- name: prepare()!
+-- Makes the record's table where there is none yet, for migrations.migrate().
+-- Index: none, it creates a table.
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INTEGER NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+    DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000)
+) STRICT;
+
+-- name: lock()$
+-- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). BEGIN IMMEDIATE
+-- has done so already. Index: none, it reads no table.
+SELECT 1 AS locked;
+
+-- name: started()$
+-- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
+-- Index: none, the catalogue is small.
+SELECT COUNT(*) AS started
+FROM sqlite_master AS m
+WHERE m.type = 'table' AND m.name = 'schema_migrations';

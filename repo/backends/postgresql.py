@@ -1,0 +1,492 @@
+"""PostgreSQL through psycopg 3: a pool, binary results, binary COPY and one merge."""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from itertools import chain, islice
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import psycopg
+import psycopg_pool
+from aiosql.types import SQLOperationType
+from aiosql.utils import VAR_REF
+from psycopg import errors, pq
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+
+from repo.backends import copy
+from repo.backends.base import Bound, check_parameters
+from repo.batches import EPOCH, Batches, Columns, Table, settle
+from repo.errors import (
+    CheckViolation,
+    ConfigurationError,
+    ConflictError,
+    DatabaseUnavailable,
+    ForeignKeyViolation,
+    IntegrityError,
+    MigrationError,
+    NotNullViolation,
+    RangeError,
+    RepoError,
+    UniqueViolation,
+)
+from repo.queries import Column
+
+__all__ = ["PostgreSQLBackend"]
+
+_OLDEST: Final = 14
+_APPLICATION: Final = "smart-money-repo"
+_MIN_SIZE: Final = 10
+_MAX_SIZE: Final = 30
+_WAIT_SECONDS: Final = 30.0
+_STATEMENT_SECONDS: Final = 600.0
+_CONNECT_SECONDS: Final = 10
+_PREPARE_THRESHOLD: Final = 5
+_PROVE_AFTER_SECONDS: Final = 1.0
+_DIRECT_ROWS: Final = 100
+_COPY_BYTES: Final = 1 << 20
+_MERGE_MEMORY: Final = "64MB"
+
+_OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "min_size": int,
+    "max_size": int,
+    "pool_timeout": float,
+    "statement_timeout": float,
+    "prepare_threshold": lambda text: None if text.lower() == "none" else int(text),
+}
+"""What the URL may hold beside libpq's own parameters."""
+
+_STATES: Final[Mapping[str, type[RepoError]]] = {
+    "23502": NotNullViolation,
+    "23503": ForeignKeyViolation,
+    "23505": UniqueViolation,
+    "23514": CheckViolation,
+    "40001": ConflictError,
+    "40P01": ConflictError,
+    "55P03": ConflictError,
+    "0A000": ConflictError,  # a plan prepared before somebody changed the schema
+    "22003": RangeError,
+    "25006": DatabaseUnavailable,  # a server that has become a standby
+    "42501": DatabaseUnavailable,
+    "57014": DatabaseUnavailable,  # the statement time-out
+}
+_CLASSES: Final[Mapping[str, type[RepoError]]] = {
+    "08": DatabaseUnavailable,
+    "23": IntegrityError,
+    "28": DatabaseUnavailable,
+    "3D": DatabaseUnavailable,
+    "40": ConflictError,
+    "42": MigrationError,
+    "53": DatabaseUnavailable,
+    "57": DatabaseUnavailable,
+    "58": DatabaseUnavailable,
+    "XX": DatabaseUnavailable,
+}
+
+
+_OLD_PLAN: Final = "0A000"
+
+
+def _failure(connection: Any, error: psycopg.Error) -> RepoError:
+    """What went wrong; a connection with plans of an older schema is marked for replacement."""
+    if error.sqlstate == _OLD_PLAN:
+        connection.stale = True
+    return _translate(error)
+
+
+def _translate(error: Exception) -> RepoError:
+    """The package's error for a driver's, by its SQLSTATE.
+
+    The server's DETAIL is left out of the message: it holds values of rows.
+    """
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError | psycopg_pool.PoolClosed)
+        return (DatabaseUnavailable if lost else RepoError)(str(error))
+    kind = _STATES.get(state) or _CLASSES.get(state[:2], RepoError)
+    message = f"{getattr(error, 'diag').message_primary} (SQLSTATE {state})"  # noqa: B009  # Exception has no diag
+    if kind is MigrationError:
+        message = (
+            f"the statement and the database's schema do not fit ({message}): migrate, or mend the SQL"
+        )
+    return kind(message)
+
+
+_RowFactory = Callable[[Any], Callable[[Sequence[Any]], Any]]
+
+
+class _RowFactories(dict[Any, _RowFactory]):
+    """psycopg's row factories by record."""
+
+    def __missing__(self, record: type[Any]) -> _RowFactory:
+        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
+        make = partial(tuple.__new__, record)
+        factory = self[record] = lambda cursor: make
+        return factory
+
+
+_ROW_FACTORIES: Final = _RowFactories({None: psycopg.rows.tuple_row})
+
+
+class PostgreSQLAdapter:
+    """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
+
+    def __init__(self) -> None:
+        self.shapes: dict[str, tuple[Column, ...]] = {}
+
+    def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
+        """SQL as psycopg takes it: ``%(name)s`` for ``:name``, and every other percent sign doubled."""
+        form = "%s" if op_type is SQLOperationType.INSERT_UPDATE_DELETE_MANY else "%({})s"
+        return VAR_REF.sub(
+            lambda found: (
+                found["lead"] + form.format(found["var_name"]) if found["var_name"] else found[0]
+            ),
+            sql.replace("%", "%%"),
+        )
+
+    def _run(
+        self, conn: Any, sql: str, parameters: Mapping[str, Any], record: type[Any] | None = None
+    ) -> Any:
+        check_parameters(parameters)
+        cursor = conn.cursor(binary=True, row_factory=_ROW_FACTORIES[record])
+        return cursor.execute(sql, parameters)
+
+    def select(
+        self,
+        conn: Any,
+        query_name: str,
+        sql: str,
+        parameters: Mapping[str, Any],
+        record_class: type[Any] | None = None,
+    ) -> list[Any]:
+        """All rows, as records where a record is declared."""
+        try:
+            rows: list[Any] = self._run(conn, sql, parameters, record_class).fetchall()
+        except psycopg.Error as error:
+            raise _failure(conn, error) from error
+        return rows
+
+    def select_one(
+        self,
+        conn: Any,
+        query_name: str,
+        sql: str,
+        parameters: Mapping[str, Any],
+        record_class: type[Any] | None = None,
+    ) -> Any:
+        """The first row, or None."""
+        rows = self.select(conn, query_name, sql, parameters, record_class)
+        return rows[0] if rows else None
+
+    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]) -> Any:
+        """The first value of the first row, or None."""
+        row = self.select_one(conn, query_name, sql, parameters)
+        return None if row is None else row[0]
+
+    def insert_update_delete(
+        self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
+    ) -> int:
+        """The number of rows written."""
+        try:
+            written: int = self._run(conn, sql, parameters).rowcount
+        except psycopg.Error as error:
+            raise _failure(conn, error) from error
+        return max(written, 0)
+
+    def insert_update_delete_many(
+        self, conn: Any, query_name: str, sql: str, rows: Iterable[Any]
+    ) -> int:
+        """The number of rows written; ``rows`` of a COPY are the pieces of its stream."""
+        try:
+            with conn.cursor() as cursor:
+                if sql.startswith("COPY"):
+                    with cursor.copy(sql) as stream:
+                        for piece in rows:
+                            stream.write(piece)
+                else:
+                    cursor.executemany(sql, rows)
+                written: int = cursor.rowcount
+                return max(written, 0)
+        except psycopg.Error as error:
+            raise _failure(conn, error) from error
+
+    insert_returning = select_one
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A pooled connection that knows when it was last used and can tell if it was spoken to since."""
+
+    used_at = 0.0
+    stale = False
+    _poll: Any = None
+
+    def heard_something(self) -> bool:
+        """Whether the server has sent anything while nothing was asked: an end, as a rule.
+
+        It asks the socket and not the server, so it costs microseconds.
+        """
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
+
+def _is_local(host: str) -> bool:
+    if host == "" or host.startswith(("/", "@")) or host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of libpq in a URL, and the options of this package in it."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = {}
+    others: list[tuple[str, str]] = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _OPTIONS:
+            others.append((name, value))
+            continue
+        try:
+            options[name] = _OPTIONS[name](value)
+        except ValueError:
+            raise ConfigurationError(f"{name} in the URL cannot be {value!r}") from None
+    rest = parts._replace(query=urlencode(others, quote_via=quote)).geturl()
+    try:
+        parameters = conninfo_to_dict(rest)
+    except psycopg.ProgrammingError:
+        # The driver's message repeats what it could not read, and that may be the password.
+        raise ConfigurationError("the PostgreSQL URL cannot be read") from None
+    return parameters, options
+
+
+def _demand_tls(parameters: dict[str, Any]) -> None:
+    """Ask for TLS where a host is not this machine and the URL does not say what it wants."""
+    hosts = [*str(parameters.get("host") or "").split(",")]
+    hosts += [host for host in str(parameters.get("hostaddr") or "").split(",") if host]
+    if "sslmode" not in parameters and not all(map(_is_local, hosts)):
+        parameters["sslmode"] = "require"
+
+
+class PostgreSQLBackend:
+    """A server, through a pool of connections that grows with its use."""
+
+    dialect = "postgresql"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        pool_timeout: float | None = None,
+        statement_timeout: float | None = None,
+        prepare_threshold: int | None = _PREPARE_THRESHOLD,
+    ) -> None:
+        """Open a pool; options given here come before those in the URL.
+
+        :param pool_timeout: seconds to wait for a connection when all are taken.
+        :param statement_timeout: seconds that a statement may take; 0 is no limit.
+        :param prepare_threshold: how often a statement runs before it is prepared; None is never,
+            for PgBouncer in transaction mode.
+        """
+        self.adapter = PostgreSQLAdapter()
+        self.read_only = read_only
+        parameters, options = _settings(url)
+        _demand_tls(parameters)
+        if prepare_threshold != _PREPARE_THRESHOLD:
+            options["prepare_threshold"] = prepare_threshold
+        seconds = _first(statement_timeout, options.get("statement_timeout"), _STATEMENT_SECONDS)
+        self._statement_timeout = str(int(seconds * 1000))
+        smallest = _first(min_size, options.get("min_size"), _MIN_SIZE)
+        adapters = AdaptersMap(psycopg.adapters)
+        # One type for all ints: by default it goes by the value, and :a + :b overflows at 30,000.
+        adapters.register_dumper(int, Int8Dumper)
+        adapters.register_dumper(int, Int8BinaryDumper)
+        connect = {
+            "application_name": _APPLICATION,
+            "connect_timeout": _CONNECT_SECONDS,
+            **parameters,
+            "autocommit": True,
+            "prepare_threshold": options.get("prepare_threshold", _PREPARE_THRESHOLD),
+            "context": adapters,
+        }
+        self._prove_server(connect)
+        self._pool = psycopg_pool.ConnectionPool(
+            kwargs=connect,
+            connection_class=_Connection,
+            min_size=smallest,
+            max_size=max(smallest, _first(max_size, options.get("max_size"), _MAX_SIZE)),
+            timeout=_first(pool_timeout, options.get("pool_timeout"), _WAIT_SECONDS),
+            configure=self._configure,
+            check=self._check,
+            open=True,
+        )
+
+    def _prove_server(self, connect: dict[str, Any]) -> None:
+        """Connect once in the open, for an error that tells at once what is wrong."""
+        try:
+            with _Connection.connect(**connect) as connection:
+                self._configure(connection)
+                version = connection.info.server_version // 10000
+                self._prove(connection)
+        except psycopg.Error as error:
+            raise DatabaseUnavailable(_without_password(str(error), connect)) from error
+        if version < _OLDEST:
+            raise ConfigurationError(f"PostgreSQL {_OLDEST} or newer is needed; the server is {version}")
+
+    def _configure(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SET timezone TO 'UTC'")
+        connection.execute(f"SET statement_timeout TO {int(self._statement_timeout)}")
+        if self.read_only:
+            connection.execute("SET default_transaction_read_only TO on")
+
+    def _check(self, connection: _Connection) -> None:
+        """Prove a connection that sat idle, or that was spoken to; the others cost no round trip."""
+        if connection.stale:
+            connection.close()
+        idle = time.monotonic() - connection.used_at
+        if connection.closed or connection.heard_something() or idle > _PROVE_AFTER_SECONDS:
+            self._prove(connection)
+
+    def _prove(self, connection: _Connection) -> None:
+        try:
+            answer = connection.execute("SHOW transaction_read_only").fetchone()
+            if answer == ("on",) and not self.read_only:
+                raise errors.ReadOnlySqlTransaction("the server takes no writes")
+        except psycopg.Error:
+            connection.close()  # or the pool would hand it out again
+            raise
+
+    def acquire(self, *, write: bool) -> _Connection:
+        try:
+            return self._pool.getconn()
+        except (psycopg.Error, psycopg_pool.PoolClosed) as error:
+            raise DatabaseUnavailable(f"no connection to be had: {error}") from error
+
+    def release(self, connection: _Connection, *, write: bool) -> None:
+        if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            self.rollback(connection)
+        connection.used_at = time.monotonic()
+        self._pool.putconn(connection)
+
+    def _execute(self, connection: _Connection, statement: str) -> None:
+        try:
+            connection.execute(statement)
+        except psycopg.Error as error:
+            raise _translate(error) from error
+
+    def begin(self, connection: _Connection, *, read_only: bool, isolation: str) -> None:
+        access = "READ ONLY" if read_only else "READ WRITE"
+        self._execute(connection, f"BEGIN ISOLATION LEVEL {isolation.upper()} {access}")
+
+    def commit(self, connection: _Connection) -> None:
+        self._execute(connection, "COMMIT")
+
+    def rollback(self, connection: _Connection) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            # Nothing of it is committed, and a connection that cannot even roll back is of no use.
+            connection.close()
+
+    def savepoint(self, connection: _Connection, depth: int) -> None:
+        self._execute(connection, f"SAVEPOINT level_{depth:d}")
+
+    def release_savepoint(self, connection: _Connection, depth: int) -> None:
+        self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
+
+    def rollback_to(self, connection: _Connection, depth: int) -> None:
+        self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
+        self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
+
+    def upsert(self, connection: _Connection, queries: Bound, table: Table, rows: Batches) -> int:
+        """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
+        batches = rows.read()
+        first = list(islice(batches, 2))
+        if not first:
+            return 0
+        if len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS:
+            return self._direct(connection, queries, table, first[0])
+        return self._merge(connection, queries, table, chain(first, batches))
+
+    def _direct(self, connection: _Connection, queries: Bound, table: Table, batch: Columns) -> int:
+        columns, _ = settle(batch, table.key_width)
+        dated = [
+            column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
+            for (_, kind), column in zip(table.columns, columns, strict=True)
+        ]
+        rows = list(zip(*dated, strict=True))
+        if not table.in_order:
+            # In the order of the key, so that two writers wait for each other and do not deadlock.
+            rows.sort(key=lambda row: row[: table.key_width])
+        written: int = queries[f"{table.aggregate}.upsert"](connection, rows)
+        return written
+
+    def _merge(
+        self,
+        connection: _Connection,
+        queries: Bound,
+        table: Table,
+        batches: Iterable[Columns],
+    ) -> int:
+        queries[f"{table.aggregate}.stage"](connection)
+        fill = queries[f"{table.aggregate}.fill"]
+        for pieces in _pieces(table, batches):
+            fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
+        self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
+        written: int = queries[f"{table.aggregate}.merge"](connection)
+        queries[f"{table.aggregate}.unstage"](connection)
+        return written
+
+    def run_script(self, connection: _Connection, script: str) -> None:
+        self._execute(connection, script)
+
+    def schema_changed(self) -> None:
+        """Give up the connections there are: their prepared statements are of the schema as it was."""
+        self._pool.drain()
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
+    """Batches as pieces of a COPY, about a megabyte at a time.
+
+    Each lot is a COPY of its own, for between two of them the keys of tickers are looked up.
+    """
+    kinds = ["place", *(kind for _, kind in table.columns)]
+    place = 0
+    pieces: list[bytes] = []
+    size = 0
+    for batch in batches:
+        rows = len(batch[0])
+        pieces.append(copy.encode(kinds, [range(place, place + rows), *batch]))
+        place += rows
+        size += len(pieces[-1])
+        if size >= _COPY_BYTES:
+            yield pieces
+            pieces, size = [], 0
+    if pieces:
+        yield pieces
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _without_password(message: str, connect: Mapping[str, Any]) -> str:
+    password = connect.get("password")
+    return message.replace(password, "***") if password else message

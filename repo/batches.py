@@ -1,0 +1,217 @@
+"""Rows on their way to a table: checked, encoded and cut into batches of columns.
+
+A batch is small enough for its values to stay in the processor's cache while they are checked a
+column at a time; a larger one is slower per row. However many rows come, only a batch is in memory.
+"""
+
+from __future__ import annotations
+
+import marshal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby, islice, repeat
+from operator import itemgetter, lt, sub
+from typing import Any, Final
+
+from repo.errors import (
+    PROBLEM_LIMIT,
+    InvalidRecord,
+    Problem,
+    UnknownInstitution,
+    UnknownTicker,
+)
+from repo.records import RECORDS, Spec, columns
+
+__all__ = ["BATCH_ROWS", "EPOCH", "Batches", "Columns", "Identities", "Ranges", "Table", "settle"]
+
+BATCH_ROWS: Final = 1000
+EPOCH: Final = date(1970, 1, 1).toordinal()
+
+Columns = Sequence[Sequence[Any]]
+"""Values of some rows, a sequence a column, in the order of the table's upsert statement.
+
+Dates are whole days since 1970-01-01, tickers and institutions are their keys.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a record lies in its table.
+
+    ``columns`` are those of the upsert statement with their kinds (``id``, ``day``, ``int``,
+    ``float`` or ``text``), the key's first; ``fields`` are the record's fields they come from.
+    ``in_order`` says that the order of the rows matters, since a second column is unique.
+    """
+
+    aggregate: str
+    record: type[Any]
+    columns: tuple[tuple[str, str], ...]
+    fields: tuple[str, ...]
+    key_width: int
+    in_order: bool = False
+
+    @property
+    def spec(self) -> Spec:
+        """What makes its record valid."""
+        return RECORDS[self.record]
+
+
+@dataclass(slots=True)
+class Identities:
+    """The keys that the database gave to tickers or institutions, fetched as names turn up."""
+
+    fetch: Callable[[list[Any]], Iterable[tuple[Any, int]]]
+    error: type[UnknownTicker] | type[UnknownInstitution]
+    known: dict[Any, int] = field(default_factory=dict)
+    missing: set[Any] = field(default_factory=set)
+
+    def column(self, names: Sequence[Any]) -> Sequence[int]:
+        """The key of each name; empty when one is missing, which ``missing`` then holds."""
+        new = set(names) - self.known.keys()
+        if new:
+            self.known.update(self.fetch(sorted(new)))
+            self.missing |= new - self.known.keys()
+        if self.missing:
+            return ()
+        return list(map(self.known.__getitem__, names))
+
+
+class Batches:
+    """An iterable of records as batches of columns.
+
+    A bad row stops the batches but not the reading: what else is wrong is looked for before the
+    error is raised, so that one attempt names all there is to mend.
+    """
+
+    def __init__(self, table: Table, rows: Iterable[Any], identities: Mapping[str, Identities]) -> None:
+        self._table = table
+        self._rows = rows
+        self._identities = identities
+        self._once = iter(rows) is rows
+        self._kept = ExitStack()
+        self._spool: Any = None
+        self._row = 0
+
+    def __enter__(self) -> Batches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def read(self, *, keep: bool = False) -> Iterator[Columns]:
+        """The batches, each once.
+
+        :param keep: make :meth:`again` possible; an iterator's rows are then set aside on disk.
+        :raises InvalidRecord: with the first problems of all the rows.
+        :raises UnknownTicker: naming every symbol that is missing.
+        :raises UnknownInstitution: naming every CIK that is missing.
+        """
+        spool = keep and self._once
+        for number, batch in enumerate(self._read()):
+            if spool:
+                if number == 0:
+                    self._spool = self._kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
+                marshal.dump([list(column) for column in batch], self._spool)
+            yield batch
+
+    def again(self) -> Iterator[Columns]:
+        """Every batch from the first, after :meth:`read` with ``keep`` stopped anywhere."""
+        if not self._once:
+            yield from self._read()
+            return
+        self._spool.seek(0)
+        while True:
+            try:
+                yield marshal.load(self._spool)  # noqa: S302  # our own file, unlinked
+            except EOFError:
+                break
+        yield from self._read()
+
+    def _read(self) -> Iterator[Columns]:
+        problems: list[Problem] = []
+        rows = iter(self._rows)
+        if not self._once:
+            self._row = 0
+        while batch := list(islice(rows, BATCH_ROWS)):
+            try:
+                checked = columns(self._table.spec, batch, self._row, PROBLEM_LIMIT - len(problems))
+            except InvalidRecord as invalid:
+                problems.extend(invalid.problems)
+                if len(problems) >= PROBLEM_LIMIT:
+                    break
+            else:
+                encoded = self._encode(checked)
+                if not problems and encoded is not None:
+                    yield encoded
+            self._row += len(batch)
+        if problems:
+            raise InvalidRecord(problems)
+        for identities in self._identities.values():
+            if identities.missing:
+                raise identities.error(identities.missing)
+
+    def _encode(self, checked: Columns) -> Columns | None:
+        """Storage columns from a record's, or None once a ticker or an institution is missing."""
+        names = [a_field.name for a_field in self._table.spec.fields]
+        encoded: list[Sequence[Any]] = []
+        for name, (_, kind) in zip(self._table.fields, self._table.columns, strict=True):
+            column = checked[names.index(name)]
+            if kind == "id":
+                column = self._identities[name].column(column)
+            elif kind == "day":
+                column = list(map(sub, map(date.toordinal, column), repeat(EPOCH)))
+            encoded.append(column)
+        if any(identities.missing for identities in self._identities.values()):
+            return None
+        return encoded
+
+
+def settle(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:
+    """The batch with each key once, the last of them, and its keys in order."""
+    keys = list(zip(*batch[:key_width], strict=True))
+    if all(map(lt, keys, islice(keys, 1, None))):
+        return batch, keys
+    last = dict(zip(keys, range(len(keys)), strict=True))
+    ordered = sorted(last)
+    if len(last) < len(keys):
+        kept = sorted(last.values())
+        batch = [list(map(column.__getitem__, kept)) for column in batch]
+    return batch, ordered
+
+
+class Ranges:
+    """The keys that went by, as one range for each value of the key's first column.
+
+    It takes no more memory than there are tickers, and is enough to vouch that no key came twice in
+    rows that are sorted by ticker and date, by date and ticker, or newest first.
+    """
+
+    def __init__(self) -> None:
+        self._ranges: dict[Any, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
+
+    def admit(self, keys: list[tuple[Any, ...]]) -> bool:
+        """Whether none of these ordered keys can have come before; remembers them if so."""
+        if len(keys[0]) == 1:
+            return self._admit(None, keys[0], keys[-1])
+        if keys[0][0] == keys[-1][0]:
+            return self._admit(keys[0][0], keys[0], keys[-1])
+        for first, run in groupby(keys, key=itemgetter(0)):
+            group = list(run)
+            if not self._admit(first, group[0], group[-1]):
+                return False
+        return True
+
+    def _admit(self, first: Any, low: tuple[Any, ...], high: tuple[Any, ...]) -> bool:
+        seen = self._ranges.get(first)
+        if seen is None:
+            self._ranges[first] = (low, high)
+        elif low > seen[1]:
+            self._ranges[first] = (seen[0], high)
+        elif high < seen[0]:
+            self._ranges[first] = (low, seen[1])
+        else:
+            return False
+        return True

@@ -1,0 +1,195 @@
+"""``schema/`` applied, checked and rolled back.
+
+``schema/<dialect>/NNNN_name.sql`` is a migration and ``NNNN_name.undo.sql`` takes it back. The numbers
+are gapless from 1, the same in every dialect. Each migration runs in one transaction with its own
+record, which holds a checksum of the file; a file that was changed after it was applied is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from repo.errors import ConfigurationError, MigrationError, RepoError
+from repo.queries import DIALECTS, shipped
+
+__all__ = ["Migration", "Runner", "load", "migrate", "version"]
+
+_FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+?)(?P<undo>\.undo)?\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema in one dialect: its SQL, and the SQL that takes it back."""
+
+    number: int
+    name: str
+    sql: str
+    undo: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the SQL with one kind of line end, so that a checkout on Windows agrees."""
+        return hashlib.sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """``NNNN_name``."""
+        return f"{self.number:04d}_{self.name}"
+
+
+class Runner(Protocol):
+    """What migrating needs of a database."""
+
+    dialect: str
+
+    def read(self, query: str, **parameters: Any) -> Any:
+        """What a named query answers."""
+
+    def write(self, query: str, **parameters: Any) -> Any:
+        """The same for a query that writes."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Let several statements succeed or fail as one."""
+
+    def in_transaction(self) -> bool:
+        """Whether the calling thread is in a transaction."""
+
+    def run_script(self, script: str) -> None:
+        """Run several statements in the transaction."""
+
+    def schema_changed(self) -> None:
+        """Forget what was remembered of the schema as it was."""
+
+
+def _read(folder: Path) -> dict[int, Migration]:
+    texts: dict[tuple[int, str, bool], str] = {}
+    for path in sorted(folder.glob("*.sql")):
+        found = _FILE.fullmatch(path.name)
+        if found is None:
+            raise MigrationError(f"{path}: a migration is NNNN_name.sql or NNNN_name.undo.sql")
+        texts[int(found["number"]), found["name"], found["undo"] is not None] = path.read_text(
+            encoding="utf-8"
+        )
+    migrations: dict[int, Migration] = {}
+    for (number, name, undo), sql in texts.items():
+        label = f"{number:04d}_{name}"
+        if (number, name, not undo) not in texts:
+            lacking = f"{label}.sql" if undo else f"{label}.undo.sql"
+            raise MigrationError(f"{folder}: {lacking} is missing")
+        if undo:
+            continue
+        if number in migrations:
+            raise MigrationError(f"{folder}: {migrations[number].label} and {label} have one number")
+        migrations[number] = Migration(number, name, sql, texts[number, name, True])
+    return migrations
+
+
+def load(dialect: str, schema: Path | None = None) -> list[Migration]:
+    """The migrations of one dialect, by number, checked against those of the others.
+
+    :param schema: the folder; None is the package's own.
+    :raises MigrationError: for a gap, two files of one number, a missing undo, a name that is no
+        migration's, or a number whose name differs between dialects.
+    """
+    folder = shipped("schema") if schema is None else schema
+    by_dialect = {each: _read(folder / each) for each in DIALECTS}
+    for each, migrations in by_dialect.items():
+        for expected, number in enumerate(sorted(migrations), 1):
+            if number != expected:
+                raise MigrationError(f"{folder / each}: {expected:04d} is missing")
+    labels = {each: [m.label for _, m in sorted(found.items())] for each, found in by_dialect.items()}
+    if len({tuple(found) for found in labels.values()}) > 1:
+        shown = "; ".join(f"{each}: {', '.join(found)}" for each, found in labels.items())
+        raise MigrationError(f"{folder}: the dialects differ: {shown}")
+    return [migration for _, migration in sorted(by_dialect[dialect].items())]
+
+
+def version(runner: Runner) -> int:
+    """The number of the newest migration applied; 0 for an empty database."""
+    if not runner.read("migrations.started"):
+        return 0
+    applied: Sequence[Any] = runner.read("migrations.applied")
+    return applied[-1].version if applied else 0
+
+
+def migrate(
+    runner: Runner,
+    to: int | None = None,
+    schema: Path | None = None,
+    note: Callable[[str], None] = lambda label: None,
+) -> list[str]:
+    """Apply what is not yet applied, or undo what is above ``to``.
+
+    Processes that do so at once wait for each other; each then finds the work done.
+
+    :param to: the number to end at; None is the newest there is, 0 takes everything back, rows
+        included.
+    :param note: called with each migration's label when it is done.
+    :returns: the labels, in the order done; those undone begin with a minus.
+    :raises MigrationError: when an applied file was changed or is missing, or a migration fails; what
+        was done before it stays.
+    """
+    migrations = load(runner.dialect, schema)
+    target = len(migrations) if to is None else to
+    if not 0 <= target <= len(migrations):
+        raise ConfigurationError(f"there are migrations 0 to {len(migrations)}, not {target}")
+    if runner.in_transaction():
+        raise ConfigurationError("migrations have transactions of their own; leave this one first")
+    done: list[str] = []
+    if version(runner) == target and (target == 0 or not _differences(runner, migrations)):
+        return done
+    while (label := _step(runner, migrations, target)) is not None:
+        done.append(label)
+        note(label)
+    if done:
+        runner.schema_changed()
+    return done
+
+
+def _step(runner: Runner, migrations: Sequence[Migration], target: int) -> str | None:
+    """Go one migration towards the target; None when there."""
+    with runner.writing():
+        runner.read("migrations.lock")
+        runner.write("migrations.prepare")
+        differences = _differences(runner, migrations)
+        if differences:
+            raise MigrationError("; ".join(differences))
+        at = version(runner)
+        if at == target:
+            return None
+        migration = migrations[at] if at < target else migrations[at - 1]
+        try:
+            if at < target:
+                runner.run_script(migration.sql)
+                runner.write(
+                    "migrations.record",
+                    version=migration.number,
+                    name=migration.name,
+                    checksum=migration.checksum,
+                )
+                return migration.label
+            runner.run_script(migration.undo)
+            runner.write("migrations.forget", version=migration.number)
+        except RepoError as error:
+            raise MigrationError(f"{migration.label} failed: {error}") from error
+        return f"-{migration.label}"
+
+
+def _differences(runner: Runner, migrations: Sequence[Migration]) -> list[str]:
+    """How what was applied differs from the files there are."""
+    found = []
+    for place, applied in enumerate(runner.read("migrations.applied")):
+        label = f"{applied.version:04d}_{applied.name}"
+        if place >= len(migrations):
+            found.append(f"{label} was applied by a newer version of this package")
+        elif migrations[place].label != label:
+            found.append(f"{label} was applied where the files have {migrations[place].label}")
+        elif migrations[place].checksum != applied.checksum:
+            found.append(f"{label} was changed after it was applied")
+    return found

@@ -1,0 +1,86 @@
+"""What every repository stands on: the session that runs named queries, and the writing of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any, Protocol
+
+from repo.batches import Batches, Identities, Table
+from repo.errors import UnknownInstitution, UnknownTicker
+from repo.records import argument
+
+__all__ = ["Repository", "Session", "bounds", "there"]
+
+
+class Session(Protocol):
+    """Runs named queries in the calling thread's transaction, or each in one of its own."""
+
+    def read(self, query: str, **parameters: Any) -> Any:
+        """What one query answers: a list of records, a record or None, or a value."""
+
+    def write(self, query: str, **parameters: Any) -> Any:
+        """The same for a query that writes, which leaves no trace if it fails."""
+
+    def upsert(self, table: Table, batches: Batches) -> int:
+        """Write batches, all or none; the number of rows that were new or different."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let several reads see one state of the database."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Let several statements succeed or fail as one."""
+
+
+class Repository:
+    """One aggregate's reads and writes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def _upsert(self, table: Table, rows: Iterable[Any]) -> int:
+        session = self._session
+
+        def tickers(symbols: list[str]) -> Iterable[tuple[str, int]]:
+            found: Iterable[tuple[str, int]] = session.read("tickers.identify", symbols=symbols)
+            return found
+
+        def institutions(ciks: list[int]) -> Iterable[tuple[int, int]]:
+            found: Iterable[tuple[int, int]] = session.read("institutions.identify", ciks=ciks)
+            return found
+
+        identities = {
+            "symbol": Identities(tickers, UnknownTicker),
+            "cik": Identities(institutions, UnknownInstitution),
+        }
+        with Batches(table, rows, identities) as batches:
+            return session.upsert(table, batches)
+
+    def _of_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
+        """The rows of one ticker.
+
+        The query gives a row whose ``key`` is None for a ticker without rows, and none at all for a
+        ticker that is not there: one statement answers both questions.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        rows: list[Any] = self._session.read(query, symbol=symbol, **parameters)
+        if not rows:
+            raise UnknownTicker([symbol])
+        return rows if there(rows[0], key) else []
+
+
+def there(row: Any, key: str) -> bool:
+    """Whether the outer join that made this row found something: then its ``key`` is not NULL."""
+    return getattr(row, key) is not None
+
+
+def bounds(start: date | None, end: date | None) -> tuple[date, date]:
+    """Both ends of a range of days, an open end being the first or last day there is.
+
+    :raises InvalidRecord: when one is not a ``datetime.date``.
+    """
+    first = argument("date", "start", start, optional=True)
+    last = argument("date", "end", end, optional=True)
+    return first or date.min, last or date.max

@@ -1,0 +1,107 @@
+"""Divergence: where institutions and retail investors disagree.
+
+The definition of the index, as known on a day D with a window of W days. Only filings with
+``filing_date <= D`` and rows with ``date <= D`` count.
+
+- Of each ticker, institution and quarter the last filing counts. Q is the newest quarter among them, P
+  the newest before Q, M the institutions that filed for both, whatever the ticker. ``now`` and
+  ``before`` are a ticker's shares held over M in Q and in P (none is 0), and
+  ``flow = (now - before) / before``; a ticker with ``before = 0`` is left out.
+- Of one source, r and nr are the sum and the number of rows with ``D-W < date <= D``, p and np of those
+  with ``D-2W < date <= D-W``, and ``interest_change = (r*np - p*nr) / (p*nr)``, which is the change of
+  the mean; a ticker without rows on a side, or with ``p = 0``, is left out.
+- ``price_return`` is the close of the last bar on or before D over that of the last on or before D-W,
+  minus 1; None without both.
+- ``institutional_rank`` and ``retail_rank`` are PERCENT_RANK by flow and by interest_change over the
+  tickers that are left, and ``divergence`` is the first minus the second.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from repo.errors import InvalidRecord, Problem
+from repo.records import INT64_MAX, Divergence, Point, argument
+from repo.repositories.base import Repository, bounds
+
+__all__ = ["DivergenceRepository"]
+
+
+class DivergenceRepository(Repository):
+    """The ranking of all tickers on a day, and the timeline of one."""
+
+    def ranking(
+        self,
+        as_of: date,
+        source: str | None = None,
+        window_days: int = 90,
+        limit: int | None = None,
+    ) -> list[Divergence]:
+        """Every ticker with a flow and a change of interest, by divergence, greatest first, then symbol.
+
+        :param source: whose interest; None means the only source there is.
+        :param window_days: the length of each of the two windows of interest, at least 1.
+        :param limit: how many rows at the most; None means all.
+        :raises InvalidRecord: for a bad argument, and for no source where there are several.
+        :raises RangeError: when a sum of shares or of interest leaves 64 bits, a product of the
+            definition reaches 9e18, or a quotient of closes leaves the range of a float.
+        """
+        day = argument("date", "as_of", as_of)
+        window = argument("days", "window_days", window_days)
+        rows = argument("count", "limit", limit, optional=True)
+        with self._session.snapshot():
+            found: list[Divergence] = self._session.read(
+                "divergence.ranking",
+                as_of=day,
+                source=self._source(source),
+                recent_from=_days_before(day, window - 1),
+                before_from=_days_before(day, 2 * window - 1),
+                limit=INT64_MAX if rows is None else rows,
+            )
+        return found
+
+    def timeline(
+        self,
+        symbol: str,
+        start: date | None = None,
+        end: date | None = None,
+        source: str | None = None,
+    ) -> list[Point]:
+        """One point a bar, by date: close, interest and shares held as they were known that day.
+
+        ``interest`` is that of the source's last row in the 7 days up to the bar's, ``shares_held`` the
+        sum over institutions of the last filing for the ticker's newest quarter known; None where there
+        is none.
+
+        :param source: whose interest; None means the only source there is.
+        :raises UnknownTicker: when there is no such ticker.
+        :raises InvalidRecord: for a bad argument, and for no source where there are several.
+        :raises RangeError: when the shares held on a day add up past 64 bits.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        first, last = bounds(start, end)
+        with self._session.snapshot():
+            return self._of_ticker(
+                "divergence.timeline",
+                "date",
+                symbol,
+                source=self._source(source),
+                start=first,
+                end=last,
+            )
+
+    def _source(self, source: str | None) -> str | None:
+        """The source asked for, or the only one there is; None when there is none at all."""
+        if source is not None:
+            named: str = argument("source", "source", source)
+            return named
+        sources = [row.source for row in self._session.read("sentiment.sources")]
+        if len(sources) > 1:
+            reason = f"there are several sources, name one of: {', '.join(sources)}"
+            raise InvalidRecord([Problem(None, "source", None, reason)])
+        return sources[0] if sources else None
+
+
+def _days_before(day: date, days: int) -> date:
+    """The day that many days before, or the first there is."""
+    return date.fromordinal(max(1, day.toordinal() - days))

@@ -1,0 +1,79 @@
+"""Holdings: what institutions reported in SEC Form 13F.
+
+A filing says what an institution held at a quarter end; a later one for the same quarter amends it,
+and both are kept, so that what was known on a day can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+from repo.batches import Table
+from repo.records import Holding, argument
+from repo.repositories.base import Repository, bounds
+
+__all__ = ["HoldingRepository"]
+
+_TABLE: Final = Table(
+    aggregate="holdings",
+    record=Holding,
+    columns=(
+        ("ticker_id", "id"),
+        ("quarter_end", "day"),
+        ("institution_id", "id"),
+        ("filing_date", "day"),
+        ("shares_held", "int"),
+        ("market_value", "int"),
+        ("ownership_percent", "float"),
+    ),
+    fields=(
+        "symbol",
+        "quarter_end",
+        "cik",
+        "filing_date",
+        "shares_held",
+        "market_value",
+        "ownership_percent",
+    ),
+    key_width=4,
+)
+
+
+class HoldingRepository(Repository):
+    """Holdings by ticker, quarter end, institution and filing date."""
+
+    def upsert(self, rows: Iterable[Holding]) -> int:
+        """Insert holdings, or change those that are there and differ.
+
+        Takes any iterable in bounded memory. Duplicate keys settle, the last one wins.
+
+        :returns: how many were new or different.
+        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
+        :raises UnknownTicker: naming every symbol that is missing; nothing is written.
+        :raises UnknownInstitution: naming every CIK that is missing; nothing is written.
+        """
+        return self._upsert(_TABLE, rows)
+
+    def history(self, symbol: str, start: date | None = None, end: date | None = None) -> list[Holding]:
+        """What was filed about one ticker for the quarters that end in a range, both ends included.
+
+        By quarter end, then CIK, then filing date; empty when nothing was filed.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        first, last = bounds(start, end)
+        return self._of_ticker("holdings.history", "quarter_end", symbol, start=first, end=last)
+
+    def known(self, symbol: str, as_of: date) -> list[Holding]:
+        """Each institution's last word on the ticker's newest quarter known on a day, by CIK.
+
+        Only filings with ``filing_date <= as_of`` count.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        day = argument("date", "as_of", as_of)
+        return self._of_ticker("holdings.known", "quarter_end", symbol, as_of=day)

@@ -1,0 +1,51 @@
+"""Institutions: the filers of SEC Form 13F."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from repo.batches import Table
+from repo.errors import UnknownInstitution
+from repo.records import Institution, argument
+from repo.repositories.base import Repository
+
+__all__ = ["InstitutionRepository"]
+
+_TABLE: Final = Table(
+    aggregate="institutions",
+    record=Institution,
+    columns=(("cik", "int"), ("name", "text")),
+    fields=("cik", "name"),
+    key_width=1,
+)
+
+
+class InstitutionRepository(Repository):
+    """Institutions by CIK, the SEC's Central Index Key."""
+
+    def upsert(self, rows: Iterable[Institution]) -> int:
+        """Insert institutions, or change the names of those that are there.
+
+        Duplicate CIKs settle, the last one wins.
+
+        :returns: how many were new or different.
+        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
+        """
+        return self._upsert(_TABLE, rows)
+
+    def get(self, cik: int) -> Institution:
+        """One institution.
+
+        :raises UnknownInstitution: when it is not there.
+        """
+        cik = argument("cik", "cik", cik)
+        found: Institution | None = self._session.read("institutions.get", cik=cik)
+        if found is None:
+            raise UnknownInstitution([cik])
+        return found
+
+    def all(self) -> list[Institution]:
+        """Every institution, by CIK."""
+        found: list[Institution] = self._session.read("institutions.all")
+        return found

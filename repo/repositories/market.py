@@ -1,0 +1,118 @@
+"""Market data: one bar a ticker and day."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Final
+
+from repo.batches import Table
+from repo.errors import InvalidRecord, Problem, UnknownTicker
+from repo.records import Bar, Coverage, Summary, argument
+from repo.repositories.base import Repository, bounds, there
+
+__all__ = ["MarketRepository"]
+
+_TABLE: Final = Table(
+    aggregate="market",
+    record=Bar,
+    columns=(
+        ("ticker_id", "id"),
+        ("date", "day"),
+        ("open", "float"),
+        ("high", "float"),
+        ("low", "float"),
+        ("close", "float"),
+        ("volume", "int"),
+    ),
+    fields=("symbol", "date", "open", "high", "low", "close", "volume"),
+    key_width=2,
+)
+
+
+class MarketRepository(Repository):
+    """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""
+
+    def upsert(self, rows: Iterable[Bar]) -> int:
+        """Insert bars, or change those that are there and differ.
+
+        Takes any iterable in bounded memory. Duplicate keys settle, the last one wins.
+
+        :returns: how many were new or different.
+        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
+        :raises UnknownTicker: naming every symbol that is missing; nothing is written.
+        """
+        return self._upsert(_TABLE, rows)
+
+    def history(
+        self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None
+    ) -> list[Bar]:
+        """One ticker's bars, by date; empty when it has none there.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        first, last = bounds(start, end)
+        return self._of_ticker("market.history", "date", symbol, start=first, end=last)
+
+    def latest(self, symbols: Iterable[str] | None = None) -> list[Bar]:
+        """The last bar of each ticker, or of each one named, by symbol.
+
+        A ticker without bars is left out.
+
+        :raises UnknownTicker: naming every symbol that is missing.
+        """
+        if symbols is None:
+            found: list[Bar] = self._session.read("market.latest")
+            return found
+        if isinstance(symbols, str):
+            reason = "must be several symbols, not a str"
+            raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
+        asked = {argument("symbol", "symbols", symbol) for symbol in symbols}
+        rows: list[Bar] = self._session.read("market.latest_of", symbols=sorted(asked))
+        if len(rows) < len(asked):
+            raise UnknownTicker(asked - {row.symbol for row in rows})
+        return [row for row in rows if there(row, "date")]
+
+    def on(self, date: datetime.date) -> list[Bar]:
+        """Every ticker's bar of one day, by symbol."""
+        found: list[Bar] = self._session.read("market.on_day", date=argument("date", "date", date))
+        return found
+
+    def coverage(self) -> list[Coverage]:
+        """The first bar, the last and their number, of each ticker that has any, by symbol."""
+        found: list[Coverage] = self._session.read("market.coverage")
+        return found
+
+    def summary(
+        self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None
+    ) -> Summary | None:
+        """One ticker's bars as one row; None when it has none there.
+
+        :raises UnknownTicker: when there is no such ticker.
+        :raises RangeError: when the volumes, or the closes in 1e-4 dollars, add up past 64 bits.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        first, last = bounds(start, end)
+        found: Summary | None = self._session.read(
+            "market.summary", symbol=symbol, start=first, end=last
+        )
+        if found is None:
+            raise UnknownTicker([symbol])
+        return found if there(found, "rows") else None
+
+    def delete(
+        self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None
+    ) -> int:
+        """Delete one ticker's bars.
+
+        :returns: how many there were.
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        symbol = argument("symbol", "symbol", symbol)
+        first, last = bounds(start, end)
+        with self._session.writing():
+            deleted: int = self._session.write("market.delete", symbol=symbol, start=first, end=last)
+            if deleted == 0 and self._session.read("tickers.get", symbol=symbol) is None:
+                raise UnknownTicker([symbol])
+        return deleted

@@ -1,0 +1,1 @@
+"""Tests of the package, and the plain-Python oracle they compare it with."""

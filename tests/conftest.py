@@ -1,0 +1,103 @@
+"""Fixtures: a database on each engine, empty and migrated, and the real data where it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import repo
+from tests import servers
+
+BACKENDS = ("sqlite", "postgresql")
+REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=BACKENDS,
+        action="append",
+        help="run the tests of this engine only; both by default",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--backend") or BACKENDS
+        metafunc.parametrize("backend", chosen, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.Server]:
+    """A PostgreSQL server; one that does not work fails the tests."""
+    with servers.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(server: servers.Server) -> str:
+    """A migrated PostgreSQL database to copy; nothing connects to it after this."""
+    name = server.create()
+    with repo.connect(server.url_of(name), min_size=1) as db:
+        db.migrate()
+    return name
+
+
+@pytest.fixture
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database without tables on the engine under test."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: servers.Server = request.getfixturevalue("server")
+    name = server.create()
+    yield server.url_of(name, min_size="1")
+    server.drop(name)
+
+
+@pytest.fixture
+def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a migrated database without rows on the engine under test."""
+    if backend == "sqlite":
+        made = f"sqlite:///{tmp_path / 'test.db'}"
+        with repo.connect(made) as db:
+            db.migrate()
+        yield made
+        return
+    template: str = request.getfixturevalue("template")
+    server: servers.Server = request.getfixturevalue("server")
+    name = server.create(template)
+    yield server.url_of(name, min_size="1")
+    server.drop(name)
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[repo.Database]:
+    """A migrated database without rows on the engine under test."""
+    with repo.connect(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pair(
+    tmp_path: Path, server: servers.Server, template: str
+) -> Iterator[tuple[repo.Database, repo.Database]]:
+    """Two migrated databases without rows: one on SQLite, one on PostgreSQL."""
+    name = server.create(template)
+    with (
+        repo.connect(f"sqlite:///{tmp_path / 'pair.db'}") as sqlite,
+        repo.connect(server.url_of(name, min_size="1")) as postgresql,
+    ):
+        sqlite.migrate()
+        yield sqlite, postgresql
+    server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data beside the project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real data is not beside the project (../shared/data)")
+    return REAL_DATA
