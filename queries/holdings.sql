@@ -59,3 +59,31 @@ LEFT JOIN institutional_holdings AS h
 LEFT JOIN institutions AS i ON i.institution_id = h.institution_id
 WHERE t.symbol = CAST(:symbol AS text)
 ORDER BY i.cik NULLS FIRST;
+
+-- name: between(ticker_id, quarter_end, institution_id, filing_date, last_ticker_id, last_quarter_end, last_institution_id, last_filing_date, rows)
+-- The first holdings in the order of the key, from one key to another, both included, as they are stored:
+-- what an upsert on SQLite compares with when most of its rows are there. Index: institutional_holdings_pkey.
+SELECT
+    m.ticker_id AS ticker_id,
+    m.quarter_end AS quarter_end,
+    m.institution_id AS institution_id,
+    m.filing_date AS filing_date,
+    m.shares_held AS shares_held,
+    m.market_value AS market_value,
+    m.ownership_percent AS ownership_percent
+FROM institutional_holdings AS m
+WHERE
+    (m.ticker_id, m.quarter_end, m.institution_id, m.filing_date) >= (
+        CAST(:ticker_id AS integer),
+        CAST(:quarter_end AS date),
+        CAST(:institution_id AS integer),
+        CAST(:filing_date AS date)
+    )
+    AND (m.ticker_id, m.quarter_end, m.institution_id, m.filing_date) <= (
+        CAST(:last_ticker_id AS integer),
+        CAST(:last_quarter_end AS date),
+        CAST(:last_institution_id AS integer),
+        CAST(:last_filing_date AS date)
+    )
+ORDER BY m.ticker_id, m.quarter_end, m.institution_id, m.filing_date
+LIMIT CAST(:rows AS bigint);

@@ -43,6 +43,29 @@ INNER JOIN market_data AS m
     )
 ORDER BY t.symbol;
 
+-- name: latest_one(symbol)
+-- record_class: Bar
+-- The last bar of one ticker, for market.latest() of one symbol. A ticker without bars gives a row whose
+-- date is NULL, an unknown one gives none. Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+LEFT JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date = (
+        SELECT MAX(x.date) AS date
+        FROM market_data AS x
+        WHERE x.ticker_id = t.ticker_id
+    )
+WHERE t.symbol = CAST(:symbol AS text)
+ORDER BY t.symbol;
+
 -- name: on_day(date)
 -- record_class: Bar
 -- Every ticker's bar of one day, by symbol, for market.on().
@@ -95,3 +118,27 @@ WHERE
     )
     AND date >= CAST(:start AS date)
     AND date <= CAST(:end AS date);
+
+-- name: between(ticker_id, date, last_ticker_id, last_date, rows)
+-- The first bars in the order of the key, from one key to another, both included, as they are stored:
+-- what an upsert on SQLite compares with when most of its rows are there. Index: market_data_pkey.
+SELECT
+    m.ticker_id AS ticker_id,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM market_data AS m
+WHERE
+    (m.ticker_id, m.date) >= (
+        CAST(:ticker_id AS integer),
+        CAST(:date AS date)
+    )
+    AND (m.ticker_id, m.date) <= (
+        CAST(:last_ticker_id AS integer),
+        CAST(:last_date AS date)
+    )
+ORDER BY m.ticker_id, m.date
+LIMIT CAST(:rows AS bigint);

@@ -50,3 +50,27 @@ SELECT DISTINCT p.source AS source
 FROM steps AS p
 WHERE p.source IS NOT NULL
 ORDER BY p.source;
+
+-- name: between(ticker_id, source, date, last_ticker_id, last_source, last_date, rows)
+-- The first rows in the order of the key, from one key to another, both included, as they are stored:
+-- what an upsert on SQLite compares with when most of its rows are there. Index: retail_sentiment_pkey.
+SELECT
+    m.ticker_id AS ticker_id,
+    m.source AS source,
+    m.date AS date,
+    m.interest AS interest,
+    m.score AS score
+FROM retail_sentiment AS m
+WHERE
+    (m.ticker_id, m.source, m.date) >= (
+        CAST(:ticker_id AS integer),
+        CAST(:source AS text),
+        CAST(:date AS date)
+    )
+    AND (m.ticker_id, m.source, m.date) <= (
+        CAST(:last_ticker_id AS integer),
+        CAST(:last_source AS text),
+        CAST(:last_date AS date)
+    )
+ORDER BY m.ticker_id, m.source, m.date
+LIMIT CAST(:rows AS bigint);

@@ -10,7 +10,15 @@ from repo.batches import Batches, Table
 from repo.errors import InvalidRecord, Problem
 from repo.queries import Adapter
 
-__all__ = ["ISOLATION_LEVELS", "Backend", "Bound", "Connection", "check_parameters"]
+__all__ = [
+    "CODERS",
+    "ISOLATION_LEVELS",
+    "Backend",
+    "Bound",
+    "Connection",
+    "coded",
+    "coded_parameters",
+]
 
 ISOLATION_LEVELS: Final = ("serializable", "repeatable read", "read committed")
 
@@ -19,6 +27,9 @@ Connection = Any
 
 Bound = Mapping[str, Callable[..., Any]]
 """Queries bound to an engine, by full name: see :meth:`repo.queries.Catalogue.bind`."""
+
+Coders = Mapping[type, Callable[[Any], Any]]
+"""How values of each type are checked and coded; a type that is not there is refused."""
 
 _INT64: Final = 2**63
 
@@ -65,55 +76,72 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-def _check_int(value: int) -> str | None:
-    return None if -_INT64 <= value < _INT64 else "must fit in 64 bits"
+class Refused(Exception):
+    """A parameter that is not sent; the argument is the reason, in words."""
 
 
-def _check_float(value: float) -> str | None:
-    return None if value - value == 0.0 else "must be finite"
+def _int(value: int) -> int:
+    if not -_INT64 <= value < _INT64:
+        raise Refused("must fit in 64 bits")
+    return value
 
 
-def _check_text(value: str) -> str | None:
+def _float(value: float) -> float:
+    if value - value != 0.0:
+        raise Refused("must be finite")
+    return value + 0.0  # -0.0 becomes 0.0
+
+
+def _text(value: str) -> str:
     if "\0" in value:
-        return "must not contain NUL"
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return "must not contain a lone surrogate"
-    return None
+        raise Refused("must not contain NUL")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("must not contain a lone surrogate") from None
+    return value
 
 
-def _check_datetime(value: datetime) -> str | None:
-    return None if value.utcoffset() is not None else "must have a time zone"
+def _aware(value: datetime) -> datetime:
+    if value.utcoffset() is None:
+        raise Refused("must have a time zone")
+    return value
 
 
-def _check_list(value: list[Any]) -> str | None:
-    return next((reason for item in value if (reason := _refusal(item)) is not None), None)
+def coded(value: Any, coders: Coders) -> Any:
+    """One value as a driver takes it.
+
+    :raises Refused: when two engines would take it differently.
+    """
+    code = coders.get(type(value))
+    if code is None:
+        raise Refused(f"a {type(value).__name__} is not stored")
+    return code(value)
 
 
-_CHECKS: Final[dict[type, Callable[[Any], str | None]]] = {
-    int: _check_int,
-    float: _check_float,
-    str: _check_text,
-    datetime: _check_datetime,
-    list: _check_list,
-    date: lambda _: None,
-    type(None): lambda _: None,
+CODERS: Final[Coders] = {
+    int: _int,
+    float: _float,
+    str: _text,
+    date: lambda day: day,
+    datetime: _aware,
+    list: lambda items: [coded(item, CODERS) for item in items],
+    type(None): lambda none: none,
 }
+"""The values that may be sent: what a driver's own conversion starts from."""
 
 
-def _refusal(value: Any) -> str | None:
-    check = _CHECKS.get(type(value))
-    return f"a {type(value).__name__} is not stored" if check is None else check(value)
-
-
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Let no value reach a driver that two engines would take differently.
+def coded_parameters(parameters: Mapping[str, Any], coders: Coders) -> dict[str, Any]:
+    """Parameters as a driver takes them.
 
     :raises InvalidRecord: for a value that is not None, an int of 64 bits, a finite float, text
         without NUL and lone surrogates, a date, an aware datetime, or a list of these.
     """
+    ready = {}
     for name, value in parameters.items():
-        reason = _refusal(value)
-        if reason is not None:
-            raise InvalidRecord([Problem(None, name, value, reason)])
+        try:
+            ready[name] = coded(value, coders)
+        except Refused as refused:
+            raise InvalidRecord([Problem(None, name, value, str(refused))]) from None
+    return ready

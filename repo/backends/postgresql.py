@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -22,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import Bound, check_parameters
+from repo.backends.base import CODERS, Bound, coded_parameters
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.errors import (
     CheckViolation,
@@ -119,27 +118,11 @@ def _translate(error: Exception) -> RepoError:
     return kind(message)
 
 
-_RowFactory = Callable[[Any], Callable[[Sequence[Any]], Any]]
-
-
-class _RowFactories(dict[Any, _RowFactory]):
-    """psycopg's row factories by record."""
-
-    def __missing__(self, record: type[Any]) -> _RowFactory:
-        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        make = partial(tuple.__new__, record)
-        factory = self[record] = lambda cursor: make
-        return factory
-
-
-_ROW_FACTORIES: Final = _RowFactories({None: psycopg.rows.tuple_row})
-
-
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
-    def __init__(self) -> None:
-        self.shapes: dict[str, tuple[Column, ...]] = {}
+    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
+        """Nothing to note: psycopg decodes by the types that the server names."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as psycopg takes it: ``%(name)s`` for ``:name``, and every other percent sign doubled."""
@@ -151,13 +134,6 @@ class PostgreSQLAdapter:
             sql.replace("%", "%%"),
         )
 
-    def _run(
-        self, conn: Any, sql: str, parameters: Mapping[str, Any], record: type[Any] | None = None
-    ) -> Any:
-        check_parameters(parameters)
-        cursor = conn.cursor(binary=True, row_factory=_ROW_FACTORIES[record])
-        return cursor.execute(sql, parameters)
-
     def select(
         self,
         conn: Any,
@@ -167,11 +143,15 @@ class PostgreSQLAdapter:
         record_class: type[Any] | None = None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
+        ready = coded_parameters(parameters, CODERS)
         try:
-            rows: list[Any] = self._run(conn, sql, parameters, record_class).fetchall()
+            rows: list[Any] = conn.cursor(binary=True).execute(sql, ready).fetchall()
         except psycopg.Error as error:
             raise _failure(conn, error) from error
-        return rows
+        if record_class is None:
+            return rows
+        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
+        return list(map(tuple.__new__, repeat(record_class), rows))
 
     def select_one(
         self,
@@ -194,8 +174,9 @@ class PostgreSQLAdapter:
         self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
         """The number of rows written."""
+        ready = coded_parameters(parameters, CODERS)
         try:
-            written: int = self._run(conn, sql, parameters).rowcount
+            written: int = conn.execute(sql, ready).rowcount
         except psycopg.Error as error:
             raise _failure(conn, error) from error
         return max(written, 0)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import Bound, check_parameters
+from repo.backends.base import CODERS, Bound, Coders, coded, coded_parameters
 from repo.batches import EPOCH, Batches, Columns, Ranges, Table, settle
 from repo.errors import (
     CheckViolation,
@@ -105,34 +105,37 @@ _DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 
-def _encode(value: Any) -> Any:
-    kind = type(value)
-    if kind is date:
-        return value.toordinal() - EPOCH
-    if kind is datetime:
-        return (value - _TIMESTAMP_EPOCH) // timedelta(microseconds=1)
-    if kind is float:
-        return value + 0.0
-    if kind is list:
-        return json.dumps([_encode(item) for item in value])
-    return value
+def _microseconds(moment: datetime) -> int:
+    aware: datetime = CODERS[datetime](moment)
+    return (aware - _TIMESTAMP_EPOCH) // timedelta(microseconds=1)
+
+
+_CODERS: Final[Coders] = {
+    **CODERS,
+    date: lambda day: day.toordinal() - EPOCH,
+    datetime: _microseconds,
+    list: lambda items: json.dumps([coded(item, _CODERS) for item in items]),
+}
 
 
 class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values coded and decoded, rows built once, errors translated."""
 
     def __init__(self) -> None:
-        self.shapes: dict[str, tuple[Column, ...]] = {}
+        self._decoders: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
+
+    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
+        self._decoders[query_name] = [
+            (index, _DECODERS[column.type])
+            for index, column in enumerate(columns)
+            if column.type in _DECODERS
+        ]
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as sqlite3 takes it: rows of a ``*!`` query are bound by position."""
         if op_type is not SQLOperationType.INSERT_UPDATE_DELETE_MANY:
             return sql
         return VAR_REF.sub(lambda found: f"{found['lead']}?" if found["var_name"] else found[0], sql)
-
-    def _run(self, conn: sqlite3.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
-        check_parameters(parameters)
-        return conn.execute(sql, {name: _encode(value) for name, value in parameters.items()})
 
     def _failure(self, conn: sqlite3.Connection, sql: str, error: sqlite3.Error) -> RepoError:
         """What went wrong with a statement.
@@ -161,7 +164,7 @@ class SQLiteAdapter:
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         try:
-            rows: list[Any] = self._run(conn, sql, parameters).fetchall()
+            rows: list[Any] = conn.execute(sql, coded_parameters(parameters, _CODERS)).fetchall()
         except sqlite3.Error as error:
             raise self._failure(conn, sql, error) from error
         if record_class is None or not rows:
@@ -169,15 +172,20 @@ class SQLiteAdapter:
         return self._records(query_name, rows, record_class)
 
     def _records(self, query_name: str, rows: list[Any], record_class: type[Any]) -> list[Any]:
-        shape = self.shapes[query_name]
-        coded = [(i, _DECODERS[c.type]) for i, c in enumerate(shape) if c.type in _DECODERS]
-        if coded:
+        decoders = self._decoders[query_name]
+        if len(rows) == 1:
+            row = list(rows[0])
+            for index, decode in decoders:
+                row[index] = decode(row[index])
+            return [tuple.__new__(record_class, row)]
+        tuples: Iterable[Any] = rows
+        if decoders:
             columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-            for index, decode in coded:
+            for index, decode in decoders:
                 columns[index] = map(decode, columns[index])
-            rows = zip(*columns)  # type: ignore[assignment]  # noqa: B905  # strict copies every tuple
+            tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
         # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        return list(map(tuple.__new__, repeat(record_class), rows))
+        return list(map(tuple.__new__, repeat(record_class), tuples))
 
     def select_one(
         self,
@@ -198,16 +206,15 @@ class SQLiteAdapter:
         row = self.select_one(conn, query_name, sql, parameters)
         if row is None:
             return None
-        shape = self.shapes[query_name]
-        decode = _DECODERS.get(shape[0].type) if shape else None
-        return row[0] if decode is None else decode(row[0])
+        decoders = self._decoders[query_name]
+        return decoders[0][1](row[0]) if decoders else row[0]
 
     def insert_update_delete(
         self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
         """The number of rows written."""
         try:
-            written: int = self._run(conn, sql, parameters).rowcount
+            written: int = conn.execute(sql, coded_parameters(parameters, _CODERS)).rowcount
         except sqlite3.Error as error:
             raise self._failure(conn, sql, error) from error
         return max(written, 0)
@@ -393,15 +400,29 @@ class SQLiteBackend:
         table: Table,
         batches: Iterator[Columns],
     ) -> int | None:
-        """Rows written, or None where a key of an earlier batch may have come again."""
+        """Rows written, or None where a key of an earlier batch may have come again.
+
+        While most rows turn out to be there already, a batch is compared with what is there before it
+        is written: reading a row takes half the time of an upsert that changes nothing.
+        """
         upsert = queries[f"{table.aggregate}.upsert"]
+        between = queries.get(f"{table.aggregate}.between")
         ranges = Ranges()
         written = 0
+        compare = False
         for batch in batches:
             columns, keys = settle(batch, table.key_width)
+            rows = list(zip(*columns, strict=True))
+            changed = rows
+            if compare and between is not None and columns is batch:
+                changed = _changed(connection, between, table, rows)
+                if not changed:
+                    continue
             if not ranges.admit(keys):
                 return None
-            written += upsert(connection, zip(*columns, strict=True))
+            count = upsert(connection, changed)
+            written += count
+            compare = count < len(rows) / 2
         return written
 
     def _settled(
@@ -439,6 +460,20 @@ class SQLiteBackend:
         while self._all:
             self._all.pop().close()
         self._readers.clear()
+
+
+def _changed(
+    connection: sqlite3.Connection, between: Callable[..., Any], table: Table, rows: list[Any]
+) -> list[Any]:
+    """The rows that are new or different, of rows that may be in the order of their keys."""
+    key = [name for name, _ in table.columns[: table.key_width]]
+    first = dict(zip(key, rows[0], strict=False))
+    last = {f"last_{name}": value for name, value in zip(key, rows[-1], strict=False)}
+    there = between(connection, **first, **last, rows=len(rows) + 1)
+    if there == rows:
+        return []
+    known = set(there)
+    return [row for row in rows if row not in known]
 
 
 def _only_comments(text: str) -> bool:

@@ -1,0 +1,1 @@
+"""Delimited text files and what their cells mean; ``repo.loading`` is what callers use."""
