@@ -23,7 +23,7 @@ from repo.errors import (
     UnknownInstitution,
     UnknownTicker,
 )
-from repo.records import RECORDS, Spec, columns
+from repo.records import RECORDS, Spec, row_by_row, shaped, verified
 
 __all__ = ["BATCH_ROWS", "EPOCH", "Batches", "Columns", "Identities", "Ranges", "Table", "settle"]
 
@@ -94,6 +94,10 @@ class Batches:
         self._kept = ExitStack()
         self._spool: Any = None
         self._row = 0
+        names = [a_field.name for a_field in table.spec.fields]
+        kinds = [kind for _, kind in table.columns]
+        self._encoding = list(zip(table.fields, kinds, strict=True))
+        self._places = [names.index(name) for name in table.fields]
 
     def __enter__(self) -> Batches:
         return self
@@ -101,16 +105,20 @@ class Batches:
     def __exit__(self, *_: object) -> None:
         self._kept.close()
 
-    def read(self, *, keep: bool = False) -> Iterator[Columns]:
+    def read(
+        self, *, keep: bool = False, stored: Callable[[Columns], bool] | None = None
+    ) -> Iterator[Columns]:
         """The batches, each once.
 
         :param keep: make :meth:`again` possible; an iterator's rows are then set aside on disk.
+        :param stored: tells whether a batch is in the table as it is; such a batch is left out, and
+            its numbers need no check, for the table's constraints hold for them.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises UnknownTicker: naming every symbol that is missing.
         :raises UnknownInstitution: naming every CIK that is missing.
         """
         spool = keep and self._once
-        for number, batch in enumerate(self._read()):
+        for number, batch in enumerate(self._read(stored)):
             if spool:
                 if number == 0:
                     self._spool = self._kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
@@ -118,32 +126,31 @@ class Batches:
             yield batch
 
     def again(self) -> Iterator[Columns]:
-        """Every batch from the first, after :meth:`read` with ``keep`` stopped anywhere."""
+        """Every batch that is not stored, after :meth:`read` with ``keep`` stopped anywhere."""
         if not self._once:
-            yield from self._read()
+            yield from self._read(None)
             return
         self._spool.seek(0)
         while True:
             try:
-                yield marshal.load(self._spool)  # noqa: S302  # our own file, unlinked
+                yield marshal.load(self._spool)  # noqa: S302  # our own file, which nobody else sees
             except EOFError:
                 break
-        yield from self._read()
+        yield from self._read(None)
 
-    def _read(self) -> Iterator[Columns]:
+    def _read(self, stored: Callable[[Columns], bool] | None) -> Iterator[Columns]:
         problems: list[Problem] = []
         rows = iter(self._rows)
         if not self._once:
             self._row = 0
         while batch := list(islice(rows, BATCH_ROWS)):
             try:
-                checked = columns(self._table.spec, batch, self._row, PROBLEM_LIMIT - len(problems))
+                encoded = self._checked(batch, PROBLEM_LIMIT - len(problems), stored)
             except InvalidRecord as invalid:
                 problems.extend(invalid.problems)
                 if len(problems) >= PROBLEM_LIMIT:
                     break
             else:
-                encoded = self._encode(checked)
                 if not problems and encoded is not None:
                     yield encoded
             self._row += len(batch)
@@ -153,12 +160,25 @@ class Batches:
             if identities.missing:
                 raise identities.error(identities.missing)
 
-    def _encode(self, checked: Columns) -> Columns | None:
+    def _checked(
+        self, batch: list[Any], limit: int, stored: Callable[[Columns], bool] | None
+    ) -> Columns | None:
+        """Storage columns of rows; None where there is nothing to write."""
+        spec = self._table.spec
+        columns = shaped(spec, batch)
+        encoded = None if columns is None else self._encode(columns)
+        if encoded is not None and stored is not None and stored(encoded):
+            return None
+        final = None if columns is None else verified(spec, columns)
+        if final is None:
+            return self._encode(row_by_row(spec, batch, self._row, limit))
+        return None if encoded is None else self._with_numbers(encoded, final)
+
+    def _encode(self, checked: Columns) -> list[Sequence[Any]] | None:
         """Storage columns from a record's, or None once a ticker or an institution is missing."""
-        names = [a_field.name for a_field in self._table.spec.fields]
         encoded: list[Sequence[Any]] = []
-        for name, (_, kind) in zip(self._table.fields, self._table.columns, strict=True):
-            column = checked[names.index(name)]
+        for (name, kind), place in zip(self._encoding, self._places, strict=True):
+            column = checked[place]
             if kind == "id":
                 column = self._identities[name].column(column)
             elif kind == "day":
@@ -167,6 +187,13 @@ class Batches:
         if any(identities.missing for identities in self._identities.values()):
             return None
         return encoded
+
+    def _with_numbers(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
+        """Storage columns with their numbers as verified; the others are encoded already."""
+        return [
+            final[place] if kind in ("int", "float") else column
+            for (name, kind), place, column in zip(self._encoding, self._places, encoded, strict=True)
+        ]
 
 
 def settle(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:

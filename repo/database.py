@@ -68,19 +68,20 @@ class _Sessions:
 
     def read(self, query: str, **parameters: Any) -> Any:
         run = self._queries[query]
-        current = self._current
+        current: _Transaction | None = getattr(self._local, "transaction", None)
         if current is not None:
             with self._watched(current):
-                return run(current.connection, **parameters)
-        connection = self.backend.acquire(write=False)
+                return run(current.connection, parameters)
+        backend = self.backend
+        connection = backend.acquire(write=False)
         try:
-            return run(connection, **parameters)
+            return run(connection, parameters)
         finally:
-            self.backend.release(connection, write=False)
+            backend.release(connection, write=False)
 
     def write(self, query: str, **parameters: Any) -> Any:
         with self._writing() as connection:
-            return self._queries[query](connection, **parameters)
+            return self._queries[query](connection, parameters)
 
     def upsert(self, table: Table, batches: Batches) -> int:
         with self._writing() as connection:

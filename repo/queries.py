@@ -309,7 +309,7 @@ class Catalogue:
     def bind(self, dialect: str, adapter: Adapter) -> Mapping[str, Callable[..., Any]]:
         """The queries as functions of a driver's connection, by full name.
 
-        Each is called with the connection and the declared parameters by keyword; a ``*!`` query
+        Each is called with the connection and a mapping of the declared parameters; a ``*!`` query
         with the connection and rows of values in the order of its parameters.
         """
         return MappingProxyType(
@@ -329,7 +329,7 @@ def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
     sql = adapter.process_sql(name, operation, query.sql)
     if query.operator in ("", "^"):
         read = adapter.select if query.operator == "" else adapter.select_one
-        return lambda connection, /, **parameters: read(connection, name, sql, parameters, record)
+        return lambda connection, parameters, /: read(connection, name, sql, parameters, record)
     if query.operator == "*!":
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
@@ -338,7 +338,7 @@ def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
         "<!": adapter.insert_returning,
         "!": adapter.insert_update_delete,
     }[query.operator]
-    return lambda connection, /, **parameters: run(connection, name, sql, parameters)
+    return lambda connection, parameters, /: run(connection, name, sql, parameters)
 
 
 def shipped(folder: str) -> Path:

@@ -37,6 +37,9 @@ __all__ = [
     "Ticker",
     "argument",
     "columns",
+    "row_by_row",
+    "shaped",
+    "verified",
 ]
 
 INT64_MAX: Final = 2**63 - 1
@@ -303,13 +306,20 @@ class Field:
     many: Callable[[Sequence[Any]], Sequence[Any] | None]
     nullable: bool = False
 
-    def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
-        """The column as it is stored, or None where a value has to be looked at on its own."""
+    @property
+    def is_number(self) -> bool:
+        """Whether its values have a range to keep to; a text's form is part of its shape."""
+        return self.type in (int, float)
+
+    def fits(self, column: Sequence[Any]) -> bool:
+        """Whether every value has the field's type, or is None where that is allowed."""
         kinds = set(map(type, column))
-        if kinds == {self.type}:
+        return kinds == {self.type} or (self.nullable and kinds <= {self.type, NoneType})
+
+    def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
+        """A column that fits as it is stored, or None where a value has to be looked at."""
+        if not self.nullable or None not in column:
             return self.many(column)
-        if not self.nullable or not kinds <= {self.type, NoneType}:
-            return None
         there = [value for value in column if value is not None]
         cleaned = self.many(there) if there else ()
         if cleaned is None:
@@ -430,6 +440,39 @@ def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
         return all(a >= b for a, b in zip(upper, lower, strict=True) if a is not None and b is not None)
 
 
+def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
+    """The columns of rows whose values have the right types and, of text, the right form.
+
+    None where that is not so, or has to be found out value by value. What is left to check is the
+    range of numbers: :func:`verified`.
+    """
+    if set(map(type, rows)) != {spec.record}:
+        return None
+    found: list[Sequence[Any]] = []
+    for field, column in zip(spec.fields, zip(*rows, strict=True), strict=True):
+        if not field.fits(column):
+            return None
+        cleaned = column if field.is_number else field.clean(column)
+        if cleaned is None:
+            return None
+        found.append(cleaned)
+    return found
+
+
+def verified(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
+    """The columns of :func:`shaped` as they are stored; None where a number is out of its range.
+
+    A column that needs no change is the same object.
+    """
+    found: list[Sequence[Any]] = []
+    for field, column in zip(spec.fields, columns, strict=True):
+        cleaned = field.clean(column) if field.is_number else column
+        if cleaned is None:
+            return None
+        found.append(cleaned)
+    return found if _in_order(spec, found) else None
+
+
 def columns(
     spec: Spec, rows: Sequence[Any], first_row: int = 0, limit: int = PROBLEM_LIMIT
 ) -> list[Sequence[Any]]:
@@ -440,16 +483,13 @@ def columns(
     :param limit: how many problems to name at the most.
     :raises InvalidRecord: naming the first problems, in row order, then field order.
     """
-    if set(map(type, rows)) == {spec.record}:
-        raw = list(zip(*rows, strict=True))
-        cleaned = [field.clean(column) for field, column in zip(spec.fields, raw, strict=True)]
-        whole = [column for column in cleaned if column is not None]
-        if len(whole) == len(cleaned) and _in_order(spec, whole):
-            return whole
-    return _row_by_row(spec, rows, first_row, limit)
+    found = shaped(spec, rows)
+    if found is not None:
+        found = verified(spec, found)
+    return found if found is not None else row_by_row(spec, rows, first_row, limit)
 
 
-def _row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
+def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
     """The same as :func:`columns`, a value at a time: slower, and able to say which one is wrong."""
     problems: list[Problem] = []
     cleaned: list[tuple[Any, ...]] = []

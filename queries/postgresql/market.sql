@@ -153,3 +153,26 @@ LEFT JOIN (
 LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first
 LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last
 WHERE t.symbol = CAST(:symbol AS text);
+
+-- name: latest_one(symbol)
+-- record_class: Bar
+-- The last bar of one ticker, for market.latest() of one symbol. A ticker without bars gives a row whose
+-- date is NULL, an unknown one gives none. Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+LEFT JOIN market_data AS m
+    ON m.ticker_id = t.ticker_id
+    AND m.date = (
+        SELECT MAX(x.date) AS date
+        FROM market_data AS x
+        WHERE x.ticker_id = t.ticker_id
+    )
+WHERE t.symbol = CAST(:symbol AS text)
+ORDER BY t.symbol;

@@ -423,13 +423,13 @@ class PostgreSQLBackend:
         table: Table,
         batches: Iterable[Columns],
     ) -> int:
-        queries[f"{table.aggregate}.stage"](connection)
+        queries[f"{table.aggregate}.stage"](connection, {})
         fill = queries[f"{table.aggregate}.fill"]
         for pieces in _pieces(table, batches):
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
-        written: int = queries[f"{table.aggregate}.merge"](connection)
-        queries[f"{table.aggregate}.unstage"](connection)
+        written: int = queries[f"{table.aggregate}.merge"](connection, {})
+        queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 
     def run_script(self, connection: _Connection, script: str) -> None:

@@ -386,43 +386,11 @@ class SQLiteBackend:
         different" mean what it says for a key whose first row is written and whose last is not.
         """
         self._execute(connection, "SAVEPOINT direct")
-        written = self._direct(connection, queries, table, rows.read(keep=True))
+        written = _Direct(connection, queries, table).write(rows)
         if written is None:
             self._execute(connection, "ROLLBACK TO direct")
             written = self._settled(connection, queries, table, rows.again())
         self._execute(connection, "RELEASE direct")
-        return written
-
-    def _direct(
-        self,
-        connection: sqlite3.Connection,
-        queries: Bound,
-        table: Table,
-        batches: Iterator[Columns],
-    ) -> int | None:
-        """Rows written, or None where a key of an earlier batch may have come again.
-
-        While most rows turn out to be there already, a batch is compared with what is there before it
-        is written: reading a row takes half the time of an upsert that changes nothing.
-        """
-        upsert = queries[f"{table.aggregate}.upsert"]
-        between = queries.get(f"{table.aggregate}.between")
-        ranges = Ranges()
-        written = 0
-        compare = False
-        for batch in batches:
-            columns, keys = settle(batch, table.key_width)
-            rows = list(zip(*columns, strict=True))
-            changed = rows
-            if compare and between is not None and columns is batch:
-                changed = _changed(connection, between, table, rows)
-                if not changed:
-                    continue
-            if not ranges.admit(keys):
-                return None
-            count = upsert(connection, changed)
-            written += count
-            compare = count < len(rows) / 2
         return written
 
     def _settled(
@@ -432,13 +400,13 @@ class SQLiteBackend:
         table: Table,
         batches: Iterator[Columns],
     ) -> int:
-        queries[f"{table.aggregate}.stage"](connection)
+        queries[f"{table.aggregate}.stage"](connection, {})
         fill = queries[f"{table.aggregate}.fill"]
         places = count()
         for batch in batches:
             fill(connection, zip(places, *batch))  # noqa: B905  # places never ends
-        written: int = queries[f"{table.aggregate}.merge"](connection)
-        queries[f"{table.aggregate}.unstage"](connection)
+        written: int = queries[f"{table.aggregate}.merge"](connection, {})
+        queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
@@ -462,18 +430,50 @@ class SQLiteBackend:
         self._readers.clear()
 
 
-def _changed(
-    connection: sqlite3.Connection, between: Callable[..., Any], table: Table, rows: list[Any]
-) -> list[Any]:
-    """The rows that are new or different, of rows that may be in the order of their keys."""
-    key = [name for name, _ in table.columns[: table.key_width]]
-    first = dict(zip(key, rows[0], strict=False))
-    last = {f"last_{name}": value for name, value in zip(key, rows[-1], strict=False)}
-    there = between(connection, **first, **last, rows=len(rows) + 1)
-    if there == rows:
-        return []
-    known = set(there)
-    return [row for row in rows if row not in known]
+class _Direct:
+    """Rows written straight into their table.
+
+    While most rows turn out to be there already, a batch is compared with what is there before it is
+    written: reading a row takes half the time of an upsert that changes nothing.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, queries: Bound, table: Table) -> None:
+        self._connection = connection
+        self._upsert = queries[f"{table.aggregate}.upsert"]
+        self._between = queries.get(f"{table.aggregate}.between")
+        self._key = [name for name, _ in table.columns[: table.key_width]]
+        self._comparing = False
+        self._there: set[Any] = set()
+
+    def write(self, batches: Batches) -> int | None:
+        """The number of rows written, or None where a key of an earlier batch may have come again."""
+        ranges = Ranges()
+        written = 0
+        for batch in batches.read(keep=True, stored=self._stored):
+            columns, keys = settle(batch, len(self._key))
+            if not ranges.admit(keys):
+                return None
+            rows = list(zip(*columns, strict=True))
+            changed = [row for row in rows if row not in self._there] if self._there else rows
+            count: int = self._upsert(self._connection, changed)
+            written += count
+            self._comparing = self._between is not None and count < len(rows) / 2
+        return written
+
+    def _stored(self, batch: Columns) -> bool:
+        """Whether these rows lie in the table just so, side by side in the order of their keys."""
+        self._there = set()
+        if not self._comparing or self._between is None:
+            return False
+        rows = list(zip(*batch, strict=True))
+        limits = dict(zip(self._key, rows[0], strict=False))
+        for name, value in zip(self._key, rows[-1], strict=False):
+            limits[f"last_{name}"] = value
+        there = self._between(self._connection, {**limits, "rows": len(rows) + 1})
+        if there == rows:
+            return True
+        self._there = set(there)
+        return False
 
 
 def _only_comments(text: str) -> bool:

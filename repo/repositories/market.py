@@ -69,11 +69,9 @@ class MarketRepository(Repository):
             reason = "must be several symbols, not a str"
             raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
         asked = {argument("symbol", "symbols", symbol) for symbol in symbols}
-        rows: list[Bar]
         if len(asked) == 1:
-            rows = self._session.read("market.latest_one", symbol=min(asked))
-        else:
-            rows = self._session.read("market.latest_of", symbols=sorted(asked))
+            return self._of_ticker("market.latest_one", "date", asked.pop())
+        rows: list[Bar] = self._session.read("market.latest_of", symbols=sorted(asked))
         if len(rows) < len(asked):
             raise UnknownTicker(asked - {row.symbol for row in rows})
         return [row for row in rows if there(row, "date")]

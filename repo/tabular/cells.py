@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from repo.records import Field
 
 __all__ = ["convert"]
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}(-\d\d-\d\d|\d{4})", re.ASCII)
 _DATE_LENGTHS: Final = {8, 10}
@@ -67,11 +67,14 @@ def _one_integer(text: str) -> int:
         return int(text)
     if _NUMBER.fullmatch(text) is None:
         raise _Refused("must be a whole number")
-    number = Decimal(text)  # exact, where a float has 53 bits
+    try:
+        number = Decimal(text)  # exact, where a float has 53 bits
+    except InvalidOperation:
+        raise _Refused("is too large or too small") from None
     if number != number.to_integral_value():
         raise _Refused("must be a whole number")
     if number.adjusted() > _DIGITS:
-        raise _Refused("is too large")
+        raise _Refused("is too large or too small")
     return int(number)
 
 

@@ -7,8 +7,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -91,7 +91,8 @@ class Delimited:
         except OSError as error:
             raise self._unreadable(error) from error
         self.delimiter = _DELIMITERS[suffix] or self._sniff()
-        first = next(self._parts(1, 0), None)
+        with closing(self._parts(1, 0)) as parts:
+            first = next(parts, None)
         if first is None:
             raise self._damaged(1, "", "the file is empty; its first row must name the columns")
         self.header: tuple[str, ...] = tuple(cell.strip() for cell in first.rows[0])
@@ -107,7 +108,7 @@ class Delimited:
             raise ConfigurationError(f"{self.path} was changed while it was read")
         return parts
 
-    def _parts(self, first: int, rest: int) -> Iterator[Chunk]:
+    def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
         """Chunks that are not blank: one of ``first`` rows, then of ``rest``, until there are no more."""
         with self._open() as (text, position):
             reader = csv.reader(text, delimiter=self.delimiter, strict=True, skipinitialspace=True)

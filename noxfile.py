@@ -1,0 +1,91 @@
+"""What a contributor runs: plain ``nox`` is what CI runs; ``nox --list`` names the rest."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "demo", "wheel", "tests", "equivalence"]
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_existing_virtualenvs = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+TEST = nox.project.dependency_groups(PROJECT, "test")
+LINT = nox.project.dependency_groups(PROJECT, "lint")
+BENCH = nox.project.dependency_groups(PROJECT, "bench")
+EXTRAS = ".[cli,review,arrow]"
+
+
+@nox.session
+@nox.parametrize("backend", ["sqlite", "postgresql"], ids=["sqlite", "postgresql"])
+def tests(session: nox.Session, backend: str) -> None:
+    """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run(
+        "pytest", f"--backend={backend}", "--ignore=tests/equivalence", *session.posargs, env=_WARN
+    )
+
+
+@nox.session
+def equivalence(session: nox.Session) -> None:
+    """Compare the engines on generated data; ``-- --hypothesis-profile=thorough`` takes an hour."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("pytest", "tests/equivalence", *session.posargs, env=_WARN)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, types and the layout of SQL by the grammar of each dialect."""
+    session.install("-e", EXTRAS, *LINT, *BENCH)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    for dialect, grammar in (("sqlite", "sqlite"), ("postgresql", "postgres")):
+        portable = sorted(map(str, Path("queries").glob("*.sql")))
+        own = [f"queries/{dialect}", f"schema/{dialect}"]
+        session.run("sqlfluff", "lint", "--dialect", grammar, *portable, *own)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Do what the README's first command does, in a folder of its own."""
+    session.install(".[cli]")
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        session.run("smdi", "demo")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it, and run tests from outside the checkout."""
+    session.install("build", *TEST)
+    checkout = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder, silent=True)
+        (built,) = Path(folder).glob("*.whl")
+        session.install("--force-reinstall", "--no-deps", str(built))
+        session.install(f"{built}[cli,review]")
+        with session.chdir(folder):
+            session.run("smdi", "--version")
+            session.run("smdi", "demo")
+            session.run("python", str(checkout / "tests" / "installed.py"), str(checkout))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against the bare drivers and the rivals; ``-- --quick`` takes a minute."""
+    session.install("-e", EXTRAS, *TEST, *BENCH)
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def scale(session: nox.Session) -> None:
+    """Ask the same questions of 100 thousand, 1 million and 10 million bars."""
+    session.install("-e", EXTRAS, *TEST, *BENCH)
+    session.run("python", "-m", "tests.bench.scale", *session.posargs)
+
+
+_WARN = {"PYTHONWARNDEFAULTENCODING": "1"}
+"""Opening text without naming its encoding is an error in tests."""

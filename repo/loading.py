@@ -1,0 +1,249 @@
+"""Files of rows into a database: CSV and TSV, plain or gzip, a file or a folder at a time.
+
+    loading.load(db, "2018-2020")                         # tickers, institutions, market, ...
+    loading.load(db, "BYND.csv", symbol="BYND")           # Yahoo Finance's history of one ticker
+
+A file's first row names its columns. They are the record's fields in any case and order, with a few
+other names that Yahoo Finance and Stooq use:
+
+- ``Ticker`` is the symbol, ``Vol`` the volume, ``Name`` a ticker's company_name; Stooq's ``<TICKER>``
+  and the like are read without their brackets, and a blank, ``-`` or ``_`` between words is all one;
+- ``Adj Close`` is the close, but only where there is no ``Close``.
+
+Other columns are left alone. A cell counts without the blanks around it, and is NULL when nothing is
+left. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a decimal point and no separators, and a whole
+number may be written 467700.0.
+
+What a file holds is told by its name (tickers, institutions, market, holdings or sentiment, and the
+ending), or else by its columns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from repo.database import Database
+from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
+from repo.records import argument
+from repo.tabular.files import SUFFIXES, Delimited, split_name
+from repo.tabular.headers import KINDS, find_kind, lay_out
+from repo.tabular.rejects import Rejects
+from repo.tabular.source import Progress, Source
+
+__all__ = ["KINDS", "Contents", "Loaded", "Progress", "contents", "load"]
+
+_REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
+    "market": ("symbol",),
+    "holdings": ("symbol", "cik"),
+    "sentiment": ("symbol",),
+}
+"""The fields of each kind that refer to tickers and institutions."""
+
+
+class Loaded(NamedTuple):
+    """What became of one file.
+
+    ``rows`` were read, ``changed`` of them were new or different, ``rejected`` were left out;
+    ``ignored`` are the columns that no field wants, ``rejects`` is the file with the rows left out.
+    """
+
+    kind: str
+    file: Path
+    rows: int
+    changed: int
+    rejected: int = 0
+    ignored: tuple[str, ...] = ()
+    rejects: Path | None = None
+
+
+class Contents(NamedTuple):
+    """A folder's files by the kind they are named for, in loading order, and what else is there."""
+
+    files: dict[str, Path]
+    others: list[Path]
+
+
+def contents(folder: str | os.PathLike[str]) -> Contents:
+    """What :func:`load` would take of a folder, and what it would leave alone (but for hidden files).
+
+    :raises ConfigurationError: when it cannot be read, or has two files of one kind.
+    """
+    files: dict[str, Path] = {}
+    others: list[Path] = []
+    try:
+        entries = sorted(Path(folder).iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {folder}: {error.strerror}") from error
+    for entry in entries:
+        parts = split_name(entry)
+        kind = "" if parts is None or entry.is_dir() else parts[0].lower()
+        if kind not in KINDS:
+            if not entry.name.startswith("."):
+                others.append(entry)
+        elif kind in files:
+            raise ConfigurationError(
+                f"{folder} has two files of {kind}: {files[kind].name}, {entry.name}"
+            )
+        else:
+            files[kind] = entry
+    return Contents({kind: files[kind] for kind in KINDS if kind in files}, others)
+
+
+def load(
+    db: Database,
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    kind: str | None = None,
+    symbol: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
+    rejects: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Loaded]:
+    """Load a file, a folder or several of them, all or nothing, in bounded memory.
+
+    Files are loaded by kind: tickers, institutions, market, holdings, sentiment. Of a folder, the files
+    named for a kind are loaded and the others left alone. Loading a file again changes nothing.
+
+    :param kind: what the file holds, where neither its name nor its columns say so.
+    :param symbol: the ticker that a file of market or sentiment is about, which has no column for it.
+    :param mapping: columns by field, for files whose headers say something else.
+    :param skip_bad: leave bad rows out, those of unknown tickers and institutions among them, and
+        write them to a reject file: a CSV with a line for each problem, naming file, line, column,
+        value and reason, with the row as it was. It replaces an earlier one and is there only once
+        the load is committed; inside a transaction of the caller's, when this returns.
+    :param rejects: that file, written even when nothing is rejected; None is ``<file
+        name>.rejects.csv`` in the current folder, for each file with bad rows.
+    :param progress: called now and then with the kind, the rows so far, and the bytes read so far of
+        how many in the file; the count starts over where a file has to be read a second time.
+    :returns: what became of each file, in the order of loading.
+    :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
+        that do not fit; nothing is written.
+    :raises InvalidRecord: naming the first 20 problems of the first file that has any, with their
+        lines; nothing is written.
+    :raises UnknownTicker: naming every symbol of a file that is missing; nothing is written.
+    :raises UnknownInstitution: naming every CIK of a file that is missing; nothing is written.
+    :raises UniqueViolation: when two tickers would have one CUSIP; nothing is written.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ConfigurationError(f"the kinds of rows are {', '.join(KINDS)}, not {kind!r}")
+    if rejects is not None and not skip_bad:
+        raise ConfigurationError("a reject file is for a load that skips bad rows")
+    if symbol is not None:
+        symbol = argument("symbol", "symbol", symbol)
+    several = isinstance(path, Sequence) and not isinstance(path, str)
+    sources = _sources(path if several else [path], kind, symbol, mapping or {}, progress)
+    with ExitStack() as stack:
+        outboxes: dict[Path, Rejects] = {}
+        targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
+        for target in targets:
+            if target not in outboxes:
+                outboxes[target] = stack.enter_context(closing(Rejects(target)))
+        changed = _write(db, sources, symbol, [outboxes[target] for target in targets])
+        for outbox in outboxes.values():
+            outbox.publish(if_empty=rejects is not None)
+    loaded = []
+    for source, rows in zip(sources, changed, strict=True):
+        written = source.rejects is not None and (source.rejected or rejects is not None)
+        loaded.append(
+            Loaded(
+                source.layout.kind,
+                source.file.path,
+                source.rows,
+                rows,
+                source.rejected,
+                source.layout.ignored,
+                source.rejects.path if source.rejects is not None and written else None,
+            )
+        )
+    return loaded
+
+
+def _sources(
+    paths: Iterable[str | os.PathLike[str]],
+    kind: str | None,
+    symbol: str | None,
+    mapping: Mapping[str, str],
+    progress: Progress | None,
+) -> list[Source]:
+    """The files that are meant, in the order of loading, with every header understood."""
+    sources: list[Source] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            sources.append(_source(path, kind, symbol, mapping, progress))
+            continue
+        if kind is not None:
+            raise ConfigurationError(f"{path} is a folder: its files are named for their kinds")
+        files = contents(path).files
+        if not files:
+            raise ConfigurationError(
+                f"{path} has no file named {', '.join(KINDS)} with one of the endings {SUFFIXES}"
+            )
+        sources += [_source(file, each, symbol, mapping, progress) for each, file in files.items()]
+    if not sources:
+        raise ConfigurationError("no file is named")
+    names = {field.name for source in sources for field in source.layout.spec.fields}
+    for name in mapping:
+        if name not in names:
+            raise ConfigurationError(
+                f"a mapping is of the fields {', '.join(sorted(names))}, not {name!r}"
+            )
+    order = list(KINDS)
+    return sorted(sources, key=lambda source: order.index(source.layout.kind))
+
+
+def _source(
+    path: Path,
+    kind: str | None,
+    symbol: str | None,
+    mapping: Mapping[str, str],
+    progress: Progress | None,
+) -> Source:
+    file = Delimited(path)
+    if kind is None:
+        kind = find_kind(path, file.stem, file.header, symbol, mapping)
+    return Source(file, lay_out(path, file.header, kind, symbol, mapping), symbol, progress)
+
+
+def _reject_path(
+    source: Source, rejects: str | os.PathLike[str] | None, inputs: Iterable[Source]
+) -> Path:
+    """Where the bad rows of a file go: never over a file that is being read."""
+    target = Path(f"{source.file.path.name}.rejects.csv" if rejects is None else rejects)
+    for other in inputs:
+        if target.exists() and target.samefile(other.file.path):
+            raise ConfigurationError(f"{target} is being loaded; rejected rows must go elsewhere")
+    return target
+
+
+def _write(
+    db: Database, sources: Sequence[Source], symbol: str | None, outboxes: Sequence[Rejects]
+) -> list[int]:
+    """Write every file's rows or none; how many of each were new or different."""
+    changed: list[int] = []
+    known: dict[str, set[Any]] = {}
+    try:
+        # Writes settle their conflicts themselves; a stricter level would only make them fail instead.
+        with db.transaction(isolation="read committed"):
+            for number, source in enumerate(sources):
+                kind = source.layout.kind
+                references = _REFERENCES.get(kind, ())
+                if outboxes:
+                    if references and not known:  # whatever is loaded of these came before
+                        known["symbol"] = {ticker.symbol for ticker in db.tickers.all()}
+                        known["cik"] = {institution.cik for institution in db.institutions.all()}
+                    if references and symbol is not None and symbol not in known["symbol"]:
+                        raise UnknownTicker([symbol])
+                    source.reject_to(outboxes[number], {name: known[name] for name in references})
+                changed.append(getattr(db, kind).upsert(source))
+    except InvalidRecord as invalid:
+        if outboxes:
+            raise
+        # The rows in which upsert found something are now looked up in the file, with all others.
+        problems = sources[len(changed)].diagnose()
+        raise InvalidRecord(problems or invalid.problems) from invalid
+    return changed

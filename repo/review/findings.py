@@ -1,0 +1,49 @@
+"""What a review finds, and what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+    from sqlglot.tokens import Token
+
+    from repo.review.statements import Statement
+
+__all__ = ["Finding", "Mark", "Rule", "name_of", "reason_of"]
+
+
+class Finding(NamedTuple):
+    """One thing to mend: where, in which query, which rule it breaks and what to do about it."""
+
+    file: Path
+    line: int
+    query: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.query}: {self.message} [{self.rule}]"
+
+
+class Mark(NamedTuple):
+    """What a rule says of a statement: at which place in it (None is all of it), and the message."""
+
+    at: exp.Expr | Token | None
+    message: str
+
+
+Rule = Callable[["Statement"], Iterator[Mark]]
+"""A rule looks at one statement; its name is the function's, its reason the docstring's first line."""
+
+
+def name_of(rule: Rule) -> str:
+    """The rule's name as findings give it."""
+    return rule.__name__.replace("_", "-")
+
+
+def reason_of(rule: Rule) -> str:
+    """Why the rule is there, in one sentence."""
+    return (rule.__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,172 @@
+"""Which kind of rows a file holds, and which of its columns is which field of the record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from repo.errors import ConfigurationError
+from repo.records import RECORDS, Bar, Field, Holding, Institution, Sentiment, Spec, Ticker
+
+__all__ = ["KINDS", "SINGLE_TICKER", "Layout", "find_kind", "lay_out"]
+
+KINDS: Final[Mapping[str, type[Any]]] = {
+    "tickers": Ticker,
+    "institutions": Institution,
+    "market": Bar,
+    "holdings": Holding,
+    "sentiment": Sentiment,
+}
+"""The kinds of rows, by the name of their repository, in the order in which they are loaded."""
+
+SINGLE_TICKER: Final = ("market", "sentiment")
+"""The kinds whose files may be about one ticker, without a column that says which."""
+
+_ALIASES: Final[Mapping[str, str]] = {"ticker": "symbol", "vol": "volume"}
+_ALIASES_OF: Final[Mapping[str, Mapping[str, str]]] = {"tickers": {"name": "company_name"}}
+_SECOND_CHOICE: Final[Mapping[str, str]] = {
+    "adj_close": "close",
+    "adjclose": "close",
+    "adjusted_close": "close",
+}
+"""Columns that stand for a field only where no other does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each field of a record is found: the place of its column, or None where it has none."""
+
+    kind: str
+    columns: tuple[tuple[Field, int | None], ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def spec(self) -> Spec:
+        return RECORDS[KINDS[self.kind]]
+
+    def place(self, name: str) -> int | None:
+        """The place of a field's column; None where it has none."""
+        return next((place for field, place in self.columns if field.name == name), None)
+
+
+def _key(column: str) -> str:
+    """A header as it is compared: ``<VOL>``, ``Adj Close`` and ``adj_close`` lose what sets them apart."""
+    return re.sub(r"[\s_-]+", "_", column.strip().removeprefix("<").removesuffix(">").strip().lower())
+
+
+def _named(path: Path, header: Sequence[str], field: str, column: str) -> int:
+    """The place of the column that a mapping names."""
+    exact = [place for place, each in enumerate(header) if each == column.strip()]
+    found = exact or [place for place, each in enumerate(header) if _key(each) == _key(column)]
+    if len(found) != 1:
+        number = "no" if not found else "more than one"
+        raise ConfigurationError(
+            f"{path}: there is {number} column {column!r} for {field}; there are: {_shown(header)}"
+        )
+    return found[0]
+
+
+def _candidates(
+    path: Path, header: Sequence[str], kind: str, mapping: Mapping[str, str]
+) -> dict[str, list[int]]:
+    """The places of the columns that may be each field of the record."""
+    spec = RECORDS[KINDS[kind]]
+    names = [field.name for field in spec.fields]
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for name in names:
+        if name in mapping:
+            found[name] = [_named(path, header, name, mapping[name])]
+    taken = {place for places in found.values() for place in places}
+    second: dict[str, list[int]] = {name: [] for name in names}
+    aliases = {**_ALIASES, **_ALIASES_OF.get(kind, {})}
+    for place, column in enumerate(header):
+        key = _key(column)
+        name = key if key in found else aliases.get(key, "")
+        if place in taken:
+            continue
+        if name in found and name not in mapping:
+            found[name].append(place)
+        elif (name := _SECOND_CHOICE.get(key, "")) in found and name not in mapping:
+            second[name].append(place)
+    return {name: found[name] or second[name] for name in names}
+
+
+def _missing(kind: str, candidates: Mapping[str, Sequence[int]]) -> list[str]:
+    spec = RECORDS[KINDS[kind]]
+    return [field.name for field in spec.fields if not field.nullable and not candidates[field.name]]
+
+
+def find_kind(
+    path: Path, stem: str, header: Sequence[str], symbol: str | None, mapping: Mapping[str, str]
+) -> str:
+    """What a file holds: what its name says, or else the one record its columns are enough for.
+
+    :raises ConfigurationError: when they are enough for none or for several.
+    """
+    if stem.lower() in KINDS:
+        return stem.lower()
+    fitting = []
+    nearly = []
+    for kind in KINDS:
+        if symbol is not None and kind not in SINGLE_TICKER:
+            continue
+        missing = _missing(kind, _candidates(path, header, kind, mapping))
+        if not missing:
+            fitting.append(kind)
+        elif missing == ["symbol"] and kind in SINGLE_TICKER:
+            nearly.append(kind)
+    # A file about one ticker is known by all but the symbol; lay_out() then asks for that.
+    found = fitting or nearly
+    if len(found) != 1:
+        fits = f"the columns fit {' and '.join(found)}" if found else "the columns fit no kind of rows"
+        raise ConfigurationError(
+            f"{path}: {fits}; name the file for what it holds or say kind= (--kind on the command "
+            f"line), one of {', '.join(KINDS)}; there are: {_shown(header)}"
+        )
+    return found[0]
+
+
+def lay_out(
+    path: Path, header: Sequence[str], kind: str, symbol: str | None, mapping: Mapping[str, str]
+) -> Layout:
+    """Find the column of each field.
+
+    :raises ConfigurationError: for two columns of one field, a required field without any, a column of
+        the mapping that is not there, or a symbol beside a column of symbols.
+    """
+    candidates = _candidates(path, header, kind, mapping)
+    for name, places in candidates.items():
+        if len(places) > 1:
+            columns = " and ".join(header[place] for place in places)
+            raise ConfigurationError(
+                f"{path}: {columns} are both {name}; say which with a mapping (--map {name}=COLUMN)"
+            )
+    if symbol is not None:
+        if kind not in SINGLE_TICKER:
+            raise ConfigurationError(
+                f"{path}: a symbol is given for files of {' and '.join(SINGLE_TICKER)}, not of {kind}"
+            )
+        if candidates["symbol"]:
+            column = header[candidates["symbol"][0]]
+            raise ConfigurationError(f"{path}: a symbol is given, and the file has the column {column}")
+    missing = [name for name in _missing(kind, candidates) if name != "symbol" or symbol is None]
+    if missing:
+        help_ = f"a mapping tells which column it is (--map {missing[0]}=COLUMN)"
+        if missing == ["symbol"] and kind in SINGLE_TICKER:
+            help_ = f"give the symbol of a file about one ticker (--symbol), or {help_}"
+        raise ConfigurationError(
+            f"{path}: no column for {', '.join(missing)}, which {kind} must have; "
+            f"there are: {_shown(header)}; {help_}"
+        )
+    spec = RECORDS[KINDS[kind]]
+    columns_found = tuple((field, next(iter(candidates[field.name]), None)) for field in spec.fields)
+    used = {place for _, place in columns_found}
+    ignored = tuple(column for place, column in enumerate(header) if place not in used)
+    return Layout(kind, columns_found, ignored)
+
+
+def _shown(header: Sequence[str]) -> str:
+    return ", ".join(column or "(a column without a name)" for column in header)
