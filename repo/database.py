@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from repo import migrations, repositories
+from repo import frames, migrations, repositories
 from repo.backends import ISOLATION_LEVELS, Backend, Connection
 from repo.backends.postgresql import PostgreSQLBackend
 from repo.backends.sqlite import SQLiteBackend
@@ -78,6 +78,17 @@ class _Sessions:
             return run(connection, parameters)
         finally:
             backend.release(connection, write=False)
+
+    def frame(self, query: str, **parameters: Any) -> Any:
+        columns = self.catalogue.query(query, self.dialect).columns
+        build = frames.builder(columns)
+        run = self.catalogue.bind_batches(self.dialect, self.backend.adapter, query)
+        with self.snapshot():
+            current = self._current
+            assert current is not None
+            with self._watched(current):
+                batches = run(current.connection, parameters, build)
+        return frames.to_table(columns, batches)
 
     def write(self, query: str, **parameters: Any) -> Any:
         with self._writing() as connection:

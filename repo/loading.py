@@ -85,9 +85,8 @@ def contents(folder: str | os.PathLike[str]) -> Contents:
             if not entry.name.startswith("."):
                 others.append(entry)
         elif kind in files:
-            raise ConfigurationError(
-                f"{folder} has two files of {kind}: {files[kind].name}, {entry.name}"
-            )
+            both = f"{files[kind].name}, {entry.name}"
+            raise ConfigurationError(f"{folder} has two files of {kind}: {both}")
         else:
             files[kind] = entry
     return Contents({kind: files[kind] for kind in KINDS if kind in files}, others)
@@ -135,8 +134,8 @@ def load(
         raise ConfigurationError("a reject file is for a load that skips bad rows")
     if symbol is not None:
         symbol = argument("symbol", "symbol", symbol)
-    several = isinstance(path, Sequence) and not isinstance(path, str)
-    sources = _sources(path if several else [path], kind, symbol, mapping or {}, progress)
+    paths = [path] if isinstance(path, str | os.PathLike) else path
+    sources = _sources(paths, kind, symbol, mapping or {}, progress)
     with ExitStack() as stack:
         outboxes: dict[Path, Rejects] = {}
         targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
@@ -189,9 +188,8 @@ def _sources(
     names = {field.name for source in sources for field in source.layout.spec.fields}
     for name in mapping:
         if name not in names:
-            raise ConfigurationError(
-                f"a mapping is of the fields {', '.join(sorted(names))}, not {name!r}"
-            )
+            fields = ", ".join(sorted(names))
+            raise ConfigurationError(f"a mapping is of the fields {fields}, not {name!r}")
     order = list(KINDS)
     return sorted(sources, key=lambda source: order.index(source.layout.kind))
 

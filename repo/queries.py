@@ -32,7 +32,16 @@ from aiosql.utils import SQLLoadException, SQLParseException
 from repo import records
 from repo.errors import QueryContractError
 
-__all__ = ["DIALECTS", "Adapter", "Catalogue", "Column", "Query", "load", "shipped"]
+__all__ = [
+    "DIALECTS",
+    "Adapter",
+    "Catalogue",
+    "Column",
+    "Query",
+    "columns_of",
+    "load",
+    "shipped",
+]
 
 DIALECTS: Final = ("sqlite", "postgresql")
 
@@ -88,6 +97,19 @@ class Adapter(Protocol):
     def select_value(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
         """The first value of the first row, or None."""
 
+    def select_batches(
+        self,
+        conn: Any,
+        query_name: str,
+        sql: str,
+        parameters: Any,
+        build: Callable[[Sequence[Any]], Any],
+    ) -> list[Any]:
+        """All rows as columns, in batches that ``build`` is called with; what it makes of each.
+
+        Dates are whole days since 1970-01-01.
+        """
+
     def insert_returning(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
         """The row that a write returns, or None."""
 
@@ -121,7 +143,7 @@ class Query:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The declared columns of its rows; none where no record is declared."""
-        return _columns_of(self.record) if self.record is not None else ()
+        return columns_of(self.record) if self.record is not None else ()
 
     @property
     def place(self) -> str:
@@ -139,7 +161,8 @@ class Query:
         }
 
 
-def _columns_of(record: type[Any]) -> tuple[Column, ...]:
+def columns_of(record: type[Any]) -> tuple[Column, ...]:
+    """The columns of a record, from its fields' types."""
     hints = get_type_hints(record)
     columns = []
     for name in record._fields:
@@ -314,6 +337,14 @@ class Catalogue:
         """
         return MappingProxyType(
             {name: _bound(self.query(name, dialect), adapter) for name in self.names()}
+        )
+
+    def bind_batches(self, dialect: str, adapter: Adapter, name: str) -> Callable[..., list[Any]]:
+        """One query as a function of a connection, its parameters and what builds a batch."""
+        query = self.query(name, dialect)
+        sql = adapter.process_sql(name, SQLOperationType.SELECT, query.sql)
+        return lambda connection, parameters, build, /: adapter.select_batches(
+            connection, name, sql, parameters, build
         )
 
 

@@ -161,3 +161,26 @@ LEFT JOIN market_data AS m ON m.ticker_id = t.ticker_id
 WHERE t.symbol = CAST(:symbol AS text)
 ORDER BY m.date DESC NULLS LAST
 LIMIT 1;
+
+-- name: frame(symbols, start, end)
+-- record_class: Bar
+-- Bars of the tickers named, or of all, in a range of days, by symbol and date, for market.frame().
+-- Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM tickers AS t
+INNER JOIN market_data AS m ON m.ticker_id = t.ticker_id
+WHERE
+    (
+        CAST(:symbols AS text) IS NULL
+        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+    )
+    AND m.date >= CAST(:start AS date)
+    AND m.date <= CAST(:end AS date)
+ORDER BY t.symbol, m.date;

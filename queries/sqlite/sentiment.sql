@@ -59,3 +59,25 @@ WHERE (retail_sentiment.interest, retail_sentiment.score)
 -- Drops the table that stage() made.
 -- Index: none, it drops a table.
 DROP TABLE staging.retail_sentiment_stage;
+
+-- name: frame(symbols, start, end, source)
+-- record_class: Sentiment
+-- Rows of the tickers named, or of all, in a range of days, by symbol, date and source, for sentiment.frame().
+-- Index: tickers_symbol_key, retail_sentiment_pkey.
+SELECT
+    t.symbol AS symbol,
+    m.source AS source,
+    m.date AS date,
+    m.interest AS interest,
+    m.score AS score
+FROM tickers AS t
+INNER JOIN retail_sentiment AS m ON m.ticker_id = t.ticker_id
+WHERE
+    (
+        CAST(:symbols AS text) IS NULL
+        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+    )
+    AND m.date >= CAST(:start AS date)
+    AND m.date <= CAST(:end AS date)
+    AND (CAST(:source AS text) IS NULL OR m.source = CAST(:source AS text))
+ORDER BY t.symbol, m.date, m.source;

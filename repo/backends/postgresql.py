@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain, islice, repeat
 from typing import Any, Final
@@ -20,7 +20,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from repo.backends import copy
+from repo.backends import arrays, copy
 from repo.backends.base import CODERS, Bound, coded_parameters
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.errors import (
@@ -164,6 +164,31 @@ class PostgreSQLAdapter:
         """The first row, or None."""
         rows = self.select(conn, query_name, sql, parameters, record_class)
         return rows[0] if rows else None
+
+    def select_batches(
+        self,
+        conn: Any,
+        query_name: str,
+        sql: str,
+        parameters: Mapping[str, Any],
+        build: Callable[[Sequence[Any]], Any],
+    ) -> list[Any]:
+        """All rows as columns; here a row of the query is a batch, each column of it an array.
+
+        A column that is no array has one value for all rows of its batch.
+        """
+        ready = coded_parameters(parameters, CODERS)
+        batches = []
+        try:
+            with conn.cursor(binary=True) as cursor:
+                arrays.read_raw(cursor)
+                for row in cursor.stream(sql, ready):
+                    columns = [arrays.decode(value) for value in row]
+                    rows = next(len(column) for column in columns if not isinstance(column, str))
+                    batches.append(build([[c] * rows if isinstance(c, str) else c for c in columns]))
+        except psycopg.Error as error:
+            raise _failure(conn, error) from error
+        return batches
 
     def select_value(self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]) -> Any:
         """The first value of the first row, or None."""

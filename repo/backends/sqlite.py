@@ -18,7 +18,7 @@ from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
 from repo.backends.base import CODERS, Bound, Coders, coded, coded_parameters
-from repo.batches import EPOCH, Batches, Columns, Ranges, Table, settle
+from repo.batches import BATCH_ROWS, EPOCH, Batches, Columns, Ranges, Table, settle
 from repo.errors import (
     CheckViolation,
     ConfigurationError,
@@ -198,6 +198,25 @@ class SQLiteAdapter:
         """The first row, or None."""
         rows = self.select(conn, query_name, sql, parameters, record_class)
         return rows[0] if rows else None
+
+    def select_batches(
+        self,
+        conn: sqlite3.Connection,
+        query_name: str,
+        sql: str,
+        parameters: Mapping[str, Any],
+        build: Callable[[Sequence[Any]], Any],
+    ) -> list[Any]:
+        """All rows as columns, in batches small enough to stay in the processor's cache."""
+        ready = coded_parameters(parameters, _CODERS)
+        batches = []
+        try:
+            cursor = conn.execute(sql, ready)
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                batches.append(build(list(zip(*rows, strict=True))))
+        except sqlite3.Error as error:
+            raise self._failure(conn, sql, error) from error
+        return batches
 
     def select_value(
         self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]

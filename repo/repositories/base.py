@@ -8,10 +8,11 @@ from datetime import date
 from typing import Any, Protocol
 
 from repo.batches import Batches, Identities, Table
-from repo.errors import UnknownInstitution, UnknownTicker
+from repo.errors import InvalidRecord, Problem, UnknownInstitution, UnknownTicker
+from repo.frames import as_rows
 from repo.records import argument
 
-__all__ = ["Repository", "Session", "bounds", "there"]
+__all__ = ["Repository", "Session", "bounds", "several_symbols", "there"]
 
 
 class Session(Protocol):
@@ -19,6 +20,9 @@ class Session(Protocol):
 
     def read(self, query: str, **parameters: Any) -> Any:
         """What one query answers: a list of records, a record or None, or a value."""
+
+    def frame(self, query: str, **parameters: Any) -> Any:
+        """What one query answers, as an Arrow table."""
 
     def write(self, query: str, **parameters: Any) -> Any:
         """The same for a query that writes, which leaves no trace if it fails."""
@@ -54,8 +58,29 @@ class Repository:
             "symbol": Identities(tickers, UnknownTicker),
             "cik": Identities(institutions, UnknownInstitution),
         }
-        with Batches(table, rows, identities) as batches:
+        with Batches(table, as_rows(table.record, rows), identities) as batches:
             return session.upsert(table, batches)
+
+    def _frame(
+        self,
+        query: str,
+        symbols: Iterable[str] | None,
+        start: date | None,
+        end: date | None,
+        **parameters: Any,
+    ) -> Any:
+        """Rows of all tickers, or of those named, as an Arrow table.
+
+        :raises UnknownTicker: naming every symbol that is missing.
+        """
+        first, last = bounds(start, end)
+        asked = None if symbols is None else several_symbols(symbols)
+        with self._session.snapshot():
+            if asked:
+                found = {row.symbol for row in self._session.read("tickers.identify", symbols=asked)}
+                if len(found) < len(asked):
+                    raise UnknownTicker(set(asked) - found)
+            return self._session.frame(query, symbols=asked, start=first, end=last, **parameters)
 
     def _of_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
         """The rows of one ticker.
@@ -69,6 +94,17 @@ class Repository:
         if not rows:
             raise UnknownTicker([symbol])
         return rows if there(rows[0], key) else []
+
+
+def several_symbols(symbols: Iterable[str]) -> list[str]:
+    """Symbols as they are stored, each once, sorted.
+
+    :raises InvalidRecord: for one that is none, and for a str in place of several.
+    """
+    if isinstance(symbols, str):
+        reason = "must be several symbols, not a str"
+        raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
+    return sorted({argument("symbol", "symbols", symbol) for symbol in symbols})
 
 
 def there(row: Any, key: str) -> bool:

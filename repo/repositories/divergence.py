@@ -19,10 +19,15 @@ The definition of the index, as known on a day D with a window of W days. Only f
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from repo.errors import InvalidRecord, Problem
+from repo.frames import from_records
 from repo.records import INT64_MAX, Divergence, Point, argument
 from repo.repositories.base import Repository, bounds
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["DivergenceRepository"]
 
@@ -89,6 +94,26 @@ class DivergenceRepository(Repository):
                 start=first,
                 end=last,
             )
+
+    def ranking_frame(
+        self,
+        as_of: date,
+        source: str | None = None,
+        window_days: int = 90,
+        limit: int | None = None,
+    ) -> pyarrow.Table:
+        """The ranking as an Arrow table with the fields of Divergence; see :meth:`ranking`."""
+        return from_records(Divergence, self.ranking(as_of, source, window_days, limit))
+
+    def timeline_frame(
+        self,
+        symbol: str,
+        start: date | None = None,
+        end: date | None = None,
+        source: str | None = None,
+    ) -> pyarrow.Table:
+        """The timeline as an Arrow table with the fields of Point; see :meth:`timeline`."""
+        return from_records(Point, self.timeline(symbol, start, end, source))
 
     def _source(self, source: str | None) -> str | None:
         """The source asked for, or the only one there is; None when there is none at all."""

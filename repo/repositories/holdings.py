@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
 from repo.records import Holding, argument
 from repo.repositories.base import Repository, bounds
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["HoldingRepository"]
 
@@ -47,7 +50,8 @@ class HoldingRepository(Repository):
     def upsert(self, rows: Iterable[Holding]) -> int:
         """Insert holdings, or change those that are there and differ.
 
-        Takes any iterable in bounded memory. Duplicate keys settle, the last one wins.
+        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. Duplicate keys
+        settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
@@ -66,6 +70,24 @@ class HoldingRepository(Repository):
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
         return self._of_ticker("holdings.history", "quarter_end", symbol, start=first, end=last)
+
+    def frame(
+        self,
+        symbols: Iterable[str] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> pyarrow.Table:
+        """Holdings as an Arrow table with the fields of Holding.
+
+        By symbol, quarter end, CIK and filing date.
+
+        Of all tickers, or of those named, for quarters that end in a range, both ends included;
+        pandas and polars take the table without a copy.
+
+        :raises UnknownTicker: naming every symbol that is missing.
+        :raises ConfigurationError: when pyarrow (the extra ``arrow``) is not installed.
+        """
+        return self._frame("holdings.frame", symbols, start, end)
 
     def known(self, symbol: str, as_of: date) -> list[Holding]:
         """Each institution's last word on the ticker's newest quarter known on a day, by CIK.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
-from repo.errors import InvalidRecord, Problem, UnknownTicker
+from repo.errors import UnknownTicker
 from repo.records import Bar, Coverage, Summary, argument
-from repo.repositories.base import Repository, bounds, there
+from repo.repositories.base import Repository, bounds, several_symbols, there
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["MarketRepository"]
 
@@ -36,7 +39,8 @@ class MarketRepository(Repository):
     def upsert(self, rows: Iterable[Bar]) -> int:
         """Insert bars, or change those that are there and differ.
 
-        Takes any iterable in bounded memory. Duplicate keys settle, the last one wins.
+        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. Duplicate keys
+        settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
@@ -55,6 +59,21 @@ class MarketRepository(Repository):
         first, last = bounds(start, end)
         return self._of_ticker("market.history", "date", symbol, start=first, end=last)
 
+    def frame(
+        self,
+        symbols: Iterable[str] | None = None,
+        start: datetime.date | None = None,
+        end: datetime.date | None = None,
+    ) -> pyarrow.Table:
+        """Bars as an Arrow table with the fields of Bar, by symbol and date.
+
+        Of all tickers, or of those named; pandas and polars take the table without a copy.
+
+        :raises UnknownTicker: naming every symbol that is missing.
+        :raises ConfigurationError: when pyarrow (the extra ``arrow``) is not installed.
+        """
+        return self._frame("market.frame", symbols, start, end)
+
     def latest(self, symbols: Iterable[str] | None = None) -> list[Bar]:
         """The last bar of each ticker, or of each one named, by symbol.
 
@@ -65,15 +84,12 @@ class MarketRepository(Repository):
         if symbols is None:
             found: list[Bar] = self._session.read("market.latest")
             return found
-        if isinstance(symbols, str):
-            reason = "must be several symbols, not a str"
-            raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
-        asked = {argument("symbol", "symbols", symbol) for symbol in symbols}
+        asked = several_symbols(symbols)
         if len(asked) == 1:
-            return self._of_ticker("market.latest_one", "date", asked.pop())
-        rows: list[Bar] = self._session.read("market.latest_of", symbols=sorted(asked))
+            return self._of_ticker("market.latest_one", "date", asked[0])
+        rows: list[Bar] = self._session.read("market.latest_of", symbols=asked)
         if len(rows) < len(asked):
-            raise UnknownTicker(asked - {row.symbol for row in rows})
+            raise UnknownTicker(set(asked) - {row.symbol for row in rows})
         return [row for row in rows if there(row, "date")]
 
     def on(self, date: datetime.date) -> list[Bar]:

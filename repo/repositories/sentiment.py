@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
 from repo.records import Sentiment, argument
 from repo.repositories.base import Repository, bounds
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["SentimentRepository"]
 
@@ -33,7 +36,8 @@ class SentimentRepository(Repository):
     def upsert(self, rows: Iterable[Sentiment]) -> int:
         """Insert rows, or change those that are there and differ.
 
-        Takes any iterable in bounded memory. Duplicate keys settle, the last one wins.
+        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. Duplicate keys
+        settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
@@ -56,6 +60,31 @@ class SentimentRepository(Repository):
         first, last = bounds(start, end)
         named = argument("source", "source", source, optional=True)
         return self._of_ticker("sentiment.history", "date", symbol, source=named, start=first, end=last)
+
+    def frame(
+        self,
+        symbols: Iterable[str] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        source: str | None = None,
+    ) -> pyarrow.Table:
+        """Rows as an Arrow table with the fields of Sentiment.
+
+        By symbol, date and source.
+
+        Of all tickers, or of those named, for days in a range, both ends included;
+        pandas and polars take the table without a copy.
+
+        :raises UnknownTicker: naming every symbol that is missing.
+        :raises ConfigurationError: when pyarrow (the extra ``arrow``) is not installed.
+        """
+        return self._frame(
+            "sentiment.frame",
+            symbols,
+            start,
+            end,
+            source=argument("source", "source", source, optional=True),
+        )
 
     def sources(self) -> list[str]:
         """The names of the sources there are, sorted."""

@@ -1,0 +1,77 @@
+"""PostgreSQL's binary arrays as columns, without an object for each value.
+
+An array is sent as five 32-bit integers (dimensions, whether there are NULLs, the type, the length and
+the first index), then each element as its length and its bytes, all big-endian. Elements of one length
+are a table of fixed width, which numpy reads where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from struct import Struct
+from typing import Any, Final
+
+from psycopg import pq
+from psycopg.adapt import Buffer, Loader
+from psycopg.postgres import types
+from psycopg.types.array import ArrayBinaryLoader
+
+from repo.batches import EPOCH
+from repo.errors import ConfigurationError
+
+__all__ = ["decode", "read_raw"]
+
+_HEADER: Final = Struct(">iiIii")
+_DAYS: Final = 730_120 - EPOCH
+"""2000-01-01, the day PostgreSQL counts from, in days since 1970-01-01."""
+
+_FORMATS: Final[Mapping[int, str]] = {
+    types["int4"].oid: ">i4",
+    types["date"].oid: ">i4",
+    types["int8"].oid: ">i8",
+    types["float8"].oid: ">f8",
+}
+
+
+class _Raw(Loader):
+    """An array of numbers or dates as its bytes, unless NULLs make its elements differ in length."""
+
+    format = pq.Format.BINARY
+
+    def load(self, data: Buffer) -> Any:
+        if _HEADER.unpack_from(data)[1]:
+            return ArrayBinaryLoader(self.oid, self.connection).load(data)
+        return bytes(data)
+
+
+def read_raw(cursor: Any) -> None:
+    """Have a cursor leave arrays of numbers and dates to :func:`decode`."""
+    for name in ("int4", "int8", "float8", "date"):
+        cursor.adapters.register_loader(types[name].array_oid, _Raw)
+
+
+def decode(value: Any) -> Any:
+    """A column from what :func:`read_raw` left: a numpy array, a list, or a single value.
+
+    Dates become whole days since 1970-01-01.
+    """
+    if isinstance(value, list):
+        return [day.toordinal() - EPOCH if hasattr(day, "toordinal") else day for day in value]
+    if not isinstance(value, bytes):
+        return value
+    numpy = _numpy()
+    oid = _HEADER.unpack_from(value)[2]
+    form = _FORMATS[oid]
+    cells = numpy.frombuffer(
+        value, numpy.dtype([("length", ">i4"), ("value", form)]), offset=_HEADER.size
+    )
+    column = cells["value"].astype(form.replace(">", "="))
+    return column + numpy.int32(_DAYS) if oid == types["date"].oid else column
+
+
+def _numpy() -> Any:
+    try:
+        return import_module("numpy")
+    except ImportError:
+        raise ConfigurationError("frames need numpy: pip install 'smart-money-repo[arrow]'") from None

@@ -1,0 +1,162 @@
+"""Columns for analysis: query results as Arrow tables, and tables as rows to write.
+
+pandas and polars take an Arrow table without a copy, and hand theirs over by the same protocol
+(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html). pyarrow comes with the
+extra ``arrow`` and is imported when a table is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from importlib import import_module
+from typing import Any, Final
+
+from repo.errors import ConfigurationError, InvalidRecord, Problem
+from repo.queries import Column, columns_of
+from repo.records import RECORDS
+
+__all__ = ["TableRows", "as_rows", "builder", "from_records", "is_table", "schema", "to_table"]
+
+_SLICE_ROWS: Final = 10_000
+
+
+def _arrow() -> Any:
+    try:
+        return import_module("pyarrow")
+    except ImportError:
+        raise ConfigurationError("frames need pyarrow: pip install 'smart-money-repo[arrow]'") from None
+
+
+def schema(columns: Sequence[Column]) -> Any:
+    """The Arrow schema of a query's rows: the same on both engines."""
+    arrow = _arrow()
+    types = {
+        str: arrow.string(),
+        int: arrow.int64(),
+        float: arrow.float64(),
+        date: arrow.date32(),
+        datetime: arrow.timestamp("us", tz="UTC"),
+    }
+    return arrow.schema(
+        [arrow.field(column.name, types[column.type], column.nullable) for column in columns]
+    )
+
+
+def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
+    """A function from columns of values to a record batch; days are ints since 1970-01-01."""
+    arrow = _arrow()
+    made = schema(columns)
+
+    def build(values: Sequence[Any]) -> Any:
+        arrays = [
+            arrow.array(column, arrow.int32()).cast(field.type)
+            if field.type == arrow.date32()
+            else arrow.array(column, field.type)
+            for column, field in zip(values, made, strict=True)
+        ]
+        return arrow.RecordBatch.from_arrays(arrays, schema=made)
+
+    return build
+
+
+def to_table(columns: Sequence[Column], batches: Sequence[Any]) -> Any:
+    """One table of record batches, of no rows where there are none."""
+    return _arrow().Table.from_batches(batches, schema=schema(columns))
+
+
+def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
+    """A table of records."""
+    arrow = _arrow()
+    made = schema(columns_of(record))
+    values = zip(*rows, strict=True) if rows else ((),) * len(made)
+    arrays = [arrow.array(column, field.type) for column, field in zip(values, made, strict=True)]
+    return arrow.Table.from_arrays(arrays, schema=made)
+
+
+def is_table(rows: object) -> bool:
+    """Whether these are an Arrow, pandas or polars table, or another that speaks the protocol."""
+    return hasattr(rows, "__arrow_c_stream__")
+
+
+def as_rows(record: type[Any], rows: Iterable[Any]) -> Iterable[Any]:
+    """Rows as they are, or a table's rows as records.
+
+    :raises InvalidRecord: see :class:`TableRows`.
+    """
+    return TableRows(record, rows) if is_table(rows) else rows
+
+
+class TableRows:
+    """The rows of a table as records, a slice at a time, as often as they are asked for.
+
+    Columns go by the record's field names, in any order; one that may be NULL may be missing. Values
+    are converted where nothing is lost: any integer or float type, dates and midnights, any text type.
+    """
+
+    def __init__(self, record: type[Any], table: Any) -> None:
+        """Convert the columns.
+
+        :raises InvalidRecord: for a column that is missing, unknown, or cannot be converted.
+        """
+        self._record = record
+        self._table = self._converted(_arrow().table(table))
+
+    def _converted(self, table: Any) -> Any:
+        arrow = _arrow()
+        fields = {column.name: column for column in columns_of(self._record)}
+        nullable = {field.name for field in RECORDS[self._record].fields if field.nullable}
+        problems = [
+            Problem(None, name, "a column", f"is no field of {self._record.__name__}")
+            for name in table.column_names
+            if name not in fields
+        ]
+        arrays = []
+        for name, target in zip(fields, schema(list(fields.values())), strict=True):
+            found = table.column_names.count(name)
+            if found == 0 and name in nullable:
+                arrays.append(arrow.nulls(table.num_rows, target.type))
+            elif found != 1:
+                reason = "is missing" if found == 0 else "is there more than once"
+                problems.append(Problem(None, name, "a column", reason))
+            else:
+                column = table.column(name)
+                try:
+                    arrays.append(_cast(column, target.type))
+                except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, _Unfit):
+                    reason = f"cannot become {target.type} without loss"
+                    problems.append(Problem(None, name, str(column.type), reason))
+        if problems:
+            raise InvalidRecord(problems)
+        return arrow.table(arrays, names=list(fields))
+
+    def __iter__(self) -> Iterator[Any]:
+        make = self._record._make
+        for start in range(0, self._table.num_rows, _SLICE_ROWS):
+            part = self._table.slice(start, _SLICE_ROWS)
+            yield from map(make, zip(*(column.to_pylist() for column in part.columns), strict=True))
+
+
+class _Unfit(Exception):
+    """A column of a type that means something else."""
+
+
+def _cast(column: Any, target: Any) -> Any:
+    """A column in another type, nothing lost."""
+    types = import_module("pyarrow.types")
+    source = column.type
+    if types.is_dictionary(source):
+        source = source.value_type
+    fits = (
+        types.is_null(source)
+        or (types.is_date32(target) and (types.is_date(source) or types.is_timestamp(source)))
+        or (types.is_string(target) and (types.is_string(source) or types.is_large_string(source)))
+        or (types.is_string(target) and types.is_string_view(source))
+        or (
+            (types.is_integer(target) or types.is_floating(target))
+            and (types.is_integer(source) or types.is_floating(source))
+        )
+    )
+    if not fits or getattr(source, "tz", None) is not None:
+        raise _Unfit
+    return column.cast(target)
