@@ -75,12 +75,12 @@ def contents(folder: str | os.PathLike[str]) -> Contents:
     files: dict[str, Path] = {}
     others: list[Path] = []
     try:
-        entries = sorted(Path(folder).iterdir())
+        entries = [(entry, entry.is_dir()) for entry in sorted(Path(folder).iterdir())]
     except OSError as error:
         raise ConfigurationError(f"cannot read {folder}: {error.strerror}") from error
-    for entry in entries:
+    for entry, is_folder in entries:
         parts = split_name(entry)
-        kind = "" if parts is None or entry.is_dir() else parts[0].lower()
+        kind = "" if parts is None or is_folder else parts[0].lower()
         if kind not in KINDS:
             if not entry.name.startswith("."):
                 others.append(entry)
@@ -135,10 +135,13 @@ def load(
     if symbol is not None:
         symbol = argument("symbol", "symbol", symbol)
     paths = [path] if isinstance(path, str | os.PathLike) else path
-    sources = _sources(paths, kind, symbol, mapping or {}, progress)
+    try:
+        sources = _sources(paths, kind, symbol, mapping or {}, progress)
+        targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {error.filename}: {error.strerror}") from error
     with ExitStack() as stack:
         outboxes: dict[Path, Rejects] = {}
-        targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
         for target in targets:
             if target not in outboxes:
                 outboxes[target] = stack.enter_context(closing(Rejects(target)))
@@ -203,7 +206,7 @@ def _source(
 ) -> Source:
     file = Delimited(path)
     if kind is None:
-        kind = find_kind(path, file.stem, file.header, symbol, mapping)
+        kind = find_kind(path, file.stem, file.header, mapping)
     return Source(file, lay_out(path, file.header, kind, symbol, mapping), symbol, progress)
 
 

@@ -4,21 +4,34 @@ A record is a named tuple; the same type goes in and comes out. :func:`columns` 
 at a time, because a few passes in C over 50,000 values cost a fraction of a check per value; only a
 column in which something is odd is looked at value by value, to name the row.
 
-What is refused is what two engines would store differently, or not at all: see ``_one_*`` below.
+What makes a single value valid is in ``repo.checks``.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import repeat
-from operator import add, ge
-from types import NoneType
+from operator import ge
 from typing import Any, Final, NamedTuple
 
+from repo.checks import (
+    CIK_MAX,
+    CUSIP,
+    INT64_MAX,
+    NAME,
+    SOURCE,
+    SYMBOL,
+    Field,
+    Refused,
+    between_field,
+    date_field,
+    integer_field,
+    one_date,
+    one_integer,
+    price_field,
+    text_field,
+)
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 
 __all__ = [
@@ -41,15 +54,6 @@ __all__ = [
     "shaped",
     "verified",
 ]
-
-INT64_MAX: Final = 2**63 - 1
-_INT64_MIN: Final = -(2**63)
-_CIK_MAX: Final = 9_999_999_999
-_PRICE_END: Final = 1e12
-_SYMBOL: Final = re.compile(r"[A-Za-z0-9.\-]{1,16}", re.ASCII)
-_CUSIP: Final = re.compile(r"[A-Za-z0-9*@#]{9}", re.ASCII)
-_SOURCE_LENGTH: Final = 64
-_NAME_LENGTH: Final = 300
 
 
 class Ticker(NamedTuple):
@@ -160,182 +164,6 @@ class Divergence(NamedTuple):
     divergence: float
 
 
-class _Refused(Exception):
-    """A value that is not stored; the argument is the reason, in words."""
-
-
-def _plain(value: Any) -> Any:
-    """Turn a numpy integer or float, which is what a DataFrame gives, into Python's own."""
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    if kind and kind in "iuf" and getattr(value, "shape", None) == ():
-        return value.item()
-    return value
-
-
-def _one_integer(low: int, high: int) -> Callable[[Any], int]:
-    def one(value: Any) -> int:
-        value = _plain(value)
-        if type(value) is not int:
-            raise _Refused(f"must be an int, not {type(value).__name__}")
-        if not low <= value <= high:
-            raise _Refused(f"must be from {low} to {high}")
-        return value
-
-    return one
-
-
-def _many_integers(low: int, high: int) -> Callable[[Sequence[Any]], Sequence[int] | None]:
-    def many(column: Sequence[Any]) -> Sequence[int] | None:
-        return column if min(column) >= low and max(column) <= high else None
-
-    return many
-
-
-def _as_float(value: Any) -> float:
-    """A finite Python float; an int is taken where the conversion loses nothing."""
-    value = _plain(value)
-    if type(value) is int and -(2**1023) < value < 2**1023 and int(float(value)) == value:
-        value = float(value)
-    if type(value) is not float:
-        raise _Refused(f"must be a float, not {type(value).__name__}")
-    if not math.isfinite(value):
-        raise _Refused("must be finite")
-    return value
-
-
-def _one_price(value: Any) -> float:
-    number = _as_float(value)
-    if not 0.0 < number < _PRICE_END:
-        raise _Refused("must be above 0 and below 1e12")
-    return number
-
-
-def _many_prices(column: Sequence[Any]) -> Sequence[float] | None:
-    # A NaN hides from min and max, not from the sum.
-    fits = min(column) > 0.0 and max(column) < _PRICE_END and math.isfinite(sum(column))
-    return column if fits else None
-
-
-def _one_between(low: float, high: float) -> Callable[[Any], float]:
-    def one(value: Any) -> float:
-        number = _as_float(value)
-        if not low <= number <= high:
-            raise _Refused(f"must be from {low:g} to {high:g}")
-        return number + 0.0  # -0.0 becomes 0.0: SQLite would drop the sign, PostgreSQL keep it
-
-    return one
-
-
-def _many_between(low: float, high: float) -> Callable[[Sequence[Any]], Sequence[float] | None]:
-    def many(column: Sequence[Any]) -> Sequence[float] | None:
-        if min(column) >= low and max(column) <= high and math.isfinite(sum(column)):
-            return list(map(add, column, repeat(0.0)))
-        return None
-
-    return many
-
-
-def _one_date(value: Any) -> date:
-    if type(value) is not date:
-        raise _Refused(f"must be a datetime.date, not {type(value).__name__}")
-    return value
-
-
-def _many_dates(column: Sequence[Any]) -> Sequence[date] | None:
-    return column  # every date that Python has, both engines have
-
-
-def _one_text(length: int) -> Callable[[Any], str]:
-    def one(value: Any) -> str:
-        if type(value) is not str:
-            raise _Refused(f"must be a str, not {type(value).__name__}")
-        if not 1 <= len(value) <= length:
-            raise _Refused(f"must have 1 to {length} characters")
-        if not value.strip():
-            raise _Refused("must not be blank")
-        if "\0" in value:
-            raise _Refused("must not contain NUL")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise _Refused("must not contain a lone surrogate") from None
-        return value
-
-    return one
-
-
-def _one_code(pattern: re.Pattern[str], reason: str) -> Callable[[Any], str]:
-    def one(value: Any) -> str:
-        if type(value) is not str:
-            raise _Refused(f"must be a str, not {type(value).__name__}")
-        if pattern.fullmatch(value) is None:
-            raise _Refused(reason)
-        return value.upper()  # the pattern has let only ASCII through
-
-    return one
-
-
-def _by_distinct_value(
-    one: Callable[[Any], str],
-) -> Callable[[Sequence[Any]], Sequence[str] | None]:
-    """Check a text column by its distinct values, which are few in all but the smallest tables."""
-
-    def many(column: Sequence[Any]) -> Sequence[str] | None:
-        try:
-            cleaned = {value: one(value) for value in set(column)}
-        except _Refused:
-            return None
-        if all(value is clean or value == clean for value, clean in cleaned.items()):
-            return column
-        return list(map(cleaned.__getitem__, column))
-
-    return many
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a record: ``one`` cleans a value or refuses it, ``many`` does a whole column.
-
-    ``many`` is handed values of exactly ``type`` and answers None where it cannot vouch for all of
-    them; None values reach neither.
-    """
-
-    name: str
-    type: type
-    one: Callable[[Any], Any]
-    many: Callable[[Sequence[Any]], Sequence[Any] | None]
-    nullable: bool = False
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its values have a range to keep to; a text's form is part of its shape."""
-        return self.type in (int, float)
-
-    def fits(self, column: Sequence[Any]) -> bool:
-        """Whether every value has the field's type, or is None where that is allowed."""
-        kinds = set(map(type, column))
-        return kinds == {self.type} or (self.nullable and kinds <= {self.type, NoneType})
-
-    def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
-        """A column that fits as it is stored, or None where a value has to be looked at."""
-        if not self.nullable or None not in column:
-            return self.many(column)
-        there = [value for value in column if value is not None]
-        cleaned = self.many(there) if there else ()
-        if cleaned is None:
-            return None
-        rest = iter(cleaned)
-        return [None if value is None else next(rest) for value in column]
-
-    def check(self, value: Any) -> Any:
-        """The value as it is stored; raises ``_Refused``."""
-        if value is None:
-            if self.nullable:
-                return None
-            raise _Refused("must not be None")
-        return self.one(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What makes a record valid: its fields, and the pair of them that must not be in reverse.
@@ -348,26 +176,8 @@ class Spec:
     not_below: tuple[str, str] | None = None
 
 
-_symbol = _one_code(_SYMBOL, "must have 1 to 16 characters from A-Z, 0-9, '.' and '-'")
-_cusip = _one_code(_CUSIP, "must have 9 characters from A-Z, 0-9, '*', '@' and '#'")
-_name = _one_text(_NAME_LENGTH)
-_source = _one_text(_SOURCE_LENGTH)
-
-_SYMBOL_FIELD = Field("symbol", str, _symbol, _by_distinct_value(_symbol))
-_CIK_FIELD = Field("cik", int, _one_integer(1, _CIK_MAX), _many_integers(1, _CIK_MAX))
-
-
-def _count(name: str, *, nullable: bool = False) -> Field:
-    return Field(name, int, _one_integer(0, INT64_MAX), _many_integers(0, INT64_MAX), nullable)
-
-
-def _price(name: str, *, nullable: bool = False) -> Field:
-    return Field(name, float, _one_price, _many_prices, nullable)
-
-
-def _day(name: str) -> Field:
-    return Field(name, date, _one_date, _many_dates)
-
+_SYMBOL: Final = text_field("symbol", SYMBOL)
+_CIK: Final = integer_field("cik", 1, CIK_MAX)
 
 RECORDS: Final[dict[type[Any], Spec]] = {
     spec.record: spec
@@ -375,52 +185,46 @@ RECORDS: Final[dict[type[Any], Spec]] = {
         Spec(
             Ticker,
             (
-                _SYMBOL_FIELD,
-                Field("company_name", str, _name, _by_distinct_value(_name)),
-                Field("cusip", str, _cusip, _by_distinct_value(_cusip), nullable=True),
+                _SYMBOL,
+                text_field("company_name", NAME),
+                text_field("cusip", CUSIP, nullable=True),
             ),
         ),
-        Spec(Institution, (_CIK_FIELD, Field("name", str, _name, _by_distinct_value(_name)))),
+        Spec(Institution, (_CIK, text_field("name", NAME))),
         Spec(
             Bar,
             (
-                _SYMBOL_FIELD,
-                _day("date"),
-                _price("open", nullable=True),
-                _price("high", nullable=True),
-                _price("low", nullable=True),
-                _price("close"),
-                _count("volume", nullable=True),
+                _SYMBOL,
+                date_field("date"),
+                price_field("open", nullable=True),
+                price_field("high", nullable=True),
+                price_field("low", nullable=True),
+                price_field("close"),
+                integer_field("volume", nullable=True),
             ),
             not_below=("high", "low"),
         ),
         Spec(
             Holding,
             (
-                _SYMBOL_FIELD,
-                _CIK_FIELD,
-                _day("quarter_end"),
-                _day("filing_date"),
-                _count("shares_held"),
-                _count("market_value"),
-                Field(
-                    "ownership_percent",
-                    float,
-                    _one_between(0.0, 100.0),
-                    _many_between(0.0, 100.0),
-                    nullable=True,
-                ),
+                _SYMBOL,
+                _CIK,
+                date_field("quarter_end"),
+                date_field("filing_date"),
+                integer_field("shares_held"),
+                integer_field("market_value"),
+                between_field("ownership_percent", 0.0, 100.0),
             ),
             not_below=("filing_date", "quarter_end"),
         ),
         Spec(
             Sentiment,
             (
-                _SYMBOL_FIELD,
-                Field("source", str, _source, _by_distinct_value(_source)),
-                _day("date"),
-                _count("interest"),
-                Field("score", float, _one_between(-1.0, 1.0), _many_between(-1.0, 1.0), nullable=True),
+                _SYMBOL,
+                text_field("source", SOURCE),
+                date_field("date"),
+                integer_field("interest"),
+                between_field("score", -1.0, 1.0),
             ),
         ),
     )
@@ -511,7 +315,7 @@ def _clean_row(spec: Spec, row: Any, number: int, problems: list[Problem]) -> It
     for field, value in zip(spec.fields, row, strict=True):
         try:
             clean[field.name] = field.check(value)
-        except _Refused as refused:
+        except Refused as refused:
             problems.append(Problem(number, field.name, value, str(refused)))
     if spec.not_below is not None:
         upper, lower = (clean.get(name) for name in spec.not_below)
@@ -522,12 +326,12 @@ def _clean_row(spec: Spec, row: Any, number: int, problems: list[Problem]) -> It
 
 
 _ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "symbol": _symbol,
-    "cik": _one_integer(1, _CIK_MAX),
-    "source": _source,
-    "date": _one_date,
-    "days": _one_integer(1, INT64_MAX),
-    "count": _one_integer(0, INT64_MAX),
+    "symbol": SYMBOL,
+    "cik": one_integer(1, CIK_MAX),
+    "source": SOURCE,
+    "date": one_date,
+    "days": one_integer(1, INT64_MAX),
+    "count": one_integer(0, INT64_MAX),
 }
 
 
@@ -542,5 +346,5 @@ def argument(kind: str, name: str, value: Any, *, optional: bool = False) -> Any
         return None
     try:
         return _ARGUMENTS[kind](value)
-    except _Refused as refused:
+    except Refused as refused:
         raise InvalidRecord([Problem(None, name, value, str(refused))]) from None

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 import psycopg_pool
-from aiosql.types import SQLOperationType
-from aiosql.utils import VAR_REF
 from psycopg import errors, pq
 from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from repo.backends import arrays, copy
-from repo.backends.base import CODERS, Bound, coded_parameters
+from repo.backends import copy
+from repo.backends.base import Bound
+from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
+from repo.backends.postgresql_url import demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
-from repo.errors import (
-    CheckViolation,
-    ConfigurationError,
-    ConflictError,
-    DatabaseUnavailable,
-    ForeignKeyViolation,
-    IntegrityError,
-    MigrationError,
-    NotNullViolation,
-    RangeError,
-    RepoError,
-    UniqueViolation,
-)
-from repo.queries import Column
+from repo.errors import ConfigurationError, DatabaseUnavailable
 
 __all__ = ["PostgreSQLBackend"]
 
@@ -52,178 +36,6 @@ _PROVE_AFTER_SECONDS: Final = 1.0
 _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _MERGE_MEMORY: Final = "64MB"
-
-_OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
-    "min_size": int,
-    "max_size": int,
-    "pool_timeout": float,
-    "statement_timeout": float,
-    "prepare_threshold": lambda text: None if text.lower() == "none" else int(text),
-}
-"""What the URL may hold beside libpq's own parameters."""
-
-_STATES: Final[Mapping[str, type[RepoError]]] = {
-    "23502": NotNullViolation,
-    "23503": ForeignKeyViolation,
-    "23505": UniqueViolation,
-    "23514": CheckViolation,
-    "40001": ConflictError,
-    "40P01": ConflictError,
-    "55P03": ConflictError,
-    "0A000": ConflictError,  # a plan prepared before somebody changed the schema
-    "22003": RangeError,
-    "25006": DatabaseUnavailable,  # a server that has become a standby
-    "42501": DatabaseUnavailable,
-    "57014": DatabaseUnavailable,  # the statement time-out
-}
-_CLASSES: Final[Mapping[str, type[RepoError]]] = {
-    "08": DatabaseUnavailable,
-    "23": IntegrityError,
-    "28": DatabaseUnavailable,
-    "3D": DatabaseUnavailable,
-    "40": ConflictError,
-    "42": MigrationError,
-    "53": DatabaseUnavailable,
-    "57": DatabaseUnavailable,
-    "58": DatabaseUnavailable,
-    "XX": DatabaseUnavailable,
-}
-
-
-_OLD_PLAN: Final = "0A000"
-
-
-def _failure(connection: Any, error: psycopg.Error) -> RepoError:
-    """What went wrong; a connection with plans of an older schema is marked for replacement."""
-    if error.sqlstate == _OLD_PLAN:
-        connection.stale = True
-    return _translate(error)
-
-
-def _translate(error: Exception) -> RepoError:
-    """The package's error for a driver's, by its SQLSTATE.
-
-    The server's DETAIL is left out of the message: it holds values of rows.
-    """
-    state = getattr(error, "sqlstate", None)
-    if state is None:
-        lost = isinstance(error, psycopg.OperationalError | psycopg_pool.PoolClosed)
-        return (DatabaseUnavailable if lost else RepoError)(str(error))
-    kind = _STATES.get(state) or _CLASSES.get(state[:2], RepoError)
-    message = f"{getattr(error, 'diag').message_primary} (SQLSTATE {state})"  # noqa: B009  # Exception has no diag
-    if kind is MigrationError:
-        message = (
-            f"the statement and the database's schema do not fit ({message}): migrate, or mend the SQL"
-        )
-    return kind(message)
-
-
-class PostgreSQLAdapter:
-    """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
-
-    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
-        """Nothing to note: psycopg decodes by the types that the server names."""
-
-    def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
-        """SQL as psycopg takes it: ``%(name)s`` for ``:name``, and every other percent sign doubled."""
-        form = "%s" if op_type is SQLOperationType.INSERT_UPDATE_DELETE_MANY else "%({})s"
-        return VAR_REF.sub(
-            lambda found: (
-                found["lead"] + form.format(found["var_name"]) if found["var_name"] else found[0]
-            ),
-            sql.replace("%", "%%"),
-        )
-
-    def select(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
-    ) -> list[Any]:
-        """All rows, as records where a record is declared."""
-        ready = coded_parameters(parameters, CODERS)
-        try:
-            rows: list[Any] = conn.cursor(binary=True).execute(sql, ready).fetchall()
-        except psycopg.Error as error:
-            raise _failure(conn, error) from error
-        if record_class is None:
-            return rows
-        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        return list(map(tuple.__new__, repeat(record_class), rows))
-
-    def select_one(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
-    ) -> Any:
-        """The first row, or None."""
-        rows = self.select(conn, query_name, sql, parameters, record_class)
-        return rows[0] if rows else None
-
-    def select_batches(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        build: Callable[[Sequence[Any]], Any],
-    ) -> list[Any]:
-        """All rows as columns; here a row of the query is a batch, each column of it an array.
-
-        A column that is no array has one value for all rows of its batch.
-        """
-        ready = coded_parameters(parameters, CODERS)
-        batches = []
-        try:
-            with conn.cursor(binary=True) as cursor:
-                arrays.read_raw(cursor)
-                for row in cursor.stream(sql, ready):
-                    columns = [arrays.decode(value) for value in row]
-                    rows = next(len(column) for column in columns if not isinstance(column, str))
-                    batches.append(build([[c] * rows if isinstance(c, str) else c for c in columns]))
-        except psycopg.Error as error:
-            raise _failure(conn, error) from error
-        return batches
-
-    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]) -> Any:
-        """The first value of the first row, or None."""
-        row = self.select_one(conn, query_name, sql, parameters)
-        return None if row is None else row[0]
-
-    def insert_update_delete(
-        self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
-    ) -> int:
-        """The number of rows written."""
-        ready = coded_parameters(parameters, CODERS)
-        try:
-            written: int = conn.execute(sql, ready).rowcount
-        except psycopg.Error as error:
-            raise _failure(conn, error) from error
-        return max(written, 0)
-
-    def insert_update_delete_many(
-        self, conn: Any, query_name: str, sql: str, rows: Iterable[Any]
-    ) -> int:
-        """The number of rows written; ``rows`` of a COPY are the pieces of its stream."""
-        try:
-            with conn.cursor() as cursor:
-                if sql.startswith("COPY"):
-                    with cursor.copy(sql) as stream:
-                        for piece in rows:
-                            stream.write(piece)
-                else:
-                    cursor.executemany(sql, rows)
-                written: int = cursor.rowcount
-                return max(written, 0)
-        except psycopg.Error as error:
-            raise _failure(conn, error) from error
-
-    insert_returning = select_one
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -244,45 +56,6 @@ class _Connection(psycopg.Connection[Any]):
             self._poll = select.poll()
             self._poll.register(self.fileno(), select.POLLIN)
         return bool(self._poll.poll(0))
-
-
-def _is_local(host: str) -> bool:
-    if host == "" or host.startswith(("/", "@")) or host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters of libpq in a URL, and the options of this package in it."""
-    parts = urlsplit(url)
-    options: dict[str, Any] = {}
-    others: list[tuple[str, str]] = []
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in _OPTIONS:
-            others.append((name, value))
-            continue
-        try:
-            options[name] = _OPTIONS[name](value)
-        except ValueError:
-            raise ConfigurationError(f"{name} in the URL cannot be {value!r}") from None
-    rest = parts._replace(query=urlencode(others, quote_via=quote)).geturl()
-    try:
-        parameters = conninfo_to_dict(rest)
-    except psycopg.ProgrammingError:
-        # The driver's message repeats what it could not read, and that may be the password.
-        raise ConfigurationError("the PostgreSQL URL cannot be read") from None
-    return parameters, options
-
-
-def _demand_tls(parameters: dict[str, Any]) -> None:
-    """Ask for TLS where a host is not this machine and the URL does not say what it wants."""
-    hosts = [*str(parameters.get("host") or "").split(",")]
-    hosts += [host for host in str(parameters.get("hostaddr") or "").split(",") if host]
-    if "sslmode" not in parameters and not all(map(_is_local, hosts)):
-        parameters["sslmode"] = "require"
 
 
 class PostgreSQLBackend:
@@ -310,8 +83,8 @@ class PostgreSQLBackend:
         """
         self.adapter = PostgreSQLAdapter()
         self.read_only = read_only
-        parameters, options = _settings(url)
-        _demand_tls(parameters)
+        parameters, options = url_settings(url)
+        demand_tls(parameters)
         if prepare_threshold != _PREPARE_THRESHOLD:
             options["prepare_threshold"] = prepare_threshold
         seconds = _first(statement_timeout, options.get("statement_timeout"), _STATEMENT_SECONDS)
@@ -392,7 +165,7 @@ class PostgreSQLBackend:
         try:
             connection.execute(statement)
         except psycopg.Error as error:
-            raise _translate(error) from error
+            raise translate(error) from error
 
     def begin(self, connection: _Connection, *, read_only: bool, isolation: str) -> None:
         access = "READ ONLY" if read_only else "READ WRITE"

@@ -1,0 +1,57 @@
+"""Rows written straight into a SQLite table."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from repo.backends.base import Bound
+from repo.batches import Batches, Columns, Ranges, Table, settle
+
+__all__ = ["DirectWrite"]
+
+
+class DirectWrite:
+    """Rows written straight into their table.
+
+    While most rows turn out to be there already, a batch is compared with what is there before it is
+    written: reading a row takes half the time of an upsert that changes nothing.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, queries: Bound, table: Table) -> None:
+        self._connection = connection
+        self._upsert = queries[f"{table.aggregate}.upsert"]
+        self._between = queries.get(f"{table.aggregate}.between")
+        self._key = [name for name, _ in table.columns[: table.key_width]]
+        self._comparing = False
+        self._there: set[Any] = set()
+
+    def write(self, batches: Batches) -> int | None:
+        """The number of rows written, or None where a key of an earlier batch may have come again."""
+        ranges = Ranges()
+        written = 0
+        for batch in batches.read(keep=True, stored=self._stored):
+            columns, keys = settle(batch, len(self._key))
+            if not ranges.admit(keys):
+                return None
+            rows = list(zip(*columns, strict=True))
+            changed = [row for row in rows if row not in self._there] if self._there else rows
+            count: int = self._upsert(self._connection, changed)
+            written += count
+            self._comparing = self._between is not None and count < len(rows) / 2
+        return written
+
+    def _stored(self, batch: Columns) -> bool:
+        """Whether these rows lie in the table just so, side by side in the order of their keys."""
+        self._there = set()
+        if not self._comparing or self._between is None:
+            return False
+        rows = list(zip(*batch, strict=True))
+        limits = dict(zip(self._key, rows[0], strict=False))
+        for name, value in zip(self._key, rows[-1], strict=False):
+            limits[f"last_{name}"] = value
+        there = self._between(self._connection, {**limits, "rows": len(rows) + 1})
+        if there == rows:
+            return True
+        self._there = set(there)
+        return False

@@ -1,0 +1,255 @@
+"""What makes one value valid: the checks behind the fields of every record.
+
+What is refused is what two engines would store differently, or not at all. Each kind of value has a
+check for one value, which gives it as it is stored or says why not, and one for a column of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import repeat
+from operator import add
+from types import NoneType
+from typing import Any, Final
+
+__all__ = [
+    "CIK_MAX",
+    "CUSIP",
+    "INT64_MAX",
+    "NAME",
+    "SOURCE",
+    "SYMBOL",
+    "Field",
+    "Refused",
+    "between_field",
+    "date_field",
+    "integer_field",
+    "one_date",
+    "one_integer",
+    "price_field",
+    "text_field",
+]
+
+INT64_MAX: Final = 2**63 - 1
+CIK_MAX: Final = 9_999_999_999
+_PRICE_END: Final = 1e12
+
+
+class Refused(Exception):
+    """A value that is not stored; the argument is the reason, in words."""
+
+
+def _plain(value: Any) -> Any:
+    """Turn a numpy integer or float, which is what a DataFrame gives, into Python's own."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind and kind in "iuf" and getattr(value, "shape", None) == ():
+        return value.item()
+    return value
+
+
+def one_integer(low: int, high: int) -> Callable[[Any], int]:
+    """The check of an int from ``low`` to ``high``, both included."""
+
+    def one(value: Any) -> int:
+        value = _plain(value)
+        if type(value) is not int:
+            raise Refused(f"must be an int, not {type(value).__name__}")
+        if not low <= value <= high:
+            raise Refused(f"must be from {low} to {high}")
+        return value
+
+    return one
+
+
+def _many_integers(low: int, high: int) -> Callable[[Sequence[Any]], Sequence[int] | None]:
+    def many(column: Sequence[Any]) -> Sequence[int] | None:
+        return column if min(column) >= low and max(column) <= high else None
+
+    return many
+
+
+def _as_float(value: Any) -> float:
+    """A finite Python float; an int is taken where the conversion loses nothing."""
+    value = _plain(value)
+    if type(value) is int and -(2**1023) < value < 2**1023 and int(float(value)) == value:
+        value = float(value)
+    if type(value) is not float:
+        raise Refused(f"must be a float, not {type(value).__name__}")
+    if not math.isfinite(value):
+        raise Refused("must be finite")
+    return value
+
+
+def _one_price(value: Any) -> float:
+    number = _as_float(value)
+    if not 0.0 < number < _PRICE_END:
+        raise Refused("must be above 0 and below 1e12")
+    return number
+
+
+def _many_prices(column: Sequence[Any]) -> Sequence[float] | None:
+    # A NaN hides from min and max, not from the sum.
+    fits = min(column) > 0.0 and max(column) < _PRICE_END and math.isfinite(sum(column))
+    return column if fits else None
+
+
+def _one_between(low: float, high: float) -> Callable[[Any], float]:
+    def one(value: Any) -> float:
+        number = _as_float(value)
+        if not low <= number <= high:
+            raise Refused(f"must be from {low:g} to {high:g}")
+        return number + 0.0  # -0.0 becomes 0.0: SQLite would drop the sign, PostgreSQL keep it
+
+    return one
+
+
+def _many_between(low: float, high: float) -> Callable[[Sequence[Any]], Sequence[float] | None]:
+    def many(column: Sequence[Any]) -> Sequence[float] | None:
+        if min(column) >= low and max(column) <= high and math.isfinite(sum(column)):
+            return list(map(add, column, repeat(0.0)))
+        return None
+
+    return many
+
+
+def one_date(value: Any) -> date:
+    """The check of a day: a ``datetime.date``, and no ``datetime``."""
+    if type(value) is not date:
+        raise Refused(f"must be a datetime.date, not {type(value).__name__}")
+    return value
+
+
+def _many_dates(column: Sequence[Any]) -> Sequence[date] | None:
+    return column  # every date that Python has, both engines have
+
+
+def _one_text(length: int) -> Callable[[Any], str]:
+    def one(value: Any) -> str:
+        if type(value) is not str:
+            raise Refused(f"must be a str, not {type(value).__name__}")
+        if not 1 <= len(value) <= length:
+            raise Refused(f"must have 1 to {length} characters")
+        if not value.strip():
+            raise Refused("must not be blank")
+        if "\0" in value:
+            raise Refused("must not contain NUL")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("must not contain a lone surrogate") from None
+        return value
+
+    return one
+
+
+def _one_code(pattern: re.Pattern[str], reason: str) -> Callable[[Any], str]:
+    def one(value: Any) -> str:
+        if type(value) is not str:
+            raise Refused(f"must be a str, not {type(value).__name__}")
+        if pattern.fullmatch(value) is None:
+            raise Refused(reason)
+        return value.upper()  # the pattern has let only ASCII through
+
+    return one
+
+
+def _by_distinct_value(
+    one: Callable[[Any], str],
+) -> Callable[[Sequence[Any]], Sequence[str] | None]:
+    """Check a text column by its distinct values, which are few in all but the smallest tables."""
+
+    def many(column: Sequence[Any]) -> Sequence[str] | None:
+        try:
+            cleaned = {value: one(value) for value in set(column)}
+        except Refused:
+            return None
+        if all(value is clean or value == clean for value, clean in cleaned.items()):
+            return column
+        return list(map(cleaned.__getitem__, column))
+
+    return many
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a record: ``one`` cleans a value or refuses it, ``many`` does a whole column.
+
+    ``many`` is handed values of exactly ``type`` and answers None where it cannot vouch for all of
+    them; None values reach neither.
+    """
+
+    name: str
+    type: type
+    one: Callable[[Any], Any]
+    many: Callable[[Sequence[Any]], Sequence[Any] | None]
+    nullable: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values have a range to keep to; a text's form is part of its shape."""
+        return self.type in (int, float)
+
+    def fits(self, column: Sequence[Any]) -> bool:
+        """Whether every value has the field's type, or is None where that is allowed."""
+        kinds = set(map(type, column))
+        return kinds == {self.type} or (self.nullable and kinds <= {self.type, NoneType})
+
+    def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
+        """A column that fits as it is stored, or None where a value has to be looked at."""
+        if not self.nullable or None not in column:
+            return self.many(column)
+        there = [value for value in column if value is not None]
+        cleaned = self.many(there) if there else ()
+        if cleaned is None:
+            return None
+        rest = iter(cleaned)
+        return [None if value is None else next(rest) for value in column]
+
+    def check(self, value: Any) -> Any:
+        """The value as it is stored; raises ``Refused``."""
+        if value is None:
+            if self.nullable:
+                return None
+            raise Refused("must not be None")
+        return self.one(value)
+
+
+SYMBOL: Final = _one_code(
+    re.compile(r"[A-Za-z0-9.\-]{1,16}", re.ASCII),
+    "must have 1 to 16 characters from A-Z, 0-9, '.' and '-'",
+)
+CUSIP: Final = _one_code(
+    re.compile(r"[A-Za-z0-9*@#]{9}", re.ASCII),
+    "must have 9 characters from A-Z, 0-9, '*', '@' and '#'",
+)
+NAME: Final = _one_text(300)
+SOURCE: Final = _one_text(64)
+
+
+def text_field(name: str, one: Callable[[Any], str], *, nullable: bool = False) -> Field:
+    """A field of text, checked by its distinct values."""
+    return Field(name, str, one, _by_distinct_value(one), nullable)
+
+
+def integer_field(name: str, low: int = 0, high: int = INT64_MAX, *, nullable: bool = False) -> Field:
+    """A field of integers from ``low`` to ``high``."""
+    return Field(name, int, one_integer(low, high), _many_integers(low, high), nullable)
+
+
+def price_field(name: str, *, nullable: bool = False) -> Field:
+    """A field of prices in dollars, above 0 and below 1e12."""
+    return Field(name, float, _one_price, _many_prices, nullable)
+
+
+def between_field(name: str, low: float, high: float) -> Field:
+    """A field of floats from ``low`` to ``high``, or None."""
+    return Field(name, float, _one_between(low, high), _many_between(low, high), nullable=True)
+
+
+def date_field(name: str) -> Field:
+    """A field of days."""
+    return Field(name, date, one_date, _many_dates)
