@@ -25,44 +25,104 @@ previous AS MATERIALIZED (
         AND h.filing_date <= CAST(:as_of AS date)
 ),
 
-filings AS MATERIALIZED (
-    SELECT
-        h.ticker_id AS ticker_id,
-        h.institution_id AS institution_id,
-        h.quarter_end AS quarter_end,
-        h.shares_held AS shares_held,
-        LEAD(h.filing_date) OVER (
-            PARTITION BY h.quarter_end, h.institution_id, h.ticker_id
-            ORDER BY h.filing_date
-        ) AS amended
+members AS MATERIALIZED (
+    SELECT DISTINCT h.institution_id AS institution_id
     FROM institutional_holdings AS h
     WHERE
-        h.filing_date <= CAST(:as_of AS date)
-        AND (
-            h.quarter_end = (SELECT n.quarter_end AS quarter_end FROM newest AS n)
-            OR h.quarter_end = (SELECT p.quarter_end AS quarter_end FROM previous AS p)
+        h.quarter_end = (SELECT n.quarter_end AS quarter_end FROM newest AS n)
+        AND h.filing_date <= CAST(:as_of AS date)
+        AND h.institution_id IN (
+            SELECT x.institution_id AS institution_id
+            FROM institutional_holdings AS x
+            WHERE
+                x.quarter_end = (SELECT p.quarter_end AS quarter_end FROM previous AS p)
+                AND x.filing_date <= CAST(:as_of AS date)
         )
 ),
 
-members AS MATERIALIZED (
-    SELECT f.institution_id AS institution_id
-    FROM filings AS f
-    GROUP BY f.institution_id
-    HAVING MIN(f.quarter_end) < MAX(f.quarter_end)
+held_now AS MATERIALIZED (
+    SELECT
+        t.ticker_id AS ticker_id,
+        CAST(SUM(h.shares_held) AS bigint) AS shares
+    FROM tickers AS t
+    INNER JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id
+    WHERE
+        h.quarter_end = (SELECT q.quarter_end AS quarter_end FROM newest AS q)
+        AND h.filing_date <= CAST(:as_of AS date)
+        AND h.institution_id IN (SELECT m.institution_id AS institution_id FROM members AS m)
+        AND NOT EXISTS (
+            SELECT 1 AS amended
+            FROM institutional_holdings AS x
+            WHERE
+                x.ticker_id = h.ticker_id
+                AND x.quarter_end = h.quarter_end
+                AND x.institution_id = h.institution_id
+                AND x.filing_date > h.filing_date
+                AND x.filing_date <= CAST(:as_of AS date)
+        )
+    GROUP BY t.ticker_id
+),
+
+held_before AS MATERIALIZED (
+    SELECT
+        t.ticker_id AS ticker_id,
+        CAST(SUM(h.shares_held) AS bigint) AS shares
+    FROM tickers AS t
+    INNER JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id
+    WHERE
+        h.quarter_end = (SELECT q.quarter_end AS quarter_end FROM previous AS q)
+        AND h.filing_date <= CAST(:as_of AS date)
+        AND h.institution_id IN (SELECT m.institution_id AS institution_id FROM members AS m)
+        AND NOT EXISTS (
+            SELECT 1 AS amended
+            FROM institutional_holdings AS x
+            WHERE
+                x.ticker_id = h.ticker_id
+                AND x.quarter_end = h.quarter_end
+                AND x.institution_id = h.institution_id
+                AND x.filing_date > h.filing_date
+                AND x.filing_date <= CAST(:as_of AS date)
+        )
+    GROUP BY t.ticker_id
 ),
 
 positions AS MATERIALIZED (
     SELECT
-        f.ticker_id AS ticker_id,
-        CAST(SUM(CASE WHEN f.quarter_end = n.quarter_end THEN f.shares_held ELSE 0 END) AS bigint)
-            AS held_now,
-        CAST(SUM(CASE WHEN f.quarter_end < n.quarter_end THEN f.shares_held ELSE 0 END) AS bigint)
-            AS held_before
-    FROM filings AS f
-    INNER JOIN members AS m ON m.institution_id = f.institution_id
-    CROSS JOIN newest AS n
-    WHERE f.amended IS NULL
-    GROUP BY f.ticker_id
+        b.ticker_id AS ticker_id,
+        b.shares AS held_before,
+        COALESCE(n.shares, CAST(0 AS bigint)) AS held_now
+    FROM held_before AS b
+    LEFT JOIN held_now AS n ON n.ticker_id = b.ticker_id
+),
+
+recent AS MATERIALIZED (
+    SELECT
+        t.ticker_id AS ticker_id,
+        CAST(SUM(s.interest) AS bigint) AS interest,
+        COUNT(*) AS rows
+    FROM tickers AS t
+    INNER JOIN retail_sentiment AS s
+        ON s.ticker_id = t.ticker_id
+        AND s.source = CAST(:source AS text)
+        AND s.date >= CAST(:recent_from AS date)
+        AND s.date <= CAST(:as_of AS date)
+    WHERE t.ticker_id IN (SELECT p.ticker_id AS ticker_id FROM positions AS p WHERE p.held_before > 0)
+    GROUP BY t.ticker_id
+),
+
+earlier AS MATERIALIZED (
+    SELECT
+        t.ticker_id AS ticker_id,
+        CAST(SUM(s.interest) AS bigint) AS interest,
+        COUNT(*) AS rows
+    FROM tickers AS t
+    INNER JOIN retail_sentiment AS s
+        ON s.ticker_id = t.ticker_id
+        AND s.source = CAST(:source AS text)
+        AND s.date >= CAST(:before_from AS date)
+        AND s.date < CAST(:recent_from AS date)
+    WHERE t.ticker_id IN (SELECT p.ticker_id AS ticker_id FROM positions AS p WHERE p.held_before > 0)
+    GROUP BY t.ticker_id
 ),
 
 interests AS MATERIALIZED (
@@ -70,20 +130,14 @@ interests AS MATERIALIZED (
         p.ticker_id AS ticker_id,
         p.held_now AS held_now,
         p.held_before AS held_before,
-        CAST(SUM(CASE WHEN s.date >= CAST(:recent_from AS date) THEN s.interest ELSE 0 END) AS bigint)
-            AS recent,
-        COUNT(CASE WHEN s.date >= CAST(:recent_from AS date) THEN 1 END) AS recent_rows,
-        CAST(SUM(CASE WHEN s.date < CAST(:recent_from AS date) THEN s.interest ELSE 0 END) AS bigint)
-            AS earlier,
-        COUNT(CASE WHEN s.date < CAST(:recent_from AS date) THEN 1 END) AS earlier_rows
+        r.interest AS recent,
+        r.rows AS recent_rows,
+        e.interest AS earlier,
+        e.rows AS earlier_rows
     FROM positions AS p
-    INNER JOIN retail_sentiment AS s
-        ON s.ticker_id = p.ticker_id
-        AND s.source = CAST(:source AS text)
-        AND s.date >= CAST(:before_from AS date)
-        AND s.date <= CAST(:as_of AS date)
-    WHERE p.held_before > 0
-    GROUP BY p.ticker_id, p.held_now, p.held_before
+    INNER JOIN recent AS r ON r.ticker_id = p.ticker_id
+    INNER JOIN earlier AS e ON e.ticker_id = p.ticker_id
+    WHERE e.interest > 0
 ),
 
 products AS MATERIALIZED (
@@ -94,14 +148,10 @@ products AS MATERIALIZED (
         SELECT CAST(1 AS bigint) AS addend
         FROM interests AS i
         WHERE
-            i.earlier > 0
-            AND i.recent_rows > 0
-            AND (
-                CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
-                >= CAST(9000000000000000000 AS double precision)
-                OR CAST(i.earlier AS double precision) * CAST(i.recent_rows AS double precision)
-                >= CAST(9000000000000000000 AS double precision)
-            )
+            CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
+            >= CAST(9000000000000000000 AS double precision)
+            OR CAST(i.earlier AS double precision) * CAST(i.recent_rows AS double precision)
+            >= CAST(9000000000000000000 AS double precision)
     ) AS k
 ),
 
@@ -114,10 +164,7 @@ moves AS MATERIALIZED (
         / CAST(i.earlier * i.recent_rows AS double precision) AS interest_change
     FROM interests AS i
     CROSS JOIN products AS p
-    WHERE
-        i.earlier > 0
-        AND i.recent_rows > 0
-        AND p.fits > 0
+    WHERE p.fits > 0
 ),
 
 ranks AS MATERIALIZED (
@@ -147,7 +194,12 @@ ranked AS MATERIALIZED (
 
 closes AS MATERIALIZED (
     SELECT
-        r.ticker_id AS ticker_id,
+        r.symbol AS symbol,
+        r.flow AS flow,
+        r.interest_change AS interest_change,
+        r.institutional_rank AS institutional_rank,
+        r.retail_rank AS retail_rank,
+        r.divergence AS divergence,
         (
             SELECT m.close AS close
             FROM market_data AS m
@@ -183,19 +235,18 @@ quotients AS MATERIALIZED (
 )
 
 SELECT
-    r.symbol AS symbol,
+    c.symbol AS symbol,
     CAST(:as_of AS date) AS as_of,
-    r.flow AS flow,
-    r.interest_change AS interest_change,
+    c.flow AS flow,
+    c.interest_change AS interest_change,
     c.now_close / c.then_close - CAST(1 AS double precision) AS price_return,
-    r.institutional_rank AS institutional_rank,
-    r.retail_rank AS retail_rank,
-    r.divergence AS divergence
-FROM ranked AS r
-INNER JOIN closes AS c ON c.ticker_id = r.ticker_id
+    c.institutional_rank AS institutional_rank,
+    c.retail_rank AS retail_rank,
+    c.divergence AS divergence
+FROM closes AS c
 CROSS JOIN quotients AS q
 WHERE q.fits > 0
-ORDER BY r.divergence DESC, r.symbol ASC;
+ORDER BY c.divergence DESC, c.symbol ASC;
 
 -- name: timeline(symbol, source, start, end)
 -- record_class: Point
