@@ -159,4 +159,7 @@ def _cast(column: Any, target: Any) -> Any:
     )
     if not fits or getattr(source, "tz", None) is not None:
         raise _Unfit
-    return column.cast(target)
+    cast = column.cast(target)
+    if types.is_timestamp(source) and not cast.cast(source).equals(column):
+        raise _Unfit  # a cast to days drops the time of day without a word
+    return cast
