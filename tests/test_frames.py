@@ -71,9 +71,9 @@ def test_both_engines_give_equal_frames(pair: tuple[repo.Database, repo.Database
                 db.divergence.timeline_frame("A", source="y"),
             ]
         )
+    assert [table.num_rows for table in frames[0]] == [5002, 11, 6, 4, 0, 2502]
     for ours, theirs in zip(*frames, strict=True):
         assert ours.schema.equals(theirs.schema)
-        assert ours.num_rows > 0 or ours.schema.names[0] == "symbol"
         assert ours.equals(theirs)
         for one, other in zip(ours.columns, theirs.columns, strict=True):
             if one.type == pa.float64():
