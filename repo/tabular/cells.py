@@ -107,7 +107,7 @@ def _one_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    """``many`` raises _Odd or ValueError unless it can vouch for all; ``one`` is handed stripped text."""
+    """``many`` raises _Odd or ValueError unless it can vouch for all; ``one`` wants stripped text."""
 
     many: Callable[[Sequence[str]], list[Any]]
     one: Callable[[str], Any]

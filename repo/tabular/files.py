@@ -91,8 +91,8 @@ class Delimited:
         except OSError as error:
             raise self._unreadable(error) from error
         self.delimiter = _DELIMITERS[suffix] or self._sniff()
-        with closing(self._parts(1, 0)) as parts:
-            first = next(parts, None)
+        with closing(self._parts(1, 0)) as chunks:
+            first = next(chunks, None)
         if first is None:
             raise self._damaged(1, "", "the file is empty; its first row must name the columns")
         self.header: tuple[str, ...] = tuple(cell.strip() for cell in first.rows[0])
@@ -109,7 +109,7 @@ class Delimited:
         return parts
 
     def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
-        """Chunks that are not blank: one of ``first`` rows, then of ``rest``, until there are no more."""
+        """Chunks with something in them: one of ``first`` rows, then others of ``rest``."""
         with self._open() as (text, position):
             reader = csv.reader(text, delimiter=self.delimiter, strict=True, skipinitialspace=True)
             size = first

@@ -45,6 +45,7 @@ class Layout:
 
     @property
     def spec(self) -> Spec:
+        """What makes a record of this kind valid."""
         return RECORDS[KINDS[self.kind]]
 
     def place(self, name: str) -> int | None:
@@ -53,7 +54,7 @@ class Layout:
 
 
 def _key(column: str) -> str:
-    """A header as it is compared: ``<VOL>``, ``Adj Close`` and ``adj_close`` lose what sets them apart."""
+    """A header as it is compared: ``<VOL>`` as ``vol``, ``Adj Close`` as ``adj_close``."""
     return re.sub(r"[\s_-]+", "_", column.strip().removeprefix("<").removesuffix(">").strip().lower())
 
 
@@ -99,9 +100,7 @@ def _missing(kind: str, candidates: Mapping[str, Sequence[int]]) -> list[str]:
     return [field.name for field in spec.fields if not field.nullable and not candidates[field.name]]
 
 
-def find_kind(
-    path: Path, stem: str, header: Sequence[str], symbol: str | None, mapping: Mapping[str, str]
-) -> str:
+def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str, str]) -> str:
     """What a file holds: what its name says, or else the one record its columns are enough for.
 
     :raises ConfigurationError: when they are enough for none or for several.
@@ -111,8 +110,6 @@ def find_kind(
     fitting = []
     nearly = []
     for kind in KINDS:
-        if symbol is not None and kind not in SINGLE_TICKER:
-            continue
         missing = _missing(kind, _candidates(path, header, kind, mapping))
         if not missing:
             fitting.append(kind)

@@ -34,13 +34,12 @@ class Rejects:
         try:
             if path.exists() and not _is_reject_file(path):
                 raise ConfigurationError(f"{path} is there and is no reject file; it is left as it is")
-            self._spool = tempfile.TemporaryFile(
+            self._spool = tempfile.TemporaryFile(  # noqa: SIM115  # it lives until close()
                 "w+", encoding="utf-8", newline="", dir=path.absolute().parent
             )
         except OSError as error:
             raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
-        self._writer = csv.writer(self._spool, lineterminator="\n")
-        self._writer.writerow(_HEADER)
+        self._write(_HEADER)
 
     def close(self) -> None:
         """Forget what was not published."""
@@ -58,7 +57,7 @@ class Rejects:
 
     def add(self, problem: Problem, cells: Sequence[str], delimiter: str) -> None:
         """Note one problem, and the row it is in."""
-        self._writer.writerow(
+        self._write(
             (
                 problem.file,
                 problem.line,
@@ -69,6 +68,9 @@ class Rejects:
             )
         )
         self._lines += 1
+
+    def _write(self, cells: Iterable[object]) -> None:
+        self._spool.write(_joined(cells, ",") + "\n")
 
     def publish(self, *, if_empty: bool) -> None:
         """Write the file, over an earlier one.
@@ -102,7 +104,9 @@ def _is_reject_file(path: Path) -> bool:
         return text.readline().rstrip("\n") == ",".join(_HEADER)
 
 
-def _joined(cells: Iterable[str], delimiter: str) -> str:
+def _joined(cells: Iterable[object], delimiter: str) -> str:
+    """A row as text, without a line end."""
     row = io.StringIO()
-    csv.writer(row, delimiter=delimiter, lineterminator="").writerow(cells)
-    return row.getvalue()
+    # The writer quotes cells for the characters of its line end, and for no others before Python 3.13.
+    csv.writer(row, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    return row.getvalue().removesuffix("\r\n")

@@ -130,13 +130,13 @@ class Source:
             rows = [rows[place] for place in places]
         if not rows:
             return _Rows([], []), troubles
-        cells = list(zip(*rows, strict=True))
+        cells = list(chain.from_iterable(rows))
         values: list[Iterable[Any]] = []
         for field, column in self.layout.columns:
             if column is None:
                 values.append(repeat(self._symbol if field.name == "symbol" else None, len(rows)))
                 continue
-            converted, refused = convert(field, cells[column])
+            converted, refused = convert(field, cells[column::width])
             values.append(converted)
             troubles += [_Trouble(places[index], field.name, reason) for index, reason in refused]
         # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.

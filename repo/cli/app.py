@@ -1,0 +1,96 @@
+"""The commands together, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from repo.cli import demo, reading, writing
+from repo.cli.options import Url
+from repo.errors import ConfigurationError, RepoError
+
+__all__ = ["app"]
+
+_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """The group of commands: an error becomes one line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit codes are those of :func:`repo.cli.main`."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+        except RepoError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read the output has seen enough. Python would try again to flush at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except OSError as error:
+            typer.echo(f"error: {error.strerror or error}", err=True)
+            raise typer.Exit(1) from None
+        return result
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain help: rich would take longer to import than the help to write.
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        typer.echo(f"smdi {version('smart-money-repo')}")
+    except PackageNotFoundError:
+        typer.echo("smdi, from a checkout that is not installed")
+    raise typer.Exit
+
+
+@app.callback(
+    epilog="Start with a database to look at: smdi demo",
+    help="The Smart Money Divergence Index: what institutions hold, what retail investors look at, "
+    "and where the two disagree, in SQLite or PostgreSQL.",
+)
+def _options(
+    ctx: typer.Context,
+    url: Url = None,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    ctx.obj = url
+
+
+for _command, _examples in (
+    (writing.migrate, ["smdi migrate", "smdi migrate --to 1 --yes"]),
+    (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
+    (reading.tickers, ["smdi tickers --format csv"]),
+    (reading.history, ["smdi history AAPL --start 2020-01-01 --end 2020-03-31"]),
+    (reading.summary, ["smdi summary AAPL --start 2020-01-01"]),
+    (reading.coverage, ["smdi coverage"]),
+    (reading.holdings, ["smdi holdings DAL", "smdi holdings DAL --as-of 2020-06-01"]),
+    (reading.ranking, ["smdi ranking 2020-06-01 --window 90 --limit 10"]),
+    (reading.timeline, ["smdi timeline DAL --start 2020-01-01 --format csv"]),
+    (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
+):
+    # "\b" keeps the lines as they are.
+    app.command(epilog="\b\nFor example:\n" + "\n".join(f"  {each}" for each in _examples))(_command)

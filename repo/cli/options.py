@@ -1,0 +1,68 @@
+"""Options that several commands have, and the database they speak of."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repo.cli.output import Format
+
+if TYPE_CHECKING:
+    from repo.database import Database
+
+__all__ = ["As", "End", "Source", "Start", "Symbol", "Url", "day", "opened"]
+
+
+def day(text: str) -> date:
+    """A day from the command line."""
+    try:
+        if len(text) == len("YYYY-MM-DD"):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is not a date; write it as YYYY-MM-DD")
+
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="The database: sqlite:///relative/file.db, sqlite:////absolute/file.db or "
+        "postgresql://user@host/name. Without it DATABASE_URL of the environment counts, "
+        "or else sqlite:///data/divergence.db.",
+    ),
+]
+As = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="table is for reading, its numbers rounded; csv and json have every digit, and ISO dates.",
+    ),
+]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A ticker's symbol, such as BRK.B.")]
+Start = Annotated[
+    date | None,
+    typer.Option("--start", parser=day, metavar="DATE", help="The first day, YYYY-MM-DD, included."),
+]
+End = Annotated[
+    date | None,
+    typer.Option("--end", parser=day, metavar="DATE", help="The last day, YYYY-MM-DD, included."),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME",
+        help="Whose counts of retail interest to use; may be left out when there is one source only.",
+    ),
+]
+
+
+def opened(ctx: typer.Context, url: str | None, *, read_only: bool = True) -> Database:
+    """The database of the command's --url, or else of the one before the command's name."""
+    from repo.database import connect  # with the drivers, which --help does not need
+
+    return connect(url if url is not None else ctx.obj, read_only=read_only)

@@ -1,0 +1,135 @@
+"""Records on stdout: as a table for reading, or as CSV or JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+
+import typer
+
+__all__ = ["Format", "show", "show_table", "shown"]
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def _price(value: float) -> str:
+    if value >= 1.0:
+        return f"{value:,.2f}"
+    return f"{value:.4f}" if value >= 0.0001 else f"{value:.4g}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _signed_percent(value: float) -> str:
+    return f"{100.0 * value:+,.1f}%"
+
+
+_FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
+    **dict.fromkeys(("open", "high", "low", "close", "average_close"), _price),
+    **dict.fromkeys(("volume", "average_volume", "shares_held", "market_value"), _whole),
+    **dict.fromkeys(("rows", "interest", "rows_read", "new_or_changed", "rejected"), _whole),
+    **dict.fromkeys(("flow", "interest_change", "price_return"), _signed_percent),
+    **dict.fromkeys(("institutional_rank", "retail_rank"), "{:.2f}".format),
+    "divergence": "{:+.2f}".format,
+    "ownership_percent": "{:.2f}%".format,
+    "score": "{:+.2f}".format,
+    "cik": str,
+}
+"""How numbers look in a table, by field; whatever is not here is text."""
+
+
+def shown(field: str, value: Any) -> str:
+    """A value as it stands in a table; nothing for None."""
+    if value is None:
+        return ""
+    form = _FORMS.get(field)
+    return str(value) if form is None else form(value)
+
+
+def show(
+    form: Format, record: Any, rows: Sequence[Any], *, hide: Sequence[str] = (), upright: bool = False
+) -> None:
+    """Write rows of a record, all fields of it in CSV and JSON.
+
+    :param hide: fields that a table goes without.
+    :param upright: in a table, write each field of a row on a line of its own.
+    """
+    fields: Sequence[str] = record._fields
+    if form is Format.JSON:
+        objects = [dict(zip(fields, map(_plain, row), strict=True)) for row in rows]
+        typer.echo(json.dumps(objects, indent=2))
+    elif form is Format.CSV:
+        typer.echo("\n".join(_csv_lines([fields, *rows])))
+    elif upright:
+        pairs = [(field, value) for row in rows for field, value in zip(fields, row, strict=True)]
+        lines = [(field.replace("_", " "), shown(field, value)) for field, value in pairs]
+        _write(("", ""), (False, True), lines)
+    else:
+        show_table([field for field in fields if field not in hide], [row._asdict() for row in rows])
+
+
+def show_table(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table with a line for each row and a column for each field."""
+    cells = [[shown(field, row[field]) for field in fields] for row in rows]
+    titles = [field.replace("_", " ") for field in fields]
+    _write(titles, [field in _FORMS for field in fields], cells)
+
+
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    text = io.StringIO()
+    # The writer quotes cells for the characters of its line end, and for no others before Python 3.13.
+    writer = csv.writer(text, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow(row)
+        yield text.getvalue().removesuffix("\r\n")
+        text.seek(0)
+        text.truncate()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _write(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]]) -> None:
+    if sys.stdout is not None and sys.stdout.isatty():
+        _write_rich(titles, right, rows)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = [titles, *rows] if any(titles) else rows
+    typer.echo("\n".join(_line(line, widths, right) for line in lines))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    """A line for a pipe, which has no width: nothing is folded or cut."""
+    return "  ".join(
+        cell.rjust(width) if to_right else cell.ljust(width)
+        for cell, width, to_right in zip(cells, widths, right, strict=True)
+    ).rstrip()
+
+
+def _write_rich(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_header=any(titles), show_edge=False, pad_edge=False)
+    for title, to_right in zip(titles, right, strict=True):
+        table.add_column(Text(title), justify="right" if to_right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text, for a name may look like rich's markup
+    Console().print(table)

@@ -1,0 +1,194 @@
+"""The commands that write: migrate and load."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repo.cli.options import Url, opened
+from repo.cli.output import show_table
+from repo.errors import ConfigurationError, UnknownInstitution, UnknownTicker
+
+if TYPE_CHECKING:
+    from repo.loading import Loaded, Progress
+
+__all__ = ["load", "migrate"]
+
+
+def migrate(
+    ctx: typer.Context,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="The migration to end at: up or down; the newest without."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go down, which deletes tables and the rows in them.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Bring the schema up to date.
+
+    Applies the migrations that are new, or goes up or down to number N. A SQLite file that is not there
+    is created.
+    """
+    with opened(ctx, url, read_only=False) as db:
+        at = db.version()
+        if to is not None and to < at and not yes:
+            raise ConfigurationError(
+                f"going down from {at} to {to} deletes tables and the rows in them; say --yes for that"
+            )
+        done = db.migrate(to, note=_note_step)
+        if not done:
+            typer.echo(f"already at {db.version()}")
+
+
+def _note_step(label: str) -> None:
+    undone = label.startswith("-")
+    typer.echo(f"undid {label.removeprefix('-')}" if undone else f"applied {label}")
+
+
+def load(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            exists=True,
+            help="Files (.csv .tsv .txt, plain or .gz), or folders of files named tickers, "
+            "institutions, market, holdings or sentiment. All are loaded or none.",
+        ),
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="What a file holds, where neither its name nor its columns tell: tickers, "
+            "institutions, market, holdings or sentiment.",
+        ),
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SYMBOL", help="The ticker of a file of market or sentiment without such a column."
+        ),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="FIELD=COLUMN", help="Take a field from this column; may be given again."
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows out and write them to a reject file.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The reject file; without it <file name>.rejects.csv in the current folder.",
+        ),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Load CSV and TSV files, all or nothing.
+
+    New rows are inserted, different ones changed, equal ones left alone. The first row of a file names
+    its columns: the fields' own names, or those of Yahoo Finance and Stooq.
+    """
+    from repo import loading
+
+    fields = _as_mapping(mapping or [])
+    with opened(ctx, url, read_only=False) as db:
+        others = [each for path in paths if path.is_dir() for each in loading.contents(path).others]
+        if db.version() == 0:
+            typer.echo(f"the database is empty; applied {', '.join(db.migrate())}", err=True)
+        for other in others:
+            typer.echo(f"left alone: {other}", err=True)
+        try:
+            with _progress() as progress:
+                done = loading.load(
+                    db,
+                    paths,
+                    kind=kind,
+                    symbol=symbol,
+                    mapping=fields,
+                    skip_bad=skip_bad,
+                    rejects=rejects,
+                    progress=progress,
+                )
+        except (UnknownTicker, UnknownInstitution) as error:
+            _explain_missing(error)
+            raise typer.Exit(1) from None
+    _report(done, skip_bad=skip_bad)
+
+
+def _as_mapping(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        field, _, column = pair.partition("=")
+        if not field or not column:
+            raise typer.BadParameter(f"{pair!r} is not FIELD=COLUMN", param_hint="--map")
+        if field in found:
+            raise typer.BadParameter(f"{field} is given two columns", param_hint="--map")
+        found[field] = column
+    return found
+
+
+def _explain_missing(error: UnknownTicker | UnknownInstitution) -> None:
+    columns = "symbol and company_name" if isinstance(error, UnknownTicker) else "cik and name"
+    typer.echo(
+        f"error: {error}\nload a file of {error.noun}s first (its columns: {columns}), "
+        "or leave such rows out with --skip-bad",
+        err=True,
+    )
+
+
+def _report(done: list[Loaded], *, skip_bad: bool) -> None:
+    fields = ["kind", "rows_read", "new_or_changed", *(["rejected"] if skip_bad else []), "file"]
+    show_table(
+        fields,
+        [{**each._asdict(), "rows_read": each.rows, "new_or_changed": each.changed} for each in done],
+    )
+    if not any(each.changed for each in done):
+        typer.echo("nothing changed")
+    for each in done:
+        if each.ignored:
+            typer.echo(f"{each.file}: ignored columns: {', '.join(map(repr, each.ignored))}", err=True)
+        if each.rejected:
+            rows = "1 row was" if each.rejected == 1 else f"{each.rejected:,} rows were"
+            typer.echo(f"{each.file}: {rows} rejected, see {each.rejects}", err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A progress bar on stderr where that is a terminal, nothing elsewhere."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description:<12}"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.fields[rows]:>12,} rows"),
+        progress.TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks = {}
+
+    def tell(kind: str, rows: int, position: int, size: int) -> None:
+        if kind not in tasks:
+            tasks[kind] = bar.add_task(kind, total=size, rows=0)
+        bar.update(tasks[kind], completed=position, total=size, rows=rows)
+
+    with bar:
+        yield tell
