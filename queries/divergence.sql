@@ -7,7 +7,8 @@
 -- it from before_from to the day before recent_from. All sums are of integers, and every quotient is
 -- one division, so that both engines give the same bits. The two "fits" columns make a number that the
 -- engines would treat differently a sum past 64 bits, which is an error on both: a product of 9e18 or
--- more, and a quotient of closes that is 0 or infinite.
+-- more, and a quotient of closes that is 0 or infinite. Every sum is looked at before the first row is
+-- made, so that an engine that would not have needed it raises the error all the same.
 -- Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey.
 WITH newest AS MATERIALIZED (
     SELECT MAX(h.quarter_end) AS quarter_end
@@ -146,6 +147,22 @@ products AS MATERIALIZED (
         SELECT CAST(9223372036854775807 AS bigint) AS addend
         UNION ALL
         SELECT CAST(1 AS bigint) AS addend
+        FROM held_now AS n
+        WHERE n.shares < 0
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
+        FROM held_before AS b
+        WHERE b.shares < 0
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
+        FROM recent AS r
+        WHERE r.interest < 0
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
+        FROM earlier AS e
+        WHERE e.interest < 0
+        UNION ALL
+        SELECT CAST(1 AS bigint) AS addend
         FROM interests AS i
         WHERE
             CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
@@ -162,9 +179,8 @@ moves AS MATERIALIZED (
         / CAST(i.held_before AS double precision) AS flow,
         CAST(i.recent * i.earlier_rows - i.earlier * i.recent_rows AS double precision)
         / CAST(i.earlier * i.recent_rows AS double precision) AS interest_change
-    FROM interests AS i
-    CROSS JOIN products AS p
-    WHERE p.fits > 0
+    FROM products AS p
+    LEFT JOIN interests AS i ON p.fits > 0
 ),
 
 ranks AS MATERIALIZED (
@@ -172,9 +188,10 @@ ranks AS MATERIALIZED (
         m.ticker_id AS ticker_id,
         m.flow AS flow,
         m.interest_change AS interest_change,
-        PERCENT_RANK() OVER (ORDER BY m.flow) AS institutional_rank,
-        PERCENT_RANK() OVER (ORDER BY m.interest_change) AS retail_rank
+        PERCENT_RANK() OVER (ORDER BY m.flow NULLS FIRST) AS institutional_rank,
+        PERCENT_RANK() OVER (ORDER BY m.interest_change NULLS FIRST) AS retail_rank
     FROM moves AS m
+    WHERE m.ticker_id IS NOT NULL
 ),
 
 ranked AS MATERIALIZED (
@@ -255,6 +272,7 @@ ORDER BY c.divergence DESC, c.symbol ASC;
 -- ticker without bars there gives one row whose date is NULL, an unknown one gives none.
 -- A filing changes what is known from its day on; the changes to the newest quarter known that day,
 -- added up within the quarter, are the steps that the bars are laid against.
+-- Order: total because the ticker is one, and it has one bar a day, which at most one step covers.
 -- Index: tickers_symbol_key, market_data_pkey, institutional_holdings_filed, retail_sentiment_pkey.
 WITH bars AS MATERIALIZED (
     SELECT

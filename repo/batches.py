@@ -144,8 +144,10 @@ class Batches:
         if not self._once:
             self._row = 0
         while batch := list(islice(rows, BATCH_ROWS)):
+            first_row = self._row
+            self._row += len(batch)  # before the batch is given away: the reader may stop there
             try:
-                encoded = self._checked(batch, PROBLEM_LIMIT - len(problems), stored)
+                encoded = self._checked(batch, first_row, PROBLEM_LIMIT - len(problems), stored)
             except InvalidRecord as invalid:
                 problems.extend(invalid.problems)
                 if len(problems) >= PROBLEM_LIMIT:
@@ -153,7 +155,6 @@ class Batches:
             else:
                 if not problems and encoded is not None:
                     yield encoded
-            self._row += len(batch)
         if problems:
             raise InvalidRecord(problems)
         for identities in self._identities.values():
@@ -161,7 +162,11 @@ class Batches:
                 raise identities.error(identities.missing)
 
     def _checked(
-        self, batch: list[Any], limit: int, stored: Callable[[Columns], bool] | None
+        self,
+        batch: list[Any],
+        first_row: int,
+        limit: int,
+        stored: Callable[[Columns], bool] | None,
     ) -> Columns | None:
         """Storage columns of rows; None where there is nothing to write."""
         spec = self._table.spec
@@ -171,7 +176,7 @@ class Batches:
             return None
         final = None if columns is None else verified(spec, columns)
         if final is None:
-            return self._encode(row_by_row(spec, batch, self._row, limit))
+            return self._encode(row_by_row(spec, batch, first_row, limit))
         return None if encoded is None else self._with_numbers(encoded, final)
 
     def _encode(self, checked: Columns) -> list[Sequence[Any]] | None:
@@ -189,10 +194,11 @@ class Batches:
         return encoded
 
     def _with_numbers(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
-        """Storage columns with their numbers as verified; the others are encoded already."""
+        """Storage columns with their measures as verified; the others are encoded already."""
+        fields = self._table.spec.fields
         return [
-            final[place] if kind in ("int", "float") else column
-            for (name, kind), place, column in zip(self._encoding, self._places, encoded, strict=True)
+            final[place] if fields[place].measure else column
+            for place, column in zip(self._places, encoded, strict=True)
         ]
 
 

@@ -26,8 +26,9 @@ __all__ = [
     "Field",
     "Refused",
     "between_field",
+    "cik_field",
+    "count_field",
     "date_field",
-    "integer_field",
     "one_date",
     "one_integer",
     "price_field",
@@ -179,7 +180,8 @@ class Field:
     """One field of a record: ``one`` cleans a value or refuses it, ``many`` does a whole column.
 
     ``many`` is handed values of exactly ``type`` and answers None where it cannot vouch for all of
-    them; None values reach neither.
+    them; None values reach neither. A ``measure`` is a number that nothing is looked up by: its range
+    need not be checked before it is known whether the row is in the table already.
     """
 
     name: str
@@ -187,11 +189,7 @@ class Field:
     one: Callable[[Any], Any]
     many: Callable[[Sequence[Any]], Sequence[Any] | None]
     nullable: bool = False
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its values have a range to keep to; a text's form is part of its shape."""
-        return self.type in (int, float)
+    measure: bool = False
 
     def fits(self, column: Sequence[Any]) -> bool:
         """Whether every value has the field's type, or is None where that is allowed."""
@@ -235,19 +233,26 @@ def text_field(name: str, one: Callable[[Any], str], *, nullable: bool = False) 
     return Field(name, str, one, _by_distinct_value(one), nullable)
 
 
-def integer_field(name: str, low: int = 0, high: int = INT64_MAX, *, nullable: bool = False) -> Field:
-    """A field of integers from ``low`` to ``high``."""
-    return Field(name, int, one_integer(low, high), _many_integers(low, high), nullable)
+def cik_field() -> Field:
+    """An institution's Central Index Key."""
+    return Field("cik", int, one_integer(1, CIK_MAX), _many_integers(1, CIK_MAX))
+
+
+def count_field(name: str, *, nullable: bool = False) -> Field:
+    """A field of integers from 0 on."""
+    many = _many_integers(0, INT64_MAX)
+    return Field(name, int, one_integer(0, INT64_MAX), many, nullable, measure=True)
 
 
 def price_field(name: str, *, nullable: bool = False) -> Field:
     """A field of prices in dollars, above 0 and below 1e12."""
-    return Field(name, float, _one_price, _many_prices, nullable)
+    return Field(name, float, _one_price, _many_prices, nullable, measure=True)
 
 
 def between_field(name: str, low: float, high: float) -> Field:
     """A field of floats from ``low`` to ``high``, or None."""
-    return Field(name, float, _one_between(low, high), _many_between(low, high), nullable=True)
+    many = _many_between(low, high)
+    return Field(name, float, _one_between(low, high), many, nullable=True, measure=True)
 
 
 def date_field(name: str) -> Field:

@@ -182,8 +182,13 @@ class _Sessions:
         if current is not None:
             if current.read_only and not read_only:
                 raise ConfigurationError("a transaction that writes cannot be inside a read-only one")
-            with self._nested(current):
-                yield current
+            outer_read_only = current.read_only
+            current.read_only = read_only
+            try:
+                with self._nested(current):
+                    yield current
+            finally:
+                current.read_only = outer_read_only
             return
         backend = self.backend
         connection = backend.acquire(write=not read_only)
@@ -224,7 +229,7 @@ class ApplicationQueries:
 
     def _callable(self, query: Query) -> Callable[..., Any]:
         sessions = self._sessions
-        run = sessions.write if query.operator.endswith("!") else sessions.read
+        run = sessions.write if query.writes else sessions.read
 
         def call(**parameters: Any) -> Any:
             if set(parameters) != set(query.parameters):

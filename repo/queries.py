@@ -63,6 +63,7 @@ _COLUMN_TYPES: Final[Mapping[str, type]] = {
 _HEADER: Final = re.compile(r"--\s*name\s*:")
 _RECORD: Final = re.compile(r"--\s*record_class\s*:\s*(?P<name>\w+)\s*(?:\((?P<columns>[^)]*)\))?\s*$")
 _COLUMN: Final = re.compile(r"(?P<name>[a-z_]\w*)\s*:\s*(?P<type>\w+)\s*(?P<null>\|\s*None)?")
+_RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
 
 
@@ -149,6 +150,11 @@ class Query:
     def place(self) -> str:
         """``file:line``."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change rows: by its operator, or since it says what a write returns."""
+        return self.operator.endswith("!") or _RETURNING.search(self.sql) is not None
 
     @property
     def contract(self) -> dict[str, object]:

@@ -25,8 +25,9 @@ from repo.checks import (
     Field,
     Refused,
     between_field,
+    cik_field,
+    count_field,
     date_field,
-    integer_field,
     one_date,
     one_integer,
     price_field,
@@ -177,7 +178,7 @@ class Spec:
 
 
 _SYMBOL: Final = text_field("symbol", SYMBOL)
-_CIK: Final = integer_field("cik", 1, CIK_MAX)
+_CIK: Final = cik_field()
 
 RECORDS: Final[dict[type[Any], Spec]] = {
     spec.record: spec
@@ -200,7 +201,7 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 price_field("high", nullable=True),
                 price_field("low", nullable=True),
                 price_field("close"),
-                integer_field("volume", nullable=True),
+                count_field("volume", nullable=True),
             ),
             not_below=("high", "low"),
         ),
@@ -211,8 +212,8 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 _CIK,
                 date_field("quarter_end"),
                 date_field("filing_date"),
-                integer_field("shares_held"),
-                integer_field("market_value"),
+                count_field("shares_held"),
+                count_field("market_value"),
                 between_field("ownership_percent", 0.0, 100.0),
             ),
             not_below=("filing_date", "quarter_end"),
@@ -223,7 +224,7 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 _SYMBOL,
                 text_field("source", SOURCE),
                 date_field("date"),
-                integer_field("interest"),
+                count_field("interest"),
                 between_field("score", -1.0, 1.0),
             ),
         ),
@@ -256,7 +257,7 @@ def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     for field, column in zip(spec.fields, zip(*rows, strict=True), strict=True):
         if not field.fits(column):
             return None
-        cleaned = column if field.is_number else field.clean(column)
+        cleaned = column if field.measure else field.clean(column)
         if cleaned is None:
             return None
         found.append(cleaned)
@@ -270,7 +271,7 @@ def verified(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]
     """
     found: list[Sequence[Any]] = []
     for field, column in zip(spec.fields, columns, strict=True):
-        cleaned = field.clean(column) if field.is_number else column
+        cleaned = field.clean(column) if field.measure else column
         if cleaned is None:
             return None
         found.append(cleaned)

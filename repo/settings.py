@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from repo.errors import ConfigurationError
 
-__all__ = ["DEFAULT_URL", "DatabaseURL", "database_url"]
+__all__ = ["DEFAULT_URL", "DatabaseURL", "database_url", "split_url"]
 
 DEFAULT_URL: Final = "sqlite:///data/divergence.db"
 
@@ -19,6 +20,7 @@ _SCHEMES: Final[Mapping[str, str]] = {
     "postgresql": "postgresql",
     "postgres": "postgresql",
 }
+_CREDENTIALS: Final = re.compile(r"[^@/]*@", re.DOTALL)
 _EXAMPLES: Final = (
     "sqlite:///relative/file.db, sqlite:////absolute/file.db, sqlite:// (memory) or "
     "postgresql://user@host/database"
@@ -44,13 +46,27 @@ class DatabaseURL:
     def __str__(self) -> str:
         if self.engine == "sqlite":
             return self.secret
-        parts = urlsplit(self.secret)
-        place = parts.netloc.rpartition("@")[2]
-        user = parts.netloc.rpartition("@")[0].partition(":")[0]
-        return f"{parts.scheme}://{user}{'@' if user else ''}{place}{parts.path}"
+        scheme, credentials, place, _ = split_url(self.secret)
+        if "@" in place:  # what stands before it may be the rest of a password
+            return f"{scheme}://..."
+        user = credentials.partition(":")[0]
+        return f"{scheme}://{user}{'@' if user else ''}{place}"
 
     def __repr__(self) -> str:
         return f"DatabaseURL({str(self)!r})"
+
+
+def split_url(url: str) -> tuple[str, str, str, str]:
+    """Scheme, credentials, place (host, port and database) and query of a URL, where libpq splits it.
+
+    The credentials end at the first ``@`` that no ``/`` stands before. What should have been
+    percent-encoded is left as it is, and no part is decoded.
+    """
+    scheme, _, rest = url.partition("://")
+    found = _CREDENTIALS.match(rest)
+    credentials = found[0].removesuffix("@") if found else ""
+    place, _, query = (rest[found.end() :] if found else rest).partition("?")
+    return scheme, credentials, place, query
 
 
 def database_url(url: str | None = None) -> DatabaseURL:
@@ -70,4 +86,6 @@ def database_url(url: str | None = None) -> DatabaseURL:
         )
     if engine == "sqlite" and "?" in rest:
         raise ConfigurationError(f"{text!r}: a SQLite URL has no parameters")
+    if engine == "sqlite" and "\0" in unquote(rest):
+        raise ConfigurationError("the name of a file cannot contain NUL")
     return DatabaseURL(engine, text)

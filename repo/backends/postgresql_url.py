@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from repo.errors import ConfigurationError
+from repo.settings import split_url
 
 __all__ = ["demand_tls", "url_settings"]
 
@@ -35,18 +36,25 @@ def _is_local(host: str) -> bool:
 
 def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters of libpq in a URL, and the options of this package in it."""
-    parts = urlsplit(url)
+    scheme, credentials, place, query = split_url(url)
+    if "@" in place:
+        raise ConfigurationError(
+            "the PostgreSQL URL has an '@' too many; in a user or password write %40 for '@', "
+            "%2F for '/' and %3A for ':'"
+        )
     options: dict[str, Any] = {}
-    others: list[tuple[str, str]] = []
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    others: list[str] = []
+    for part in filter(None, query.split("&")):
+        name, _, value = part.partition("=")
         if name not in _OPTIONS:
-            others.append((name, value))
+            others.append(part)
             continue
         try:
-            options[name] = _OPTIONS[name](value)
+            options[name] = _OPTIONS[name](unquote(value))
         except ValueError:
-            raise ConfigurationError(f"{name} in the URL cannot be {value!r}") from None
-    rest = parts._replace(query=urlencode(others, quote_via=quote)).geturl()
+            raise ConfigurationError(f"{name} in the URL cannot be {unquote(value)!r}") from None
+    user = f"{credentials}@" if credentials else ""
+    rest = f"{scheme}://{user}{place}" + (f"?{'&'.join(others)}" if others else "")
     try:
         parameters = conninfo_to_dict(rest)
     except psycopg.ProgrammingError:

@@ -141,8 +141,7 @@ class SQLiteBackend:
         return self._writer
 
     def release(self, connection: sqlite3.Connection, *, write: bool) -> None:
-        if connection.in_transaction:
-            self.rollback(connection)
+        self.rollback(connection)
         if connection is self._writer:
             self._write_lock.release()
         else:
@@ -167,7 +166,11 @@ class SQLiteBackend:
             raise translate(error) from error
 
     def rollback(self, connection: sqlite3.Connection) -> None:
-        if connection.in_transaction:
+        try:
+            begun = connection.in_transaction
+        except sqlite3.ProgrammingError:
+            return  # closed by another thread, and rolled back by that
+        if begun:
             self._execute(connection, "ROLLBACK")
 
     def savepoint(self, connection: sqlite3.Connection, depth: int) -> None:
@@ -212,14 +215,14 @@ class SQLiteBackend:
 
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
         # executescript() commits first, so the statements are run one at a time.
-        statement = ""
-        for line in script.splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
-                self._execute(connection, statement)
-                statement = ""
-        if statement.strip() and not _only_comments(statement):
-            raise MigrationError(f"the last statement has no end: {statement.strip()[:80]}")
+        start = 0
+        for end in (place + 1 for place, letter in enumerate(script) if letter == ";"):
+            if sqlite3.complete_statement(script[start:end]):
+                self._execute(connection, script[start:end])
+                start = end
+        rest = script[start:].splitlines()
+        if any(line.strip() and not line.lstrip().startswith("--") for line in rest):
+            raise MigrationError(f"the last statement has no end: {script[start:].strip()[:80]}")
 
     def schema_changed(self) -> None:
         """Nothing to do: SQLite prepares its statements anew when the schema changes."""
@@ -229,10 +232,6 @@ class SQLiteBackend:
         while self._all:
             self._all.pop().close()
         self._readers.clear()
-
-
-def _only_comments(text: str) -> bool:
-    return all(line.lstrip().startswith("--") or not line.strip() for line in text.splitlines())
 
 
 def _make_private(path: Path) -> None:

@@ -235,6 +235,6 @@ class SQLiteAdapter:
         try:
             return max(conn.executemany(sql, rows).rowcount, 0)
         except sqlite3.Error as error:
-            raise translate(error) from error
+            raise self._failure(conn, sql, error) from error
 
     insert_returning = select_one

@@ -30,7 +30,6 @@ _SAME: Final = (
     exp.Window,
     exp.Filter,
     exp.Nullif,
-    exp.Floor,
 )
 _ARITHMETIC: Final = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 _TRUTHS: Final = (exp.Predicate, exp.Connector, exp.Not, exp.Boolean)
@@ -46,6 +45,13 @@ _NEVER_NULL: Final = (
     exp.Ntile,
     exp.PercentRank,
     exp.CumeDist,
+)
+_KINDS: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
+    ((exp.Null,), "null"),
+    (_TRUTHS, "boolean"),
+    (_INTEGERS, "integer"),
+    (_FLOATS, "float"),
+    ((exp.Sum,), "numeric"),  # what PostgreSQL makes of a sum of bigint
 )
 _COMPARISONS: Final = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 _NUMBERS: Final = frozenset({"integer", "float", "numeric"})
@@ -90,25 +96,18 @@ class Kinds:
         if isinstance(node, exp.Column):
             return self._of_column(node)
         if isinstance(node, exp.Literal):
-            if node.is_string:
-                return "text"
-            return "integer" if node.name.isdigit() else "numeric"
+            return "text" if node.is_string else "integer" if node.name.isdigit() else "numeric"
         if isinstance(node, exp.Cast):
             return kind_of_type(node.args.get("to"), self._dialect)
-        if isinstance(node, exp.Null):
-            return "null"
-        if isinstance(node, _TRUTHS):
-            return "boolean"
-        if isinstance(node, _INTEGERS):
-            return "integer"
-        if isinstance(node, _FLOATS):
-            return "float"
+        for classes, kind in _KINDS:
+            if isinstance(node, classes):
+                return kind
         if isinstance(node, _SAME):
             return self.kind(node.this)
-        if isinstance(node, exp.Sum):
-            return "numeric"  # what PostgreSQL makes of a sum of bigint
         if isinstance(node, _ARITHMETIC):
             return self._of_arithmetic(node)
+        if isinstance(node, exp.Floor):  # of an integer, the engines disagree
+            return "float" if self.kind(node.this) == "float" else UNKNOWN
         if isinstance(node, exp.Subquery):
             return _combined(self.kind(branch[0]) for branch in projections(node))
         parts = self.parts(node)
@@ -197,6 +196,16 @@ class Kinds:
         if isinstance(node, _ARITHMETIC):
             return self.nullable(node.this) or self.nullable(node.expression)
         return True
+
+    def order_nullable(self, key: exp.Ordered) -> bool:
+        """The same for a key of ORDER BY, which may be the name of a result."""
+        query = key.parent.parent if key.parent is not None else None
+        node = unwrap(key.this)
+        if isinstance(query, exp.Query) and isinstance(node, exp.Column) and not node.table:
+            for branches in zip(*projections(query), strict=False):
+                if branches[0].alias_or_name.lower() == node.name.lower():
+                    return any(map(self.nullable, branches))
+        return self.nullable(node)
 
     def _of_rows_nullable(self, function: exp.Expr) -> bool:
         """The same for a window function, whose rows are at least the one it is computed for."""

@@ -86,10 +86,6 @@ class Names:
         self._tables = tables
         self._sources: dict[int, dict[str, Source]] = {}
 
-    def table(self, name: str) -> Table | None:
-        """A table of the schema."""
-        return self._tables.get(name)
-
     def scope(self, node: exp.Expr) -> exp.Expr | None:
         """The SELECT or other statement whose sources a node can name."""
         at = node.parent
@@ -171,12 +167,12 @@ def _common_table(node: exp.Expr, name: str) -> exp.CTE | None:
         if isinstance(at, exp.CTE):
             inside = at
         clause = at.args.get("with_")
-        for expression in clause.expressions if clause is not None else ():
-            # Without RECURSIVE, its own name inside it is that of a table.
-            if expression.alias.lower() == name and (
-                expression is not inside or clause.args.get("recursive")
-            ):
-                found: exp.CTE = expression
-                return found
+        if isinstance(clause, exp.With):
+            expressions: list[exp.CTE] = clause.expressions
+            for expression in expressions:
+                # Without RECURSIVE, its own name inside it is that of a table.
+                visible = expression is not inside or clause.recursive
+                if visible and expression.alias.lower() == name:
+                    return expression
         at = at.parent
     return None

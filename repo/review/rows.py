@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from repo.review.kinds import is_aggregate, unwrap
-from repo.review.names import Names, Place, Source, conjuncts, output_names, projections
+from repo.review.names import Names, Source, conjuncts, output_names
 
 __all__ = ["Rows"]
 
@@ -91,7 +91,7 @@ class Rows:
             for name, source in sources.items():
                 if name not in rows and self._one_row(source, {c for s, c in known if s == name}):
                     rows.add(name)
-            known.update(column for column, value in equal if self._fixed(value, select, known, rows))
+            known.update(column for column, value in equal if self._agrees(value, select, known, rows))
             if len(known) + len(rows) == before:
                 return known, rows
 
@@ -105,9 +105,14 @@ class Rows:
             columns = {inner.get(column, column) for column in columns}
         return self._alike(source.query, columns)
 
-    def _fixed(
-        self, node: exp.Expr, select: exp.Select, known: set[_Column], rows: set[str]
+    def _agrees(
+        self, value: exp.Expr | _Column, select: exp.Select, known: set[_Column], rows: set[str]
     ) -> bool:
+        if isinstance(value, tuple):
+            return value in known or value[0] in rows
+        return self._fixed(value, select, known, rows)
+
+    def _fixed(self, node: exp.Expr, select: exp.Select, known: set[_Column], rows: set[str]) -> bool:
         """Whether an expression is the same for all rows that agree in what is known."""
         for each in node.walk():
             if isinstance(each, exp.Star | exp.Rand):
@@ -131,29 +136,35 @@ class Rows:
             return set()
         return {(place.source.name, place.column)}
 
-    def _equalities(self, select: exp.Select) -> Iterator[tuple[_Column, exp.Expr]]:
-        """Columns with what each is equal to in every row."""
+    def _equalities(self, select: exp.Select) -> Iterator[tuple[_Column, exp.Expr | _Column]]:
+        """Columns, each with what it is equal to in every row."""
         where = select.args.get("where")
         for condition in conjuncts(None if where is None else where.this):
             yield from self._both_ways(condition, select)
         for source in self._names.sources(select).values():
-            join = source.join
-            if join is None:
-                continue
-            for condition in conjuncts(join.args.get("on")):
-                for column, value in self._both_ways(condition, select):
-                    # What an outer join did not find is NULL, and equal to nothing.
-                    if not join.side or (join.side == "LEFT" and column[0] == source.name):
-                        yield column, value
-                    elif join.side == "LEFT" and self._always_found(select, column, value):
-                        yield column, value
-            for name in join.args.get("using") or ():
-                if not join.side:
-                    yield from self._used(select, source, name.name.lower())
+            if source.join is not None and source.join.side in {"", "LEFT"}:
+                yield from self._joined(source, source.join, select)
 
-    def _both_ways(
-        self, condition: exp.Expr, select: exp.Select
-    ) -> Iterator[tuple[_Column, exp.Expr]]:
+    def _joined(
+        self, source: Source, join: exp.Join, select: exp.Select
+    ) -> Iterator[tuple[_Column, exp.Expr | _Column]]:
+        """The equalities that a join adds; ``source`` is what it brings in."""
+        conditions = list(conjuncts(join.args.get("on")))
+        for condition in conditions:
+            for column, value in self._both_ways(condition, select):
+                # What an outer join did not find is NULL, and tells nothing of the other side.
+                found = len(conditions) == 1 and self._always_found(source, column, value, select)
+                if not join.side or column[0] == source.name or found:
+                    yield column, value
+        for name in join.args.get("using") or ():
+            column = name.name.lower()
+            for other in self._names.sources(select).values():
+                if other is not source and other.has(column):
+                    yield (source.name, column), (other.name, column)
+                    if not join.side:
+                        yield (other.name, column), (source.name, column)
+
+    def _both_ways(self, condition: exp.Expr, select: exp.Select) -> Iterator[tuple[_Column, exp.Expr]]:
         if not isinstance(condition, exp.EQ):
             return
         left, right = unwrap(condition.this), unwrap(condition.expression)
@@ -161,23 +172,15 @@ class Rows:
             if isinstance(column, exp.Column):
                 yield from ((each, value) for each in self._local(column, select))
 
-    def _used(
-        self, select: exp.Select, source: Source, name: str
-    ) -> Iterator[tuple[_Column, exp.Expr]]:
-        for other in self._names.sources(select).values():
-            if other is not source and other.has(name):
-                for one, two in ((source, other), (other, source)):
-                    yield (one.name, name), _mention(select, two.name, name)
-
-    def _always_found(self, select: exp.Select, column: _Column, value: exp.Expr) -> bool:
+    def _always_found(
+        self, source: Source, column: _Column, value: exp.Expr, select: exp.Select
+    ) -> bool:
         """Whether a LEFT JOIN finds a row wherever ``column`` is there: a foreign key says so."""
-        source = self._names.sources(select)[column[0]]
+        holder = self._names.sources(select)[column[0]].table
         place = self._names.place(value) if isinstance(value, exp.Column) else None
-        if source.table is None or place is None or column[1] not in source.table.required:
+        if holder is None or place is None or place.source is not source:
             return False
-        return source.table.references.get(column[1]) == (place.source.table_name, place.column)
-
-
-def _mention(select: exp.Select, source: str, column: str) -> exp.Expr:
-    """A column of a source as an expression inside a SELECT."""
-    raise NotImplementedError
+        return column[1] in holder.required and holder.references.get(column[1]) == (
+            source.table_name,
+            place.column,
+        )

@@ -5,23 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
 
 from repo.queries import Query
 from repo.review.kinds import Kinds
 from repo.review.names import Names
+from repo.review.rows import Rows
 from repo.review.tables import GRAMMARS, Table, definition
 
 __all__ = ["Statement", "Unreadable", "read"]
 
-_UNREVIEWED: Final = ("COPY",)
-"""Statements that sqlglot does not read in full, and in which there is nothing to compute."""
+_Node = TypeVar("_Node", bound=exp.Expr)
+
+_UNREVIEWED: Final = frozenset(
+    {
+        "ANALYZE",
+        "CHECKPOINT",
+        "CLUSTER",
+        "COPY",
+        "DROP",
+        "LISTEN",
+        "LOCK",
+        "NOTIFY",
+        "PRAGMA",
+        "REFRESH",
+        "REINDEX",
+        "RESET",
+        "SET",
+        "SHOW",
+        "TRUNCATE",
+        "VACUUM",
+    }
+)
+"""Statements in which nothing is computed; sqlglot does not read all of them."""
 
 
 class Unreadable(Exception):
@@ -32,8 +53,8 @@ class Unreadable(Exception):
 class Statement:
     """One query as one dialect reads it.
 
-    ``tree`` is None for a statement that has nothing to compute; ``floating`` holds the ids of the
-    ORDER BY keys without NULLS FIRST or NULLS LAST.
+    ``tree`` is None for one that computes nothing, like the definition of a table; ``floating`` holds
+    the ids of the ORDER BY keys without NULLS FIRST or NULLS LAST.
     """
 
     query: Query
@@ -59,13 +80,22 @@ class Statement:
         return Kinds(self.names, self.dialect)
 
     @cached_property
+    def rows(self) -> Rows:
+        """Which of its rows can be told apart."""
+        return Rows(self.names)
+
+    @cached_property
     def selects(self) -> list[exp.Select]:
         """Every SELECT in it, the outermost first."""
-        return [] if self.tree is None else list(self.tree.find_all(exp.Select))
+        return self.all(exp.Select)
+
+    def all(self, *kinds: type[_Node]) -> list[_Node]:
+        """Every part of it that is of one of these kinds."""
+        return [] if self.tree is None else list(self.tree.find_all(*kinds))
 
     def line(self, at: exp.Expr | Token | None) -> int:
         """The line of the file on which a part of the statement stands."""
-        within = at.line if isinstance(at, Token) else _first_line(at)
+        within: int = at.line if isinstance(at, Token) else _first_line(at)
         return self._lines[within - 1] if within else self.query.line
 
     @cached_property
@@ -85,11 +115,13 @@ class Statement:
 
 
 def _first_line(node: exp.Expr | None) -> int:
-    """The first line that a part of a tree has, 0 where none is known."""
-    if node is None:
-        return 0
-    lines = [each.meta["line"] for each in node.walk() if "line" in each.meta]
-    return min(lines, default=0)
+    """The first line of a part of a tree, or of the next greater part that has one; 0 where none has."""
+    while node is not None:
+        lines: list[int] = [each.meta["line"] for each in node.walk() if "line" in each.meta]
+        if lines:
+            return min(lines)
+        node = node.parent
+    return 0
 
 
 def _grammar(dialect: str, nulls: str) -> Dialect:
@@ -106,16 +138,18 @@ def read(query: Query, dialect: str, tables: Mapping[str, Table]) -> Statement:
     """
     try:
         tokens = sqlglot.tokenize(query.sql, dialect=GRAMMARS[dialect])
-        if tokens and tokens[0].text.upper() in _UNREVIEWED:
+        defines = definition(query.sql, tokens) is not None
+        if defines or (tokens and tokens[0].text.upper() in _UNREVIEWED):
             return Statement(query, dialect, None, tokens, tables)
-        text = definition(query.sql, tokens) or query.sql
-        trees = [sqlglot.parse(text, dialect=_grammar(dialect, f"nulls_are_{size}")) for size in _SIZES]
+        trees = [
+            sqlglot.parse(query.sql, dialect=_grammar(dialect, f"nulls_are_{size}")) for size in _SIZES
+        ]
     except SqlglotError as error:
         raise Unreadable(_plain(error)) from error
     first, second = ([tree for tree in each if tree is not None] for each in trees)
     if len(first) != 1:
         raise Unreadable(f"{len(first)} statements where there must be one")
-    if isinstance(first[0], exp.Command) and tokens[0].token_type is not TokenType.CREATE:
+    if isinstance(first[0], exp.Command):
         raise Unreadable(f"{tokens[0].text} is not a statement that can be reviewed")
     # An ORDER BY key that the two grammars read differently does not say where its NULLs go.
     floating = frozenset(

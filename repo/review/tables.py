@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import sqlglot
-from sqlglot import exp
-from sqlglot.tokens import Token, TokenType
+from sqlglot import Token, TokenType, exp
+from sqlglot.errors import SqlglotError
 
 __all__ = ["GRAMMARS", "UNKNOWN", "Table", "definition", "kind_of_type", "tables_in"]
 
@@ -53,7 +54,7 @@ class Table:
 
 
 def kind_of_type(data_type: exp.Expr | None, dialect: str) -> str:
-    """``integer``, ``float``, ``text``, ``date``, ``timestamp``, ``boolean``, ``numeric`` or ``unknown``."""
+    """What a type holds: one of the kinds above, or ``unknown``."""
     if not isinstance(data_type, exp.DataType):
         return UNKNOWN
     return _KINDS[dialect].get(data_type.this.name, UNKNOWN)
@@ -94,15 +95,18 @@ def _statements(script: str, grammar: str) -> Iterator[str]:
 
 
 def tables_in(script: str, dialect: str) -> dict[str, Table]:
-    """The tables that a script creates, by lower-case name."""
+    """The tables that a script creates, by lower-case name; those that cannot be read are left out."""
     grammar = GRAMMARS[dialect]
     found: dict[str, Table] = {}
-    for statement in _statements(script, grammar):
-        text = definition(statement, sqlglot.tokenize(statement, dialect=grammar))
-        if text is not None:
-            schema = sqlglot.parse_one(text, dialect=grammar).this
-            if isinstance(schema, exp.Schema):
-                found[schema.this.name.lower()] = _table(schema, dialect)
+    if "create" not in script.lower():
+        return found
+    with suppress(SqlglotError):
+        for statement in _statements(script, grammar):
+            text = definition(statement, sqlglot.tokenize(statement, dialect=grammar))
+            if text is not None:
+                schema = sqlglot.parse_one(text, dialect=grammar).this
+                if isinstance(schema, exp.Schema):
+                    found[schema.this.name.lower()] = _table(schema, dialect)
     return found
 
 
@@ -114,24 +118,20 @@ def _table(schema: exp.Schema, dialect: str) -> Table:
     for column in schema.find_all(exp.ColumnDef):
         name = column.name.lower()
         columns[name] = kind_of_type(column.args.get("kind"), dialect)
-        for constraint in column.find_all(exp.ColumnConstraint):
-            kind = constraint.args["kind"]
-            if isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"):
+        constraints = [each.args["kind"] for each in column.find_all(exp.ColumnConstraint)]
+        kinds = [each for each in constraints if not each.args.get("allow_null")]
+        for kind in kinds:
+            if isinstance(kind, exp.NotNullColumnConstraint | exp.PrimaryKeyColumnConstraint):
                 required.add(name)
-            elif isinstance(kind, exp.PrimaryKeyColumnConstraint):
-                required.add(name)
+            if isinstance(kind, exp.PrimaryKeyColumnConstraint | exp.UniqueColumnConstraint):
                 keys.append(frozenset([name]))
-            elif isinstance(kind, exp.UniqueColumnConstraint):
-                keys.append(frozenset([name]))
-            elif isinstance(kind, exp.Reference):
+            if isinstance(kind, exp.Reference):
                 references.update(_reference([name], kind))
     for key in schema.find_all(exp.PrimaryKey):
-        names = _names(key)
-        required.update(names)
-        keys.append(frozenset(names))
-    for unique in schema.find_all(exp.UniqueColumnConstraint):
-        if isinstance(unique.this, exp.Schema):
-            keys.append(frozenset(_names(unique.this)))
+        required.update(_names(key))
+        keys.append(frozenset(_names(key)))
+    uniques = [each.this for each in schema.find_all(exp.UniqueColumnConstraint)]
+    keys.extend(frozenset(_names(each)) for each in uniques if isinstance(each, exp.Schema))
     for foreign in schema.find_all(exp.ForeignKey):
         references.update(_reference(_names(foreign), foreign.args.get("reference")))
     # NULL is never equal to NULL, so a key that may hold one does not tell rows apart.
