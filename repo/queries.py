@@ -81,7 +81,7 @@ class Adapter(Protocol):
     These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
     """
 
-    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
+    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
         """Take note of the columns of a query's rows, by the query's full name."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
@@ -362,7 +362,7 @@ def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
     """
     operation = next(key for key, value in _OPERATORS.items() if value == query.operator)
     name, record = query.full_name, query.record
-    adapter.shape(name, query.columns)
+    adapter.shape(name, query.columns, writes=query.writes)
     sql = adapter.process_sql(name, operation, query.sql)
     if query.operator in ("", "^"):
         read = adapter.select if query.operator == "" else adapter.select_one

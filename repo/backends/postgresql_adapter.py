@@ -88,7 +88,7 @@ def translate(error: Exception) -> RepoError:
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
-    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
+    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
         """Nothing to note: psycopg decodes by the types that the server names."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:

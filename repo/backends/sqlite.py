@@ -20,7 +20,6 @@ from repo.errors import (
     ConfigurationError,
     ConflictError,
     DatabaseUnavailable,
-    MigrationError,
     RepoError,
 )
 
@@ -220,9 +219,8 @@ class SQLiteBackend:
             if sqlite3.complete_statement(script[start:end]):
                 self._execute(connection, script[start:end])
                 start = end
-        rest = script[start:].splitlines()
-        if any(line.strip() and not line.lstrip().startswith("--") for line in rest):
-            raise MigrationError(f"the last statement has no end: {script[start:].strip()[:80]}")
+        if script[start:].strip():
+            self._execute(connection, script[start:])
 
     def schema_changed(self) -> None:
         """Nothing to do: SQLite prepares its statements anew when the schema changes."""

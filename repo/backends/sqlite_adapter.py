@@ -89,6 +89,10 @@ def _timestamp(microseconds: int | None) -> datetime | None:
     return _TIMESTAMP_EPOCH + timedelta(microseconds=microseconds)
 
 
+def _as_float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
 _DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     date: _DAYS.__getitem__,
     datetime: _timestamp,
@@ -114,11 +118,13 @@ class SQLiteAdapter:
     def __init__(self) -> None:
         self._decoders: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
 
-    def shape(self, query_name: str, columns: tuple[Column, ...]) -> None:
+    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
+        # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
+        decoders = {**_DECODERS, float: _as_float} if writes else _DECODERS
         self._decoders[query_name] = [
-            (index, _DECODERS[column.type])
+            (index, decoders[column.type])
             for index, column in enumerate(columns)
-            if column.type in _DECODERS
+            if column.type in decoders
         ]
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from repo.review.tables import Table
 
-__all__ = ["Names", "Place", "Source", "conjuncts", "output_names", "projections"]
+__all__ = ["Names", "Place", "Source", "conjuncts", "origins", "output_names", "projections"]
 
 _SCOPES = (exp.Select, exp.Insert, exp.Update, exp.Delete)
 
@@ -66,6 +66,18 @@ def output_names(query: exp.Expr) -> list[str]:
     """The lower-case column names of a query, which are those of its first branch."""
     branches = projections(query)
     return [each.alias_or_name.lower() for each in branches[0]] if branches else []
+
+
+def origins(place: Place) -> list[exp.Expr]:
+    """The expressions behind a column of a query, one for each branch of its UNIONs."""
+    source = place.source
+    if source.query is None:
+        return []
+    names = list(source.columns) or output_names(source.query)
+    if place.column not in names:
+        return []
+    index = names.index(place.column)
+    return [branch[index] for branch in projections(source.query) if index < len(branch)]
 
 
 def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlglot import TokenType, exp
 
 from repo.review.findings import Mark, Rule
-from repo.review.kinds import unwrap
+from repo.review.kinds import parts_of, unwrap
 from repo.review.names import projections
 from repo.review.notation import is_inexact_aggregate
 from repo.review.statements import Statement
@@ -75,7 +75,7 @@ def mixed_types(statement: Statement) -> Iterator[Mark]:
             parent = parent.parent
         if isinstance(parent, exp.Cast):
             continue
-        parts = statement.kinds.parts(each)
+        parts = parts_of(each)
         kinds = {statement.kinds.kind(part) for part in parts}
         fallback = isinstance(each, exp.Coalesce) and any(map(_is_integer_literal, parts[1:]))
         if {"integer", "float"} <= kinds or (fallback and "unknown" in kinds):
@@ -97,6 +97,17 @@ def mixed_comparison(statement: Statement) -> Iterator[Mark]:
             yield Mark(comparison, "CAST both sides of a comparison AS double precision")
 
 
+def returned_float(statement: Statement) -> Iterator[Mark]:
+    """What RETURNING gives of a REAL column is an integer in SQLite where the number is whole."""
+    for returning in statement.all(exp.Returning):
+        for projection in returning.expressions:
+            column = unwrap(projection)
+            if isinstance(column, exp.Column) and statement.kinds.kind(column) == "float":
+                yield Mark(
+                    projection, f"return CAST({column.name} AS double precision) AS {column.name}"
+                )
+
+
 def _is_integer_literal(node: exp.Expr) -> bool:
     node = unwrap(node)
     return isinstance(node, exp.Literal) and not node.is_string
@@ -110,4 +121,5 @@ RULES: Final[tuple[Rule, ...]] = (
     division,
     mixed_types,
     mixed_comparison,
+    returned_float,
 )

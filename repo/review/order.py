@@ -62,7 +62,7 @@ def null_order(statement: Statement) -> Iterator[Mark]:
     for key in statement.all(exp.Ordered):
         if id(key) not in statement.floating or isinstance(key.parent, exp.OnConflict):
             continue
-        if _is_seen(key) and statement.kinds.order_nullable(key):
+        if _is_seen(key) and statement.nulls.order_nullable(key):
             yield Mark(key, f"{key.this.sql()} may be NULL: write NULLS FIRST or NULLS LAST")
 
 

@@ -141,9 +141,12 @@ class Rows:
         where = select.args.get("where")
         for condition in conjuncts(None if where is None else where.this):
             yield from self._both_ways(condition, select)
-        for source in self._names.sources(select).values():
-            if source.join is not None and source.join.side in {"", "LEFT"}:
-                yield from self._joined(source, source.join, select)
+        sources = self._names.sources(select).values()
+        joins = [(source, source.join) for source in sources if source.join is not None]
+        if any(join.side in {"RIGHT", "FULL"} for _, join in joins):
+            return  # what they do not find is NULL on the other side, whatever was joined before
+        for source, join in joins:
+            yield from self._joined(source, join, select)
 
     def _joined(
         self, source: Source, join: exp.Join, select: exp.Select

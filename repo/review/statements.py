@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 from repo.queries import Query
 from repo.review.kinds import Kinds
 from repo.review.names import Names
+from repo.review.nulls import Nulls
 from repo.review.rows import Rows
 from repo.review.tables import GRAMMARS, Table, definition
 
@@ -78,6 +79,11 @@ class Statement:
     def kinds(self) -> Kinds:
         """What its expressions are."""
         return Kinds(self.names, self.dialect)
+
+    @cached_property
+    def nulls(self) -> Nulls:
+        """Which of its expressions can be NULL."""
+        return Nulls(self.names)
 
     @cached_property
     def rows(self) -> Rows:
