@@ -13,8 +13,6 @@ from typing import Any, Final, TypeVar
 
 from repo import frames, migrations, repositories
 from repo.backends import ISOLATION_LEVELS, Backend, Connection
-from repo.backends.postgresql import PostgreSQLBackend
-from repo.backends.sqlite import SQLiteBackend
 from repo.batches import Batches, Table
 from repo.errors import (
     ConfigurationError,
@@ -369,10 +367,15 @@ def connect(
     catalogue = load(queries)
     backend: Backend
     try:
+        # A driver is imported when it is wanted: psycopg takes longer than everything else together.
         if address.engine == "sqlite":
+            from repo.backends.sqlite import SQLiteBackend
+
             path = Path(address.path) if address.path else None
             backend = SQLiteBackend(path, read_only=read_only, **options)
         else:
+            from repo.backends.postgresql import PostgreSQLBackend
+
             backend = PostgreSQLBackend(address.secret, read_only=read_only, **options)
     except TypeError as error:
         raise ConfigurationError(f"{address.engine}: {error}") from error

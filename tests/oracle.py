@@ -8,7 +8,7 @@ Arguments are taken to be valid; the oracle says what comes out, not what is ref
 import csv
 import gzip
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -43,6 +43,7 @@ PointRow = tuple[date, float, int | None, int | None]
 DivergenceRow = tuple[str, date, float, float, float | None, float, float, float]
 
 TIMELINE_DAYS = 7
+PRODUCT_END = 9e18
 
 
 class Unknown(Exception):
@@ -62,7 +63,7 @@ class SeveralSources(Exception):
 
 
 class OutOfRange(Exception):
-    """An integer sum, product or difference left signed 64 bits."""
+    """A sum left signed 64 bits, a product reached its end, or a quotient left the floats."""
 
 
 @dataclass(frozen=True)
@@ -190,31 +191,30 @@ class World:
     ) -> list[DivergenceRow]:
         """Who buys while the other looks away, greatest divergence first, then by symbol."""
         source = self._one_source(source)
-        if source is None:
-            return []
-        # Both halves are worked out for every ticker before any is left out: a sum that does
-        # not fit is an error even where the other half would have dropped its ticker.
+        # Interest is looked at of the tickers that were held before, and closes of those that are
+        # returned: only there can a number that does not fit be an error.
         flows = self._flows(as_of)
-        changes = self._interest_changes(as_of, source, window_days)
-        returns = self._price_returns(as_of, window_days)
-        left = flows.keys() & changes.keys()
+        changes = self._interest_changes(flows.keys(), as_of, source, window_days)
+        left = changes.keys()
         institutional = percent_rank({symbol: flows[symbol] for symbol in left})
         retail = percent_rank({symbol: changes[symbol] for symbol in left})
-        rows: list[DivergenceRow] = [
+        now = self._last_closes(as_of.toordinal())
+        then = self._last_closes(as_of.toordinal() - window_days)
+        divergence = {symbol: institutional[symbol] - retail[symbol] + 0.0 for symbol in left}
+        ordered = sorted(left, key=lambda symbol: (-divergence[symbol], symbol))
+        return [
             (
                 symbol,
                 as_of,
                 flows[symbol],
                 changes[symbol],
-                returns.get(symbol),
+                price_return(now.get(symbol), then.get(symbol)),
                 institutional[symbol],
                 retail[symbol],
-                institutional[symbol] - retail[symbol] + 0.0,
+                divergence[symbol],
             )
-            for symbol in left
+            for symbol in ordered[:limit]
         ]
-        rows.sort(key=lambda row: (-row[7], row[0]))
-        return rows[:limit]
 
     def timeline(
         self,
@@ -231,13 +231,17 @@ class World:
         if source is not None:
             for row in self.sentiment_history(symbol, source=source):
                 interests[row[2].toordinal()] = row[3]
+        # What was known is added up on every day of a filing up to the last bar, even where an
+        # amendment came before the next bar.
+        for filed in {row[3] for row in filings if bars and row[3] <= bars[-1][1]}:
+            fitting(sum(row[4] for row in newest_quarter(filings, filed)))
         points: list[PointRow] = []
         for bar in bars:
             today = bar[1].toordinal()
             recent = [interests.get(today - back) for back in range(TIMELINE_DAYS)]
             interest = next((value for value in recent if value is not None), None)
             known = newest_quarter(filings, bar[1])
-            shares = fitting(sum(row[4] for row in known)) if known else None
+            shares = sum(row[4] for row in known) if known else None
             points.append((bar[1], bar[5], interest, shares))
         return points
 
@@ -273,14 +277,16 @@ class World:
             if before[symbol] > 0
         }
 
-    def _interest_changes(self, as_of: date, source: str, window: int) -> dict[str, float]:
-        """Relative change of mean interest, of each ticker with rows in both windows."""
+    def _interest_changes(
+        self, symbols: Collection[str], as_of: date, source: str | None, window: int
+    ) -> dict[str, float]:
+        """Relative change of mean interest, of each of the tickers with rows in both windows."""
         # Ordinals, because as_of minus two windows may lie before the first date there is.
         today = as_of.toordinal()
         recent: dict[str, list[int]] = {}
         before: dict[str, list[int]] = {}
         for (symbol, from_source, day), (interest, _) in self.sentiment.items():
-            if from_source != source:
+            if from_source != source or symbol not in symbols:
                 continue
             if today - window < day.toordinal() <= today:
                 recent.setdefault(symbol, []).append(interest)
@@ -294,23 +300,13 @@ class World:
             p, np = sum(before[symbol]), len(before[symbol])
             if p > 0:
                 grown, base = product(r, np), product(p, nr)
-                changes[symbol] = quotient(fitting(grown - base), base)
+                changes[symbol] = quotient(grown - base, base)
         return changes
 
-    def _price_returns(self, as_of: date, window: int) -> dict[str, float]:
-        """Return over the window, of each ticker with a bar at or before either end."""
-        today = as_of.toordinal()
-        last: dict[str, float] = {}
-        earlier: dict[str, float] = {}
+    def _last_closes(self, by: int) -> dict[str, float]:
+        """The close of each ticker's last bar on or before a day, given by its ordinal."""
         # Bars come by date, so a later one takes the place of an earlier one.
-        for bar in self._bars():
-            if bar[1].toordinal() <= today:
-                last[bar[0]] = bar[5]
-            if bar[1].toordinal() <= today - window:
-                earlier[bar[0]] = bar[5]
-        return {
-            symbol: last[symbol] / earlier[symbol] - 1.0 + 0.0 for symbol in last.keys() & earlier.keys()
-        }
+        return {bar[0]: bar[5] for bar in self._bars() if bar[1].toordinal() <= by}
 
     # -- shared ---------------------------------------------------------------------------------
 
@@ -382,14 +378,23 @@ def fitting(number: int) -> int:
 
 
 def product(left: int, right: int) -> int:
-    """The product of two counts, if it is safely inside signed 64 bits.
+    """The product of two counts, if its floats say that it is below :data:`PRODUCT_END`.
 
-    An engine that cannot multiply without overflow judges by the product of the floats, which
-    may round up to the limit; the exact product may still be past it when that one rounds down.
+    An engine that cannot multiply without overflow judges by the product of the floats; the end is
+    far enough below 64 bits for their rounding not to matter.
     """
-    if float(left) * float(right) >= 2.0**63:
+    if float(left) * float(right) >= PRODUCT_END:
         raise OutOfRange(left, right)
-    return fitting(left * right)
+    return left * right
+
+
+def price_return(now: float | None, then: float | None) -> float | None:
+    """One close over another, minus 1; None without both."""
+    if now is None or then is None:
+        return None
+    if now / then in (0.0, math.inf):
+        raise OutOfRange(now, then)
+    return now / then - 1.0 + 0.0
 
 
 def quotient(numerator: int, denominator: int) -> float:

@@ -321,7 +321,7 @@ def test_the_first_day_there_is() -> None:
 
 
 def test_sums_out_of_range() -> None:
-    """A sum of volumes, shares or interest past 64 bits is an error, the limit is not."""
+    """A sum of volumes or shares past 64 bits is an error, the limit is not."""
     days = [august(1) + timedelta(days=number) for number in range(2)]
     for second, fits in ((0, True), (1, False)):
         world = World(
@@ -337,18 +337,13 @@ def test_sums_out_of_range() -> None:
                 ("A", Q2, 1, Q2): (MAX, 0, None),
                 ("A", Q2, 2, Q2): (second, 0, None),
             },
-            sentiment={("A", "s", days[0]): (0, None)},
-        )
-        crowd = World(
-            tickers=world.tickers,
-            sentiment={("A", "s", days[0]): (MAX, None), ("A", "s", days[1]): (second, None)},
         )
         if fits:
             summary = world.market_summary("A")
             assert summary is not None
             assert summary[8] == MAX
             assert [point[3] for point in world.timeline("A")] == [MAX, MAX]
-            assert world.ranking(days[1]) == crowd.ranking(days[1]) == []
+            assert world.ranking(days[1]) == []
         else:
             with pytest.raises(OutOfRange):
                 world.market_summary("A")
@@ -356,8 +351,6 @@ def test_sums_out_of_range() -> None:
                 world.timeline("A")
             with pytest.raises(OutOfRange):
                 world.ranking(days[1])
-            with pytest.raises(OutOfRange):
-                crowd.ranking(days[1])
 
 
 def test_closes_out_of_range() -> None:
@@ -375,32 +368,68 @@ def test_closes_out_of_range() -> None:
 
 
 def test_products_out_of_range() -> None:
-    """A product is refused by its floats or by its exact value, whichever leaves first."""
+    """A product is refused where its floats say that it is 9e18 or more."""
     assert product(2**62, 1) == 2**62
-    # Exact value inside, floats outside: 2^63 - 1 rounds up to 2^63.
+    for left, right in ((9 * 10**18, 1), (3 * 10**9, 3 * 10**9), (MAX, 1), (MAX, MAX)):
+        with pytest.raises(OutOfRange):
+            product(left, right)
+    # Exact value below, floats not: 9e18 - 1 rounds up.
     with pytest.raises(OutOfRange):
-        product(MAX, 1)
-    # Floats inside, exact value outside: both roundings go down.
-    left, right = 89547301328687144, 103
-    assert float(left) * float(right) < 2.0**63 <= left * right
-    with pytest.raises(OutOfRange):
-        product(left, right)
+        product(9 * 10**18 - 1, 1)
+    assert product(9 * 10**18 - 1024, 1) == 9 * 10**18 - 1024
 
 
-def test_product_of_a_ticker_left_out() -> None:
-    """A product out of range is an error even when the ticker's flow leaves it out."""
+def crowd(before: int, *interests: int) -> World:
+    """A ticker of which shares were held, one after that, and interest on days from 1 August on."""
+    return World(
+        tickers={"A": ("", None)},
+        institutions={1: ""},
+        bars={("A", august(1)): (None, None, None, 5e-324, None)},
+        holdings={("A", Q1, 1, MAY): (before, 0, None), ("A", Q2, 1, Q2): (1, 0, None)},
+        sentiment={("A", "s", august(1 + day)): (each, None) for day, each in enumerate(interests)},
+    )
+
+
+def test_interest_out_of_range() -> None:
+    """Sums and products of interest past the end are errors of tickers that were held before."""
+    for interests in ((1, MAX), (0, 0, MAX, 1), (MAX, 1, 0, 0)):
+        window = len(interests) // 2
+        with pytest.raises(OutOfRange):
+            crowd(1, *interests).ranking(august(2 * window), window_days=window)
+        assert crowd(0, *interests).ranking(august(2 * window), window_days=window) == []
+    # With no interest before there is no division, so no product is formed.
+    assert crowd(1, 0, MAX).ranking(august(2), window_days=1) == []
+
+
+def test_returns_out_of_range() -> None:
+    """A quotient of closes that no float holds is an error of a row that is returned."""
+    world = crowd(1, 1, 1)
+    for close in (1.0, 5e-324):
+        bars = {**world.bars, ("A", august(2)): (None, None, None, close, None)}
+        changed = World(world.tickers, world.institutions, bars, world.holdings, world.sentiment)
+        if close == 5e-324:
+            assert [row[4] for row in changed.ranking(august(2), window_days=1)] == [0.0]
+        else:
+            with pytest.raises(OutOfRange):
+                changed.ranking(august(2), window_days=1)
+            assert changed.ranking(august(2), window_days=1, limit=0) == []
+
+
+def test_timeline_adds_up_every_day_of_a_filing() -> None:
+    """Shares that did not fit between two bars are an error, those after the last bar are not."""
     world = World(
         tickers={"A": ("", None)},
-        sentiment={("A", "s", august(1)): (1, None), ("A", "s", august(2)): (MAX, None)},
+        institutions={1: "", 2: ""},
+        bars={("A", august(day)): (None, None, None, 1.0, None) for day in (1, 9)},
+        holdings={
+            ("A", Q2, 1, Q2): (MAX, 0, None),
+            ("A", Q2, 2, august(3)): (1, 0, None),
+            ("A", Q2, 1, august(5)): (0, 0, None),
+        },
     )
+    assert world.timeline("A", end=august(8)) == [(august(1), 1.0, None, MAX)]
     with pytest.raises(OutOfRange):
-        world.ranking(august(2), window_days=1)
-    # With no interest before there is no division, so no product is formed.
-    mum = World(
-        tickers=world.tickers,
-        sentiment={**world.sentiment, ("A", "s", august(1)): (0, None)},
-    )
-    assert mum.ranking(august(2), window_days=1) == []
+        world.timeline("A")
 
 
 @pytest.fixture(scope="module")
