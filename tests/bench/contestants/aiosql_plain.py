@@ -1,0 +1,137 @@
+"""Plain aiosql: its own adapters, records through ``record_class``, rows written by ``*!``.
+
+Its driver's connection is made as the hand-written one is; on SQLite dates stay numbers of days.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import aiosql
+import psycopg
+
+from repo import Bar, Divergence
+from tests.bench.contestants.base import (
+    EPOCH,
+    Contestant,
+    in_days,
+    ranking_parameters,
+    set_pragmas,
+    sqlite_path,
+)
+from tests.bench.statements import BAR_COLUMNS, READS, upsert
+
+__all__ = ["PlainAiosql"]
+
+
+class _Summary(NamedTuple):
+    """A row of the hand-written summary."""
+
+    symbol: str
+    first: Any
+    last: Any
+    bars: int
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float
+    volume: int | None
+    average_close: float
+    average_volume: float | None
+
+
+_RECORDS: Final[dict[str, Any]] = {"Bar": Bar, "Summary": _Summary, "Divergence": Divergence}
+_HEADERS: Final = {
+    "latest": "latest(symbol)^\n-- record_class: Bar",
+    "history": "history(symbol, start, end)\n-- record_class: Bar",
+    "cross_section": "cross_section(day)\n-- record_class: Bar",
+    "summary": "summary(symbol, start, end)^\n-- record_class: Summary",
+    "ranking": "ranking(as_of, source, recent_from, before_from)\n-- record_class: Divergence",
+    "delete": "remove(symbol, start, end)!",
+}
+
+
+def _file(backend: str) -> str:
+    """What would be a file of queries."""
+    parts = [f"-- name: {header}\n{READS[backend][job].strip()};\n" for job, header in _HEADERS.items()]
+    values = [f":{name}" for name in BAR_COLUMNS]
+    parts.append(f"-- name: upsert({', '.join(BAR_COLUMNS)})*!\n{upsert(backend, values)};\n")
+    parts.append("-- name: ids()\nSELECT symbol, ticker_id FROM tickers;\n")
+    return "\n".join(parts)
+
+
+class PlainAiosql(Contestant):
+    """aiosql as its documentation shows it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.sqlite = url.startswith("sqlite:")
+        self.connection: Any
+        if self.sqlite:
+            self.connection = sqlite3.connect(sqlite_path(url), timeout=30)
+            set_pragmas(self.connection)
+        else:
+            self.connection = psycopg.connect(url, autocommit=True)
+        backend = "sqlite" if self.sqlite else "postgresql"
+        driver = "sqlite3" if self.sqlite else "psycopg"
+        self.queries: Any = aiosql.from_str(_file(backend), driver, record_classes=_RECORDS)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def thread(self) -> Iterator[Contestant]:
+        mine = PlainAiosql(self.url)
+        try:
+            yield mine
+        finally:
+            mine.close()
+
+    def latest(self, symbol: str) -> Any:
+        return self.queries.latest(self.connection, symbol=symbol)
+
+    def history(self, symbol: str, start: date, end: date) -> list[Any]:
+        return list(self.queries.history(self.connection, **self._bound(symbol, start, end)))
+
+    def cross_section(self, day: date) -> list[Any]:
+        bound = in_days({"day": day}) if self.sqlite else {"day": day}
+        return list(self.queries.cross_section(self.connection, **bound))
+
+    def summary(self, symbol: str, start: date, end: date) -> Any:
+        return self.queries.summary(self.connection, **self._bound(symbol, start, end))
+
+    def ranking(self, as_of: date) -> list[Any]:
+        parameters = ranking_parameters(as_of)
+        bound = in_days(parameters) if self.sqlite else parameters
+        return list(self.queries.ranking(self.connection, **bound))
+
+    def load(self, bars: Sequence[Bar]) -> int:
+        ids = dict(self.queries.ids(self.connection))
+        rows = [
+            {
+                "ticker_id": ids[bar.symbol],
+                "date": bar.date.toordinal() - EPOCH if self.sqlite else bar.date,
+                "open": bar.open,
+                "high": bar.high,
+                "low": bar.low,
+                "close": bar.close,
+                "volume": bar.volume,
+            }
+            for bar in bars
+        ]
+        with self.connection if self.sqlite else self.connection.transaction():
+            written: int = self.queries.upsert(self.connection, rows)
+        return written
+
+    def delete(self, symbol: str, start: date, end: date) -> int:
+        with self.connection if self.sqlite else self.connection.transaction():
+            deleted: int = self.queries.remove(self.connection, **self._bound(symbol, start, end))
+        return deleted
+
+    def _bound(self, symbol: str, start: date, end: date) -> dict[str, Any]:
+        parameters = {"symbol": symbol, "start": start, "end": end}
+        return in_days(parameters) if self.sqlite else parameters

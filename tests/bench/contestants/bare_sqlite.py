@@ -1,0 +1,85 @@
+"""Hand-written sqlite3: one connection, plain tuples, dates left as SQLite's numbers, no checks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, Final
+
+from repo import Bar
+from tests.bench.contestants.base import (
+    EPOCH,
+    Contestant,
+    in_days,
+    ranking_parameters,
+    set_pragmas,
+    sqlite_path,
+)
+from tests.bench.statements import READS, upsert
+
+__all__ = ["Bare"]
+
+_READS: Final = READS["sqlite"]
+_UPSERT: Final = upsert("sqlite", ["?"] * 7)
+
+
+class Bare(Contestant):
+    """What the job costs at the least in Python."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.connection = sqlite3.connect(sqlite_path(url), timeout=30, isolation_level=None)
+        set_pragmas(self.connection)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def thread(self) -> Iterator[Contestant]:
+        mine = Bare(self.url)
+        try:
+            yield mine
+        finally:
+            mine.close()
+
+    def latest(self, symbol: str) -> Any:
+        return self.connection.execute(_READS["latest"], {"symbol": symbol}).fetchone()
+
+    def history(self, symbol: str, start: date, end: date) -> list[Any]:
+        return self._ranged("history", symbol, start, end).fetchall()
+
+    def cross_section(self, day: date) -> list[Any]:
+        parameters = {"day": day.toordinal() - EPOCH}
+        return self.connection.execute(_READS["cross_section"], parameters).fetchall()
+
+    def summary(self, symbol: str, start: date, end: date) -> Any:
+        return self._ranged("summary", symbol, start, end).fetchone()
+
+    def ranking(self, as_of: date) -> list[Any]:
+        parameters = in_days(ranking_parameters(as_of))
+        return self.connection.execute(_READS["ranking"], parameters).fetchall()
+
+    def load(self, bars: Sequence[Bar]) -> int:
+        connection = self.connection
+        ids: dict[str, int] = dict(connection.execute("SELECT symbol, ticker_id FROM tickers"))
+        rows = [
+            (ids[symbol], day.toordinal() - EPOCH, opened, high, low, close, volume)
+            for symbol, day, opened, high, low, close, volume in bars
+        ]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            written = connection.executemany(_UPSERT, rows).rowcount
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return written
+
+    def delete(self, symbol: str, start: date, end: date) -> int:
+        return self._ranged("delete", symbol, start, end).rowcount
+
+    def _ranged(self, job: str, symbol: str, start: date, end: date) -> sqlite3.Cursor:
+        first, last = start.toordinal() - EPOCH, end.toordinal() - EPOCH
+        return self.connection.execute(_READS[job], {"symbol": symbol, "start": first, "end": last})

@@ -1,0 +1,127 @@
+"""What a contestant does: the jobs, and its results in a form that can be compared."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any, Final
+
+from repo import Bar
+from tests.bench.data import SOURCE, WINDOW_DAYS
+
+__all__ = [
+    "EPOCH",
+    "PRAGMAS",
+    "Contestant",
+    "NotOffered",
+    "in_days",
+    "ranking_parameters",
+    "set_pragmas",
+    "sqlite_path",
+]
+
+EPOCH: Final = date(1970, 1, 1).toordinal()
+
+PRAGMAS: Final[Mapping[str, str]] = {
+    "cache_size": "-65536",
+    "temp_store": "MEMORY",
+    "foreign_keys": "ON",
+    "synchronous": "NORMAL",
+}
+"""The settings of this package's SQLite connections, for everybody. WAL is a property of the file."""
+
+
+class NotOffered(Exception):
+    """What cannot be measured here; the argument is the reason."""
+
+
+def sqlite_path(url: str) -> str:
+    """The file of a SQLite URL."""
+    return url.removeprefix("sqlite:///")
+
+
+def set_pragmas(connection: sqlite3.Connection) -> None:
+    """Give a connection the settings that all contestants have."""
+    for name, value in PRAGMAS.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+
+
+def in_days(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as SQLite stores them: dates as days since 1970-01-01."""
+    return {
+        name: value.toordinal() - EPOCH if isinstance(value, date) else value
+        for name, value in parameters.items()
+    }
+
+
+def ranking_parameters(as_of: date) -> dict[str, Any]:
+    """The parameters of the hand-written ranking."""
+    return {
+        "as_of": as_of,
+        "source": SOURCE,
+        "recent_from": as_of - timedelta(days=WINDOW_DAYS - 1),
+        "before_from": as_of - timedelta(days=2 * WINDOW_DAYS - 1),
+    }
+
+
+class Contestant(ABC):
+    """One way of doing the jobs, on a database of its own; made connected.
+
+    A method gives what a caller of that package would get. ``bar``, ``row`` and the like turn it into
+    plain values afterwards, outside of what is measured.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give up every connection."""
+
+    @contextmanager
+    def thread(self) -> Iterator[Contestant]:
+        """What a thread of its own works with."""
+        yield self
+
+    @abstractmethod
+    def latest(self, symbol: str) -> Any:
+        """A ticker's last bar."""
+
+    @abstractmethod
+    def history(self, symbol: str, start: date, end: date) -> Any:
+        """A ticker's bars in a range, by date."""
+
+    @abstractmethod
+    def cross_section(self, day: date) -> Any:
+        """All bars of a day, by symbol."""
+
+    @abstractmethod
+    def summary(self, symbol: str, start: date, end: date) -> Any:
+        """A ticker's bars in a range as one row."""
+
+    @abstractmethod
+    def ranking(self, as_of: date) -> Any:
+        """The ranking of all tickers, greatest divergence first."""
+
+    @abstractmethod
+    def load(self, bars: Sequence[Bar]) -> int | None:
+        """Write bars where they are new or different, all or none; how many, where that is known."""
+
+    @abstractmethod
+    def delete(self, symbol: str, start: date, end: date) -> int | None:
+        """Delete a ticker's bars in a range; how many."""
+
+    def bar(self, native: Any) -> tuple[Any, ...]:
+        """A bar as plain values in the order of Bar."""
+        return self.row(native, 1)
+
+    def row(self, native: Any, *days: int) -> tuple[Any, ...]:
+        """A row as plain values; those at ``days`` are dates, or SQLite's numbers of days."""
+        values = list(native)
+        for place in days:
+            if type(values[place]) is int:
+                values[place] = date.fromordinal(values[place] + EPOCH)
+        return tuple(values)

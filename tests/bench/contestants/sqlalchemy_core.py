@@ -1,0 +1,208 @@
+"""SQLAlchemy Core: tables, statements built once, an engine with its pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from repo import Bar
+from tests.bench.contestants.base import (
+    EPOCH,
+    Contestant,
+    in_days,
+    ranking_parameters,
+    set_pragmas,
+)
+from tests.bench.statements import READS
+
+__all__ = ["Core", "Day", "bar_rows", "make_engine", "summary_of", "upsert_into"]
+
+_BATCH: Final = 10_000
+_VALUES: Final = ("open", "high", "low", "close", "volume")
+
+
+class Day(sa.types.TypeDecorator[date]):
+    """A date that SQLite stores as days since 1970-01-01."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else value.toordinal() - EPOCH
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> date | None:
+        return None if value is None else date.fromordinal(value + EPOCH)
+
+
+def make_engine(url: str) -> sa.Engine:
+    """An engine with the settings of all contestants."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def on_connect(connection: Any, record: Any) -> None:
+            set_pragmas(connection)
+
+    with engine.connect():
+        pass  # an engine is lazy, and to open is to be connected
+    return engine
+
+
+def upsert_into(table: Any, backend: str) -> Any:
+    """The upsert of bars; ``table`` is a Table or a mapped class."""
+    insert = (sqlite.insert if backend == "sqlite" else postgresql.insert)(table)
+    columns = sa.inspect(table).columns if isinstance(table, type) else table.c
+    return insert.on_conflict_do_update(
+        index_elements=["ticker_id", "date"],
+        set_={name: insert.excluded[name] for name in _VALUES},
+        where=sa.or_(*(columns[name].is_distinct_from(insert.excluded[name]) for name in _VALUES)),
+    )
+
+
+def bar_rows(bars: Sequence[Bar], ids: dict[str, int]) -> list[dict[str, Any]]:
+    """Bars as rows of market_data."""
+    return [
+        {
+            "ticker_id": ids[bar.symbol],
+            "date": bar.date,
+            "open": bar.open,
+            "high": bar.high,
+            "low": bar.low,
+            "close": bar.close,
+            "volume": bar.volume,
+        }
+        for bar in bars
+    ]
+
+
+def summary_of(t: Any, m: Any, sqlite: bool) -> Any:
+    """The summary; ``t`` and ``m`` have the columns of tickers and of market_data."""
+    symbol: Any = sa.bindparam("symbol")
+    start: Any = sa.bindparam("start")
+    end: Any = sa.bindparam("end")
+    cents = m.close * 10000.0 + 0.5
+    whole = sa.cast(cents if sqlite else sa.func.floor(cents), sa.BigInteger)
+    closes = sa.cast(sa.cast(sa.func.sum(whole), sa.BigInteger), sa.Double)
+    volume = sa.cast(sa.func.sum(m.volume), sa.BigInteger)
+
+    def edge(column: Any, order: Any) -> Any:
+        return (
+            sa.select(column)
+            .join_from(m.ticker_id.table, t.ticker_id.table, m.ticker_id == t.ticker_id)
+            .where(t.symbol == symbol, m.date.between(start, end))
+            .order_by(order)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    return (
+        sa.select(
+            t.symbol,
+            sa.func.min(m.date).label("first"),
+            sa.func.max(m.date).label("last"),
+            sa.func.count().label("bars"),
+            edge(m.open, m.date.asc()).label("open"),
+            sa.func.max(m.high).label("high"),
+            sa.func.min(m.low).label("low"),
+            edge(m.close, m.date.desc()).label("close"),
+            volume.label("volume"),
+            (closes / (sa.func.count() * 10000)).label("average_close"),
+            (sa.cast(volume, sa.Double) / sa.func.nullif(sa.func.count(m.volume), 0)).label(
+                "average_volume"
+            ),
+        )
+        .join_from(t.ticker_id.table, m.ticker_id.table, m.ticker_id == t.ticker_id)
+        .where(t.symbol == symbol, m.date.between(start, end))
+        .group_by(t.symbol)
+    )
+
+
+class Core(Contestant):
+    """SQLAlchemy without its ORM. The ranking is sent as text."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.engine = make_engine(url)
+        self.backend = self.engine.dialect.name
+        day: Any = Day() if self.backend == "sqlite" else sa.Date()
+        metadata = sa.MetaData()
+        self.tickers = sa.Table(
+            "tickers",
+            metadata,
+            sa.Column("ticker_id", sa.Integer, primary_key=True),
+            sa.Column("symbol", sa.String, nullable=False),
+        )
+        self.market = sa.Table(
+            "market_data",
+            metadata,
+            sa.Column("ticker_id", sa.ForeignKey("tickers.ticker_id"), primary_key=True),
+            sa.Column("date", day, primary_key=True),
+            sa.Column("open", sa.Double),
+            sa.Column("high", sa.Double),
+            sa.Column("low", sa.Double),
+            sa.Column("close", sa.Double, nullable=False),
+            sa.Column("volume", sa.BigInteger),
+        )
+        t, m = self.tickers.c, self.market.c
+        bar = sa.select(t.symbol, m.date, m.open, m.high, m.low, m.close, m.volume).join_from(
+            self.tickers, self.market
+        )
+        named = m.ticker_id == (
+            sa.select(t.ticker_id).where(t.symbol == sa.bindparam("symbol")).scalar_subquery()
+        )
+        between = m.date.between(sa.bindparam("start"), sa.bindparam("end"))
+        self._latest = bar.where(named).order_by(m.date.desc()).limit(1)
+        self._history = bar.where(named, between).order_by(m.date)
+        self._cross_section = bar.where(m.date == sa.bindparam("day")).order_by(t.symbol)
+        self._summary = summary_of(t, m, self.backend == "sqlite")
+        self._ranking = sa.text(READS[self.backend]["ranking"])
+        self._delete = sa.delete(self.market).where(named, between)
+        self._upsert = upsert_into(self.market, self.backend)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def latest(self, symbol: str) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(self._latest, {"symbol": symbol}).one()
+
+    def history(self, symbol: str, start: date, end: date) -> Sequence[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(
+                self._history, {"symbol": symbol, "start": start, "end": end}
+            ).all()
+
+    def cross_section(self, day: date) -> Sequence[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(self._cross_section, {"day": day}).all()
+
+    def summary(self, symbol: str, start: date, end: date) -> Any:
+        with self.engine.connect() as connection:
+            parameters = {"symbol": symbol, "start": start, "end": end}
+            return connection.execute(self._summary, parameters).one()
+
+    def ranking(self, as_of: date) -> Sequence[Any]:
+        parameters = ranking_parameters(as_of)
+        bound = in_days(parameters) if self.backend == "sqlite" else parameters
+        with self.engine.connect() as connection:
+            return connection.execute(self._ranking, bound).all()
+
+    def load(self, bars: Sequence[Bar]) -> int | None:
+        """How many rows were written is not known of its psycopg dialect, which answers -1."""
+        counts = []
+        with self.engine.begin() as connection:
+            found = connection.execute(sa.select(self.tickers.c.symbol, self.tickers.c.ticker_id))
+            ids: dict[str, int] = {symbol: number for symbol, number in found}  # noqa: C416  # a Row is no pair
+            for start in range(0, len(bars), _BATCH):
+                rows = bar_rows(bars[start : start + _BATCH], ids)
+                counts.append(connection.execute(self._upsert, rows).rowcount)
+        return None if -1 in counts else sum(counts)
+
+    def delete(self, symbol: str, start: date, end: date) -> int:
+        with self.engine.begin() as connection:
+            parameters = {"symbol": symbol, "start": start, "end": end}
+            return connection.execute(self._delete, parameters).rowcount

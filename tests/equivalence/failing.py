@@ -1,0 +1,78 @@
+"""Calls that must fail: alike on both engines, inside a transaction and outside, without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+import repo
+from repo import Bar, Holding, Institution, Sentiment, Ticker
+from tests.equivalence.engines import Engines
+from tests.equivalence.exact import Outcome, outcome
+from tests.equivalence.loads import referred, write_referred
+from tests.equivalence.model import Rows
+
+__all__ = ["DAY", "GOOD", "fails", "others", "start"]
+
+DAY: Final = date(2020, 3, 31)
+
+GOOD: Final[dict[str, Any]] = {
+    "tickers": Ticker("NEW", "New", None),
+    "institutions": Institution(7, "Seven"),
+    "market": Bar("A", DAY, 1.0, 2.0, 0.5, 1.5, 100),
+    "holdings": Holding("A", 1, DAY, DAY, 10, 20, 0.5),
+    "sentiment": Sentiment("A", "s", DAY, 5, 0.5),
+}
+"""A row of each table that nothing is wrong with."""
+
+_AFTER: Final = Ticker("AFTER", "written after the error, in the same transaction")
+
+
+def start(engines: Engines) -> Rows:
+    """Both engines and the model with a row or more in every table."""
+    engines.clear()
+    rows = referred()
+    for db in engines.both:
+        write_referred(db)
+    for aggregate, good in GOOD.items():
+        rows.upsert(aggregate, [good])
+        for db in engines.both:
+            getattr(db, aggregate).upsert([good])
+    return rows
+
+
+def _inside(db: repo.Database, bad: Callable[[repo.Database], Any]) -> Outcome:
+    """A call inside a transaction which then goes on, and commits."""
+    with db.transaction():
+        found = outcome(lambda: bad(db))
+        db.tickers.upsert([_AFTER])
+    return found
+
+
+def fails(
+    engines: Engines, rows: Rows, bad: Callable[[repo.Database], Any], *, inside: bool
+) -> Outcome:
+    """The error that a call raises on both, which has left no trace."""
+    if inside:
+        rows.upsert("tickers", [_AFTER])
+        found: Outcome = engines.same(lambda db: _inside(db, bad)).answer
+    else:
+        found = engines.same(bad)
+    assert found.error is not None, f"nothing was raised: {found.value}"
+    assert engines.dump() == rows.dump()
+    return found
+
+
+def others(aggregate: str, size: int) -> list[Any]:
+    """So many good rows with keys of their own."""
+    good = GOOD[aggregate]
+    days = [date.fromordinal(DAY.toordinal() + number) for number in range(size)]
+    make: dict[str, Callable[[int], Any]] = {
+        "tickers": lambda number: good._replace(symbol=f"N{number}"),
+        "institutions": lambda number: good._replace(cik=number + 1),
+        "market": lambda number: good._replace(date=days[number], close=2.0),
+        "holdings": lambda number: good._replace(filing_date=days[number], shares_held=1),
+        "sentiment": lambda number: good._replace(date=days[number], interest=1),
+    }
+    return [make[aggregate](number) for number in range(size)]

@@ -1,0 +1,338 @@
+"""A machine that drives both engines and a model in plain Python, and compares all three.
+
+What Hypothesis prints when it fails is a script: paste it behind
+``from tests.equivalence.machine import *`` and it runs, on databases of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import repo
+from repo import Bar, Holding, Institution, Sentiment, Ticker
+from tests import servers
+from tests.equivalence.engines import Engines, opened
+from tests.equivalence.exact import Outcome, exact
+from tests.equivalence.model import AGGREGATES, Clash, MissingInstitutions, MissingTickers, Rows
+from tests.equivalence.pool import POOL, a_bad_argument, a_bad_row, some_rows
+from tests.equivalence.reads import a_read, call, expected, same_as_oracle
+from tests.strategies import *  # noqa: F403  # the names that a printed script needs
+
+__all__ = [
+    *("Bar", "EngineMachine", "Holding", "Institution", "NumpyLike", "OwnDate", "OwnFloat", "OwnInt"),
+    *("OwnText", "Sentiment", "Ticker", "datetime"),
+]
+
+NEWEST: Final = 2
+"""The number of the newest migration."""
+
+
+class Leave(Exception):
+    """What a block is left with when it is to be rolled back."""
+
+
+@dataclass
+class Block:
+    """An open transaction or savepoint: how to leave it, and the rows to go back to."""
+
+    contexts: dict[str, AbstractContextManager[Any]]
+    before: Rows
+
+
+def _model_error(error: Exception) -> tuple[str, tuple[Any, ...]]:
+    """The class of the package's error that stands for one of the model's, and what is missing."""
+    if isinstance(error, MissingTickers):
+        return "UnknownTicker", tuple(error.args[0])
+    if isinstance(error, MissingInstitutions):
+        return "UnknownInstitution", tuple(error.args[0])
+    return "UniqueViolation", ()
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Upserts, deletes, reads, transactions in each other, migrations, and what goes wrong in them."""
+
+    engines: ClassVar[Engines | None] = None
+    """The engines to drive; None makes a machine open some of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        found = type(self).engines
+        if found is None:
+            server = self.stack.enter_context(servers.running())
+            folder = self.stack.enter_context(TemporaryDirectory())
+            found = self.stack.enter_context(opened(server, Path(folder)))
+        self.on = found
+        self.on.reset()
+        self.rows = Rows()
+        self.version = NEWEST
+        self.blocks: list[Block] = []
+        self.read_only = False
+        self.failed: str | None = None
+        self.steps_since_opening = 0
+
+    def teardown(self) -> None:
+        """Leave what is open."""
+        for block in reversed(self.blocks):
+            for context in block.contexts.values():
+                context.__exit__(Leave, Leave(), None)
+        self.stack.close()
+
+    # -- what the model expects ------------------------------------------------------------------
+
+    def _refused_write(self) -> str | None:
+        """The error of any write here, whatever it would write."""
+        return "ConfigurationError" if self.read_only else self.failed
+
+    def _check(self, found: Outcome, error: str | None, value: Any = None, missing: Any = ()) -> None:
+        """Hold what both engines did against the model."""
+        assert found.error == error, f"the model expects {error or value}: {found.raised!r}"
+        if error is None:
+            assert exact(found.answer) == exact(value)
+        elif error.startswith("Unknown"):
+            assert found.fields[0] == missing
+
+    def _write(self, write: Callable[[repo.Database], Any], model: Callable[[Rows], int]) -> None:
+        """Write valid rows to all three."""
+        found = self.on.same(write)
+        refused = self._refused_write()
+        if refused is not None:
+            self._check(found, refused)
+            return
+        try:
+            self._check(found, None, model(self.rows))
+        except (Clash, MissingTickers, MissingInstitutions) as error:
+            name, missing = _model_error(error)
+            self._check(found, name, missing=missing)
+
+    def _upsert(self, aggregate: str, rows: list[Any]) -> None:
+        if self.version == 0 and rows:
+            found = self.on.same(lambda db: getattr(db, aggregate).upsert(rows))
+            self._check(found, self._refused_write() or "MigrationError")
+            return
+        self._write(
+            lambda db: getattr(db, aggregate).upsert(rows), lambda model: model.upsert(aggregate, rows)
+        )
+
+    # -- writes ------------------------------------------------------------------------------------
+
+    @initialize(tickers=some_rows("tickers"))
+    def begin_with(self, tickers: list[Ticker]) -> None:
+        """Some tickers and all institutions are there."""
+        self._upsert("tickers", [*POOL.tickers, *tickers])
+        self._upsert("institutions", list(POOL.institutions))
+
+    @rule(rows=some_rows("tickers"))
+    def upsert_tickers(self, rows: list[Ticker]) -> None:
+        """Write tickers, which may hand on a CUSIP or clash."""
+        self._upsert("tickers", rows)
+
+    @rule(rows=some_rows("institutions"))
+    def upsert_institutions(self, rows: list[Institution]) -> None:
+        """Write institutions."""
+        self._upsert("institutions", rows)
+
+    @rule(rows=some_rows("market"))
+    def upsert_bars(self, rows: list[Bar]) -> None:
+        """Write bars, perhaps of a ticker that is not there."""
+        self._upsert("market", rows)
+
+    @rule(rows=some_rows("holdings"))
+    def upsert_holdings(self, rows: list[Holding]) -> None:
+        """Write holdings, perhaps of a ticker or an institution that is not there."""
+        self._upsert("holdings", rows)
+
+    @rule(rows=some_rows("sentiment"))
+    def upsert_sentiment(self, rows: list[Sentiment]) -> None:
+        """Write sentiment rows, perhaps of a ticker that is not there."""
+        self._upsert("sentiment", rows)
+
+    @rule(many=st.sampled_from((101, 1001, 1500)), again=st.sampled_from((0, 1, 1000)), close=st.sampled_from((1.0, 2.0)))
+    def upsert_many_bars(self, many: int, again: int, close: float) -> None:
+        """Write bars by the batch, one of them once more at the end."""
+        first = datetime.date(1970, 1, 1).toordinal()
+        days = [datetime.date.fromordinal(first + day) for day in (*range(many), again)]
+        rows = [Bar("A", day, None, None, None, close + day.day, 1) for day in days]
+        rows[-1] = rows[-1]._replace(volume=2)
+        self._upsert("market", rows)
+
+    @rule(
+        symbol=st.sampled_from(("A", "a", "Z-9", "NONE")),
+        start=st.none() | st.sampled_from(POOL.days[:8]),
+        end=st.none() | st.sampled_from(POOL.days[:8]),
+    )
+    def delete_bars(
+        self, symbol: str, start: datetime.date | None, end: datetime.date | None
+    ) -> None:
+        """Delete a ticker's bars."""
+        if self.version == 0:
+            found = self.on.same(lambda db: db.market.delete(symbol, start, end))
+            self._check(found, self._refused_write() or "MigrationError")
+            return
+        self._write(
+            lambda db: db.market.delete(symbol, start, end),
+            lambda model: model.delete_bars(symbol, start, end),
+        )
+
+    @rule(aggregate=st.sampled_from(sorted(AGGREGATES)), before=st.integers(0, 3), data=st.data())
+    def upsert_a_bad_row(self, aggregate: str, before: int, data: st.DataObject) -> None:
+        """Write a row that is refused, behind and before good ones."""
+        good = data.draw(some_rows(aggregate), label="good rows")
+        bad = data.draw(a_bad_row(aggregate), label="bad row")
+        rows = [*good[:before], bad, *good[before:]]
+        found = self.on.same(lambda db: getattr(db, aggregate).upsert(rows))
+        self._check(found, self._refused_write() or "InvalidRecord")
+
+    @rule(aggregate=st.sampled_from(sorted(AGGREGATES)), data=st.data())
+    def upsert_rows_that_fail_to_come(self, aggregate: str, data: st.DataObject) -> None:
+        """Write rows whose source breaks off."""
+        good = data.draw(some_rows(aggregate), label="good rows")
+
+        def source() -> Iterator[Any]:
+            yield from good
+            raise LookupError("no more rows")
+
+        found = self.on.same(lambda db: getattr(db, aggregate).upsert(source()))
+        self._check(found, self._refused_write() or "LookupError")
+
+    # -- reads -------------------------------------------------------------------------------------
+
+    @rule(question=a_read(POOL))
+    def ask(self, question: tuple[str, dict[str, Any]]) -> None:
+        """Ask what the oracle can answer."""
+        name, arguments = question
+        found = self.on.same(lambda db: call(db, name, arguments))
+        if self.failed is not None or self.version == 0:
+            self._check(found, self.failed or "MigrationError")
+        else:
+            same_as_oracle(self.rows.world(), name, arguments, found)
+        self._note_failure(found, name, arguments)
+
+    def _note_failure(self, found: Outcome, name: str, arguments: dict[str, Any]) -> None:
+        """A read that the database failed leaves its block fit for nothing but leaving."""
+        if self.blocks and found.error in ("RangeError", "MigrationError"):
+            self.failed = found.error
+
+    @rule(question=a_bad_argument())
+    def ask_badly(self, question: tuple[str, dict[str, Any]]) -> None:
+        """Ask with an argument that is refused; a transaction goes on."""
+        name, arguments = question
+        found = self.on.same(lambda db: call(db, name, arguments))
+        self._check(found, "InvalidRecord")
+
+    # -- transactions ------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.blocks) < 4)
+    @rule(
+        read_only=st.sampled_from((False, False, False, True)),
+        isolation=st.sampled_from(("serializable", "repeatable read", "read committed", "chaos")),
+    )
+    def begin(self, read_only: bool, isolation: str) -> None:
+        """Begin a transaction, or a block inside one."""
+        contexts: dict[str, AbstractContextManager[Any]] = {}
+
+        def enter(db: repo.Database) -> None:
+            context = db.transaction(read_only=read_only, isolation=isolation)
+            context.__enter__()
+            contexts[db.dialect] = context
+
+        found = self.on.same(enter)
+        refused = None
+        if isolation == "chaos" or (self.read_only and not read_only):
+            refused = "ConfigurationError"
+        elif self.blocks:
+            refused = self.failed
+        self._check(found, refused)
+        if refused is None:
+            self.read_only = self.read_only if self.blocks else read_only
+            self.blocks.append(Block(contexts, self.rows.copy()))
+
+    def _leave(self, *, with_error: bool) -> Outcome:
+        block = self.blocks.pop()
+
+        def leave(db: repo.Database) -> None:
+            context = block.contexts[db.dialect]
+            if with_error:
+                context.__exit__(Leave, Leave(), None)
+            else:
+                context.__exit__(None, None, None)
+
+        found = self.on.same(leave)
+        if with_error or self.failed is not None:
+            self.rows = block.before
+        if not self.blocks:
+            self.read_only = False
+        return found
+
+    @precondition(lambda self: self.blocks)
+    @rule()
+    def commit(self) -> None:
+        """Leave the innermost block well; what failed in it comes out again."""
+        failed = self.failed
+        found = self._leave(with_error=False)
+        self.failed = None
+        self._check(found, failed)
+
+    @precondition(lambda self: self.blocks)
+    @rule()
+    def roll_back(self) -> None:
+        """Leave the innermost block with an error."""
+        found = self._leave(with_error=True)
+        self.failed = None
+        self._check(found, None)
+
+    # -- schema and connections --------------------------------------------------------------------
+
+    @rule(to=st.sampled_from((None, None, 2, 1, 0, 3)))
+    def migrate(self, to: int | None) -> None:
+        """Go up or down; down to nothing takes the rows along."""
+        found = self.on.same(lambda db: db.migrate(to))
+        target = NEWEST if to is None else to
+        if target > NEWEST or self.blocks:
+            self._check(found, "ConfigurationError")
+            return
+        labels = ["0001_tables", "0002_indexes"]
+        done = labels[self.version : target] or [f"-{each}" for each in labels[target : self.version][::-1]]
+        self._check(found, None, done)
+        self.version = target
+        if target == 0:
+            self.rows = Rows()
+
+    @precondition(lambda self: not self.blocks and self.steps_since_opening >= 8)
+    @rule()
+    def reopen(self) -> None:
+        """Close both databases and open them again: not often, for it takes the longest."""
+        self.on.reopen()
+        self.steps_since_opening = 0
+
+    # -- what always holds -------------------------------------------------------------------------
+
+    @invariant()
+    def all_three_hold_the_same(self) -> None:
+        """What is committed is the model's, and so is what the open transaction sees."""
+        self.steps_since_opening += 1
+        committed = self.blocks[0].before if self.blocks else self.rows
+        assert self.on.dump() == (committed.dump() if self.version else {})
+        assert self.failed is not None or self.on.same(lambda db: db.version()).answer == self.version
+        if self.version and self.failed is None:
+            self._seen_inside()
+
+    def _seen_inside(self) -> None:
+        """Whole tables, as the open transaction has them."""
+        world = self.rows.world()
+        for name in ("tickers.all", "institutions.all"):
+            same_as_oracle(world, name, {}, self.on.same(lambda db: call(db, name, {})))  # noqa: B023  # now
+        for symbol in self.rows.tickers:
+            for aggregate in ("market", "holdings", "sentiment"):
+                name, arguments = f"{aggregate}.history", {"symbol": symbol}
+                found = self.on.same(lambda db: call(db, name, arguments))  # noqa: B023  # now
+                same_as_oracle(world, name, arguments, found)

@@ -1,0 +1,157 @@
+"""What a database holds, in plain Python: five dictionaries, and what writing does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from repo import Bar, Holding, Institution, Sentiment, Ticker
+from tests.equivalence.engines import Dump
+from tests.equivalence.exact import exact
+from tests.oracle import World, fold
+
+__all__ = ["AGGREGATES", "Clash", "MissingInstitutions", "MissingTickers", "Rows"]
+
+AGGREGATES: Final[Mapping[str, type[Any]]] = {
+    "tickers": Ticker,
+    "institutions": Institution,
+    "market": Bar,
+    "holdings": Holding,
+    "sentiment": Sentiment,
+}
+
+
+class Clash(Exception):
+    """Two tickers would have one CUSIP."""
+
+
+class MissingTickers(Exception):
+    """Symbols that no ticker has; the argument is all of them, sorted."""
+
+
+class MissingInstitutions(Exception):
+    """CIKs that no institution has; the argument is all of them, sorted."""
+
+
+def _plain(value: Any) -> Any:
+    """A number as it is stored: one of Python's own, and no -0.0."""
+    value = value.item() if hasattr(value, "item") else value
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def _real(value: Any) -> float | None:
+    return None if value is None else float(_plain(value)) + 0.0
+
+
+def _ticker(row: Ticker) -> tuple[Any, Any]:
+    return fold(row.symbol), (row.company_name, None if row.cusip is None else fold(row.cusip))
+
+
+def _institution(row: Institution) -> tuple[Any, Any]:
+    return _plain(row.cik), row.name
+
+
+def _bar(row: Bar) -> tuple[Any, Any]:
+    prices = (_real(row.open), _real(row.high), _real(row.low), _real(row.close))
+    return (fold(row.symbol), row.date), (*prices, _plain(row.volume))
+
+
+def _holding(row: Holding) -> tuple[Any, Any]:
+    key = (fold(row.symbol), row.quarter_end, _plain(row.cik), row.filing_date)
+    return key, (_plain(row.shares_held), _plain(row.market_value), _real(row.ownership_percent))
+
+
+def _sentiment(row: Sentiment) -> tuple[Any, Any]:
+    return (fold(row.symbol), row.source, row.date), (_plain(row.interest), _real(row.score))
+
+
+_PARTS: Final[Mapping[str, Callable[[Any], tuple[Any, Any]]]] = {
+    "tickers": _ticker,
+    "institutions": _institution,
+    "market": _bar,
+    "holdings": _holding,
+    "sentiment": _sentiment,
+}
+
+
+@dataclass
+class Rows:
+    """The rows of the five tables: content by key, as the oracle has them."""
+
+    tickers: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    institutions: dict[int, str] = field(default_factory=dict)
+    market: dict[tuple[str, date], Any] = field(default_factory=dict)
+    holdings: dict[tuple[str, date, int, date], Any] = field(default_factory=dict)
+    sentiment: dict[tuple[str, str, date], Any] = field(default_factory=dict)
+
+    def copy(self) -> Rows:
+        """The same rows, to be changed apart from these."""
+        return Rows(*(dict(getattr(self, name)) for name in AGGREGATES))
+
+    def upsert(self, aggregate: str, rows: Iterable[Any]) -> int:
+        """Write valid rows; how many are new or different. On an error nothing is written."""
+        settled: dict[Any, Any] = {}
+        for key, content in map(_PARTS[aggregate], rows):
+            settled.pop(key, None)  # of one key the last stays, in the last one's place
+            settled[key] = content
+        self._need(aggregate, settled)
+        table: dict[Any, Any] = getattr(self, aggregate)
+        changed = {
+            key: content for key, content in settled.items() if exact(table.get(key)) != exact(content)
+        }
+        if aggregate == "tickers":
+            self._clash(changed)
+        table.update(changed)
+        return len(changed)
+
+    def _need(self, aggregate: str, settled: Mapping[Any, Any]) -> None:
+        """Raise for tickers, and then for institutions, that rows refer to and are not there."""
+        if aggregate in ("tickers", "institutions"):
+            return
+        symbols = {key[0] for key in settled} - self.tickers.keys()
+        if symbols:
+            raise MissingTickers(sorted(symbols))
+        ciks = (
+            {key[2] for key in settled} - self.institutions.keys() if aggregate == "holdings" else set()
+        )
+        if ciks:
+            raise MissingInstitutions(sorted(ciks))
+
+    def _clash(self, changed: Mapping[str, tuple[str, str | None]]) -> None:
+        """Raise where a ticker takes a CUSIP that another has at that moment, row after row."""
+        owners = {cusip: symbol for symbol, (_, cusip) in self.tickers.items() if cusip is not None}
+        own = {symbol: cusip for cusip, symbol in owners.items()}
+        for symbol, (_, cusip) in changed.items():
+            if cusip is not None and owners.get(cusip, symbol) != symbol:
+                raise Clash(cusip)
+            owners.pop(own.pop(symbol, None), None)
+            if cusip is not None:
+                owners[cusip], own[symbol] = symbol, cusip
+
+    def delete_bars(self, symbol: str, start: date | None, end: date | None) -> int:
+        """Delete a ticker's bars of an inclusive range; how many there were."""
+        symbol = fold(symbol)
+        if symbol not in self.tickers:
+            raise MissingTickers([symbol])
+        first, last = start or date.min, end or date.max
+        doomed = [key for key in self.market if key[0] == symbol and first <= key[1] <= last]
+        for key in doomed:
+            del self.market[key]
+        return len(doomed)
+
+    def world(self) -> World:
+        """The rows as the oracle takes them."""
+        return World(self.tickers, self.institutions, self.market, self.holdings, self.sentiment)
+
+    def dump(self) -> Dump:
+        """The rows as :meth:`tests.equivalence.engines.Engines.dump` gives them."""
+        tables = {
+            "tickers": [(symbol, *content) for symbol, content in self.tickers.items()],
+            "institutions": list(self.institutions.items()),
+            "market_data": [(*key, *content) for key, content in self.market.items()],
+            "institutional_holdings": [(*key, *content) for key, content in self.holdings.items()],
+            "retail_sentiment": [(*key, *content) for key, content in self.sentiment.items()],
+        }
+        return {name: sorted(map(exact, rows), key=repr) for name, rows in tables.items()}

@@ -1,0 +1,206 @@
+"""Every named query: arguments for those that return rows, and what makes those that write run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+import repo
+from tests.equivalence.between import keys_between, read_between
+from tests.equivalence.loads import Load, loads, write_referred
+from tests.equivalence.model import AGGREGATES
+from tests.equivalence.reads import as_frame, asked_ciks, asked_sources, asked_symbols
+from tests.strategies import Content, within
+from tests.strategies.values import INT64_MAX
+
+__all__ = ["READING", "WRITING", "Asked", "Written"]
+
+Arguments = Callable[[Content], st.SearchStrategy[dict[str, Any]]]
+
+
+def _all(answer: Any) -> Any:
+    return answer
+
+
+def _without_keys(answer: Any) -> Any:
+    """Names without the keys that each database gave them, which are its own."""
+    return [(type(row).__name__, row[0], type(row[1])) for row in answer]
+
+
+def _without_checksums(answer: Any) -> Any:
+    """Migrations without the checksums of their files, which are each dialect's own."""
+    return [(row.version, row.name, type(row.checksum), len(row.checksum)) for row in answer]
+
+
+def _read(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    return db._sessions.read(name, **arguments)
+
+
+def _read_frame(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    return as_frame(db._sessions.frame(name, **arguments))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query that returns rows: its arguments, and what of the answer is no database's own."""
+
+    arguments: Arguments
+    common: Callable[[Any], Any] = _all
+    read: Callable[[repo.Database, str, dict[str, Any]], Any] = _read
+
+
+@dataclass(frozen=True)
+class Written:
+    """A query that writes: calls of the package that run it on both engines.
+
+    ``before`` prepares a database; ``calls`` makes the load or argument that ``call`` is given.
+    """
+
+    before: Callable[[repo.Database], Any]
+    calls: st.SearchStrategy[Any]
+    call: Callable[[repo.Database, Any], Any]
+    common: Callable[[Any], Any] = _all
+
+
+def _nothing(content: Content) -> st.SearchStrategy[dict[str, Any]]:
+    return st.just({})
+
+
+def _fixed(**strategies: Callable[[Content], st.SearchStrategy[Any]]) -> Arguments:
+    return lambda content: st.fixed_dictionaries(
+        {name: strategy(content) for name, strategy in strategies.items()}
+    )
+
+
+def _day(content: Content) -> st.SearchStrategy[Any]:
+    return within(content.days)
+
+
+def _bound(content: Content) -> st.SearchStrategy[Any]:
+    """A day, and rarely NULL, which is no day on either engine."""
+    return st.integers(0, 9).flatmap(lambda roll: st.none() if roll == 9 else within(content.days))
+
+
+def _source(content: Content) -> st.SearchStrategy[Any]:
+    return st.none() | asked_sources(content)
+
+
+def _symbol(content: Content) -> st.SearchStrategy[Any]:
+    """A symbol as the repositories pass it on: in upper case."""
+    return asked_symbols(content).map(str.upper)
+
+
+def _symbols(content: Content) -> st.SearchStrategy[Any]:
+    return st.lists(_symbol(content), max_size=5)
+
+
+def _some_symbols(content: Content) -> st.SearchStrategy[Any]:
+    return st.none() | _symbols(content)
+
+
+def _ciks(content: Content) -> st.SearchStrategy[Any]:
+    return st.lists(asked_ciks(content), max_size=5)
+
+
+def _limit(content: Content) -> st.SearchStrategy[Any]:
+    return st.sampled_from((INT64_MAX, 0, 1, 2, 3))
+
+
+def _ranking(content: Content) -> st.SearchStrategy[dict[str, Any]]:
+    """Two windows that end late, as the repository asks for them, or any three days."""
+    days = content.days
+    windows = st.tuples(st.integers(1, 16), st.integers(30, 40))
+    asked = windows.map(lambda pair: [days[max(0, pair[1] - back * pair[0])] for back in (2, 1, 0)])
+    three = st.lists(_day(content), min_size=3, max_size=3)
+    limits = st.integers(0, 3).flatmap(lambda roll: three if roll == 3 else asked)
+    return st.tuples(limits, asked_sources(content), _limit(content)).map(
+        lambda drawn: {
+            **dict(zip(("before_from", "recent_from", "as_of"), drawn[0], strict=True)),
+            "source": drawn[1],
+            "limit": drawn[2],
+        }
+    )
+
+
+_RANGE: Final = {"symbol": _symbol, "start": _bound, "end": _bound}
+_FRAME: Final = {"symbols": _some_symbols, "start": _bound, "end": _bound}
+
+READING: Final[Mapping[str, Asked]] = {
+    "divergence.ranking": Asked(_ranking),
+    "divergence.timeline": Asked(_fixed(**_RANGE, source=_source)),
+    "holdings.between": Asked(keys_between, read=read_between),
+    "holdings.frame": Asked(_fixed(**_FRAME), read=_read_frame),
+    "holdings.history": Asked(_fixed(**_RANGE)),
+    "holdings.known": Asked(_fixed(symbol=_symbol, as_of=_bound)),
+    "institutions.all": Asked(_nothing),
+    "institutions.get": Asked(_fixed(cik=asked_ciks)),
+    "institutions.identify": Asked(_fixed(ciks=_ciks), _without_keys),
+    "market.between": Asked(keys_between, read=read_between),
+    "market.coverage": Asked(_nothing),
+    "market.frame": Asked(_fixed(**_FRAME), read=_read_frame),
+    "market.history": Asked(_fixed(**_RANGE)),
+    "market.latest": Asked(_nothing),
+    "market.latest_of": Asked(_fixed(symbols=_symbols)),
+    "market.latest_one": Asked(_fixed(symbol=_symbol)),
+    "market.on_day": Asked(_fixed(date=_bound)),
+    "market.summary": Asked(_fixed(**_RANGE)),
+    "migrations.applied": Asked(_nothing, _without_checksums),
+    "migrations.lock": Asked(_nothing),
+    "migrations.started": Asked(_nothing),
+    "sentiment.between": Asked(keys_between, read=read_between),
+    "sentiment.frame": Asked(_fixed(**_FRAME, source=_source), read=_read_frame),
+    "sentiment.history": Asked(_fixed(**_RANGE, source=_source)),
+    "sentiment.sources": Asked(_nothing),
+    "tickers.all": Asked(_nothing),
+    "tickers.get": Asked(_fixed(symbol=_symbol)),
+    "tickers.identify": Asked(_fixed(symbols=_symbols), _without_keys),
+}
+
+
+def _refer(aggregate: str) -> Callable[[repo.Database], Any]:
+    return (lambda db: None) if aggregate in ("tickers", "institutions") else write_referred
+
+
+def _load(db: repo.Database, load: Load) -> Any:
+    return getattr(db, load.aggregate).upsert(load.rows())
+
+
+@st.composite
+def _repeating(draw: st.DrawFn, aggregate: str) -> Load:
+    """A load whose first key comes again in another batch, which makes both engines settle."""
+    load = draw(loads(aggregate, sizes=(1100, 2001)))
+    return Load(aggregate, load.seeds, load.size, "by day", (*load.again, (0, load.size - 1)))
+
+
+def _delete(db: repo.Database, days: list[Any]) -> Any:
+    return db.market.delete("A", *days)
+
+
+def _down_and_up(db: repo.Database, target: int) -> Any:
+    return db.migrate(target), db.version(), db.migrate(), db.version()
+
+
+def _writing() -> dict[str, Written]:
+    found: dict[str, Written] = {}
+    for name in AGGREGATES:
+        refer = _refer(name)
+        found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 50, 97)), _load)
+        for step in ("stage", "fill", "merge", "unstage"):
+            found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
+    bar = repo.Bar("A", date.min, None, None, None, 1.0, None)
+    bars = Load("market", (bar,), 30, "by day", ())
+    found["market.delete"] = Written(
+        lambda db: (write_referred(db), _load(db, bars)),
+        st.lists(st.sampled_from([row.date for row in bars.rows()]), min_size=2, max_size=2).map(sorted),
+        _delete,
+    )
+    for step in ("prepare", "record", "forget"):
+        found[f"migrations.{step}"] = Written(lambda db: None, st.sampled_from((0, 1)), _down_and_up)
+    return found
+
+
+WRITING: Final[Mapping[str, Written]] = _writing()

@@ -1,0 +1,102 @@
+"""The few names, days and values that the machine's steps are made of, so that they meet."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from repo import Institution, Sentiment, Ticker
+from tests.equivalence.failing import GOOD
+from tests.equivalence.model import AGGREGATES
+from tests.equivalence.reads import READS
+from tests.strategies import (
+    REFUSED_ARGUMENTS,
+    REFUSED_ROWS,
+    REFUSED_VALUES,
+    Content,
+    Palette,
+    bars,
+    holdings,
+    sentiment_rows,
+)
+from tests.strategies.values import HUGE_COUNTS, TAME_PRICES
+
+__all__ = ["POOL", "a_bad_argument", "a_bad_row", "some_rows"]
+
+_FIRST_DAY: Final = date(2020, 1, 15)
+_SYMBOLS: Final = ("A", "BRK.B", "Z-9")
+_CIKS: Final = (1, 320193)
+
+POOL: Final = Content(
+    tickers=[Ticker(symbol, symbol) for symbol in _SYMBOLS],
+    institutions=[Institution(cik, str(cik)) for cik in _CIKS],
+    sentiment=[Sentiment("A", source, _FIRST_DAY, 0) for source in ("s", "é")],
+    first_day=_FIRST_DAY,
+)
+"""What a machine begins with, and what it asks about."""
+
+_PALETTE: Final = Palette(
+    # One row in ten is of a ticker that is not there.
+    symbols=(*_SYMBOLS * 3, "NONE"),
+    ciks=(*_CIKS * 4, 7),
+    sources=("s", "é"),
+    days=POOL.days[:10],
+    quarters=POOL.days[:2],
+    counts=(1, 0, 2, 3, 10, 10**6, *HUGE_COUNTS[-3:]),
+    prices=(*TAME_PRICES, 5e-324, 999999999999.9999),
+    percents=(None, -0.0, 100.0),
+    scores=(None, -0.0, 0.1),
+)
+
+_TICKERS: Final = st.builds(
+    Ticker,
+    st.sampled_from((*_SYMBOLS, "a", "NEW")),
+    st.sampled_from(("one", "étoile \U0001f4c8")),
+    st.sampled_from((None, "037833100", "0000001E5", "0000001e5")),
+)
+_INSTITUTIONS: Final = st.builds(
+    Institution, st.sampled_from((*_CIKS, 7)), st.sampled_from(("one", "two"))
+)
+
+
+def some_rows(aggregate: str) -> st.SearchStrategy[list[Any]]:
+    """A few rows of a table."""
+    strategies: dict[str, st.SearchStrategy[list[Any]]] = {
+        "tickers": st.lists(_TICKERS, max_size=4),
+        "institutions": st.lists(_INSTITUTIONS, max_size=4),
+        "market": bars(_PALETTE, most=8),
+        "holdings": holdings(_PALETTE, most=8),
+        "sentiment": sentiment_rows(_PALETTE, most=8),
+    }
+    return strategies[aggregate]
+
+
+def a_bad_row(aggregate: str) -> st.SearchStrategy[Any]:
+    """A row of a table that is refused for a value or as a whole."""
+    record, good = AGGREGATES[aggregate], GOOD[aggregate]
+    rows = [
+        good._replace(**{field: value})
+        for field, refused in REFUSED_VALUES[record].items()
+        for value in refused
+    ]
+    return st.sampled_from([*rows, *REFUSED_ROWS[record]])
+
+
+_ASKED: Final[dict[str, dict[str, Any]]] = {
+    "cik": {"cik": 1},
+    "date": {"date": _FIRST_DAY},
+    "as_of": {"as_of": _FIRST_DAY},
+    "symbol": {"symbol": "A"},
+}
+
+
+def a_bad_argument() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    """A read with one argument that is refused, the others being good."""
+    questions = []
+    for name, read in READS.items():
+        good = {key: value for argument in read.kinds for key, value in _ASKED.get(argument, {}).items()}
+        for argument, kind in read.kinds.items():
+            questions += [(name, {**good, argument: value}) for value in REFUSED_ARGUMENTS[kind]]
+    return st.sampled_from(questions)

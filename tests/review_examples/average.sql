@@ -1,0 +1,11 @@
+-- average: the bad ones break this rule, the good ones break none.
+
+-- name: bad_1()^
+-- Index: none.
+SELECT AVG(m.volume) AS x
+FROM market_data AS m;
+
+-- name: good_1()^
+-- Index: none.
+SELECT COUNT(m.volume) AS x
+FROM market_data AS m;

@@ -1,0 +1,40 @@
+-- pattern: the bad ones break this rule, the good ones break none.
+
+-- name: bad_1()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+WHERE t.symbol LIKE 'A'
+ORDER BY t.symbol;
+
+-- name: good_1()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+ORDER BY t.symbol;
+
+-- name: bad_2()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+WHERE t.symbol GLOB 'A'
+ORDER BY t.symbol;
+
+-- name: good_2()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+ORDER BY t.symbol;
+
+-- name: bad_3()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+WHERE t.symbol ~ 'A'
+ORDER BY t.symbol;
+
+-- name: good_3()
+-- Index: none.
+SELECT t.symbol AS x, t.cusip AS y
+FROM tickers AS t
+ORDER BY t.symbol;

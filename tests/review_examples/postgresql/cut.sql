@@ -1,0 +1,11 @@
+-- cut: the bad ones break this rule, the good ones break none.
+
+-- name: bad_2()^
+-- Index: none.
+SELECT COUNT(*) AS n
+FROM (SELECT DISTINCT ON (ticker_id) ticker_id, close FROM market_data) AS x;
+
+-- name: good_2()^
+-- Index: none.
+SELECT COUNT(*) AS n
+FROM (SELECT DISTINCT ON (ticker_id) ticker_id, close FROM market_data ORDER BY ticker_id, date) AS x;

@@ -1,0 +1,19 @@
+-- average: the bad ones break this rule, the good ones break none.
+
+-- name: bad_2()^
+-- Index: none.
+SELECT total(m.volume) AS x
+FROM market_data AS m;
+
+-- name: good_2()^
+-- Index: none.
+SELECT MIN(m.volume) AS x
+FROM market_data AS m;
+
+-- name: bad_3()^
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;
+
+-- name: good_3()^
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;

@@ -1,0 +1,9 @@
+-- cut: the bad ones break this rule, the good ones break none.
+
+-- name: bad_2()^
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;
+
+-- name: good_2()^
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;

@@ -1,0 +1,29 @@
+-- notation: the bad ones break this rule, the good ones break none.
+
+-- name: bad_2(id, day)^
+-- The other engine's variant. Index: none.
+SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+
+-- name: good_2(id, day)^
+-- The other engine's variant. Index: none.
+SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+
+-- name: bad_4(id, day)^
+-- Index: none.
+SELECT "m".volume AS x
+FROM market_data AS m
+WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
+
+-- name: good_4(id, day)^
+-- Index: none.
+SELECT m.volume AS x
+FROM market_data AS m
+WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
+
+-- name: bad_7()!
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;
+
+-- name: good_7()!
+-- The other engine's variant. Index: none.
+SELECT 1 AS x;

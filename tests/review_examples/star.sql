@@ -1,0 +1,24 @@
+-- star: the bad ones break this rule, the good ones break none.
+
+-- name: bad_1(id, day)^
+-- Index: none.
+SELECT *
+FROM market_data AS m
+WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
+
+-- name: good_1(id, day)^
+-- Index: none.
+SELECT m.open AS x
+FROM market_data AS m
+WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
+
+-- name: bad_2(id, day)^
+-- Index: none.
+SELECT m.*
+FROM market_data AS m
+WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
+
+-- name: good_2()^
+-- Index: none.
+SELECT COUNT(*) AS x
+FROM market_data AS m;

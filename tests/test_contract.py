@@ -1,0 +1,542 @@
+"""The contract of ``queries/``: what the loader refuses, what an application gets, what engines say."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+import repo
+from repo import Bar, Database, Holding, Institution, QueryContractError, Sentiment, Ticker
+from repo.queries import DIALECTS, Query, load, shipped
+from tests import servers
+
+
+def folder(root: Path, files: dict[str, str]) -> Path:
+    """A folder of queries made of texts by their names."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def query(header: str = "q()", sql: str = "SELECT 1 AS x", record: str = "") -> str:
+    """A query as it stands in a file."""
+    declared = f"-- record_class: {record}\n" if record else ""
+    return f"-- name: {header}\n{declared}-- What it answers. Index: none.\n{sql};\n\n"
+
+
+class Refused(NamedTuple):
+    """Files that break the contract, what the error says, and the places that it names."""
+
+    files: dict[str, str]
+    says: str
+    names: tuple[str, ...] = ("app.sql",)
+
+
+def variants(sqlite: str, postgresql: str) -> dict[str, str]:
+    """A file in each dialect."""
+    return {"sqlite/app.sql": sqlite, "postgresql/app.sql": postgresql}
+
+
+BOTH = ("sqlite/app.sql:1", "postgresql/app.sql:1")
+NOTE = "Note(id: int, text: str)"
+REFUSED = {
+    "twice in a file": Refused(
+        {"app.sql": query() + query("other()") + query()},
+        "app.q is there twice",
+        ("app.sql:1", "app.sql:9"),
+    ),
+    "twice in a dialect": Refused(
+        variants(query() + query(), query()),
+        "twice for sqlite",
+        ("sqlite/app.sql:1", "sqlite/app.sql:5"),
+    ),
+    "portable and a variant": Refused(
+        {"app.sql": query(), "postgresql/app.sql": query()},
+        "twice for postgresql",
+        ("queries/app.sql:1", "postgresql/app.sql:1"),
+    ),
+    "no variant for SQLite": Refused(
+        {"postgresql/app.sql": query()}, "but not in", ("postgresql/app.sql:1", "sqlite/app.sql")
+    ),
+    "no variant for PostgreSQL": Refused(
+        {"sqlite/app.sql": query()}, "but not in", ("sqlite/app.sql:1", "postgresql/app.sql")
+    ),
+    "another operator": Refused(variants(query("q()^"), query("q()$")), "the operator differs", BOTH),
+    "other parameters": Refused(
+        variants(query("q(a)", "SELECT :a AS x"), query("q(b)", "SELECT :b AS x")),
+        "the parameters differs",
+        BOTH,
+    ),
+    "parameters in another order": Refused(
+        variants(query("q(a, b)", "SELECT :a + :b AS x"), query("q(b, a)", "SELECT :a + :b AS x")),
+        "the parameters differs",
+        BOTH,
+    ),
+    "another record": Refused(
+        variants(query(record="Bar"), query(record="Ticker")), "the record differs", BOTH
+    ),
+    "a record and none": Refused(variants(query(record="Bar"), query()), "the record differs", BOTH),
+    "other columns": Refused(
+        variants(query(record=NOTE), query(record=NOTE.replace("str", "str | None"))),
+        "the record differs",
+        BOTH,
+    ),
+    "columns in another order": Refused(
+        variants(query(record=NOTE), query(record="Note(text: str, id: int)")),
+        "the record differs",
+        BOTH,
+    ),
+    "an undeclared parameter": Refused(
+        {"app.sql": query("q(a)", "SELECT :a + :b AS x")}, "undeclared parameter name in query q: b"
+    ),
+    "an unused parameter": Refused({"app.sql": query("q(a)")}, "unused declared parameter in query q"),
+    "no parameter list": Refused({"app.sql": query("q")}, "missing mandatory parameter list"),
+    "no parameter list for many": Refused(
+        {"app.sql": query("q*!", "DELETE FROM t WHERE a = :a")}, "the parameter list is missing"
+    ),
+    "an unknown record": Refused({"app.sql": query(record="Quote")}, "there is no record 'Quote'"),
+    "what is no record": Refused({"app.sql": query(record="Field")}, "there is no record 'Field'"),
+    "a record that cannot be read": Refused({"app.sql": query(record="Note(id: int")}, "cannot read"),
+    "a column of no type": Refused(
+        {"app.sql": query(record="Note(id: number)")}, "cannot read the column 'id: number'"
+    ),
+    "no comment": Refused(
+        {"app.sql": "-- name: q()\nSELECT 1 AS x;\n"}, "a comment must say", ("app.sql:1",)
+    ),
+    "no SQL": Refused({"app.sql": "-- name: q()\n-- Nothing.\n"}, "empty sql for: q"),
+    "a script": Refused({"app.sql": query("q()#")}, "scripts", ("app.sql:1",)),
+    "an unknown operator": Refused({"app.sql": query("q()?")}, "invalid query name"),
+    "a header in a statement": Refused(
+        {"app.sql": query(sql="SELECT 1 AS x -- name: y()\n-- Or so.\n, 2 AS z")}, "stands inside"
+    ),
+    "an unknown dialect": Refused({"mysql/app.sql": query()}, "the folders of dialects are", ("mysql",)),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_refused(refused: Refused, tmp_path: Path) -> None:
+    """The loader refuses what breaks the contract, and names every file that has to do with it."""
+    root = folder(tmp_path / "queries", refused.files)
+    with pytest.raises(QueryContractError) as caught:
+        load([root])
+    assert refused.says in str(caught.value)
+    for name in refused.names:
+        assert re.search(rf"{re.escape(name)}(?!\d)", str(caught.value)), name
+
+
+def test_connect_refuses_alike(tmp_path: Path) -> None:
+    """A database is not opened with queries that break the contract."""
+    root = folder(tmp_path / "queries", {"app.sql": query() + query()})
+    with pytest.raises(QueryContractError, match="twice"):
+        repo.connect("sqlite://", queries=[root])
+
+
+def test_names_of_several_folders_are_one(tmp_path: Path) -> None:
+    """A name may not come twice from two folders of an application, nor from the package's own."""
+    one = folder(tmp_path / "one", {"app.sql": query()})
+    two = folder(tmp_path / "two", {"app.sql": query()})
+    with pytest.raises(QueryContractError) as caught:
+        load([one, two])
+    assert f"{one / 'app.sql'}:1" in str(caught.value)
+    assert f"{two / 'app.sql'}:1" in str(caught.value)
+    own = folder(tmp_path / "own", {"market.sql": query("history()")})
+    with pytest.raises(QueryContractError) as caught:
+        load([own])
+    assert f"{own / 'market.sql'}:1" in str(caught.value)
+    assert str(shipped("queries") / "market.sql") in str(caught.value)
+
+
+def test_other_names_in_a_file_of_the_package(tmp_path: Path) -> None:
+    """An application may add queries to an aggregate of the package."""
+    root = folder(tmp_path, {"market.sql": query("gaps()")})
+    assert {"market.gaps", "market.history"} <= set(load([root]).names())
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is refused by name."""
+    (tmp_path / "app.sql").write_bytes(query().replace("What", "Größe").encode("latin-1"))
+    with pytest.raises(QueryContractError, match=r"app\.sql: .*utf-8"):
+        load([tmp_path])
+
+
+def test_not_a_folder(tmp_path: Path) -> None:
+    """A folder that is not there is refused by name."""
+    with pytest.raises(QueryContractError, match="nowhere is not a folder"):
+        load([tmp_path / "nowhere"])
+
+
+def test_query_as_it_was_written(tmp_path: Path) -> None:
+    """The catalogue tells of a query what its file says, the line of its header included."""
+    text = (
+        "-- The file.\n\n" + query("first()^") + query("q(a)", "SELECT :a AS a", "Note(a: int | None)")
+    )
+    root = folder(tmp_path, {"app.sql": text})
+    found = load([root]).query("app.q", "sqlite")
+    assert (found.full_name, found.operator, found.parameters) == ("app.q", "", ("a",))
+    assert found.columns == (("a", int, True),)
+    assert (found.comment, found.sql) == ("What it answers. Index: none.", "SELECT :a AS a;")
+    assert found.place == f"{root / 'app.sql'}:7"
+    with pytest.raises(QueryContractError, match=r"no query app\.z for sqlite"):
+        load([root]).query("app.z", "sqlite")
+
+
+APPLICATION = {
+    "sqlite/notes.sql": query(
+        "create()!",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, day INTEGER, at INTEGER, ratio REAL, text TEXT)",
+    ),
+    "postgresql/notes.sql": query(
+        "create()!",
+        "CREATE TABLE notes (id bigint PRIMARY KEY, day date, at timestamptz,"
+        " ratio double precision, text text)",
+    ),
+    "notes.sql": """\
+-- Notes of an application: it's 100% its own, isn't it?
+
+-- name: put(id, day, at, ratio, text)!
+-- Writes a note. Index: none.
+INSERT INTO notes (id, day, at, ratio, text) VALUES (:id, :day, :at, :ratio, :text);
+
+-- name: add(id, day, at, ratio, text)^
+-- record_class: Note(id: int, day: date | None, at: datetime | None, ratio: float | None, text: str)
+-- Writes a note and gives it back; isn't that 100 % nice? :nothing is a parameter here.
+-- Index: none.
+INSERT INTO notes (id, day, at, ratio, text)
+VALUES (:id, :day, :at, :ratio, :text)
+RETURNING id, day, at, CAST(ratio AS double precision) AS ratio, text;
+
+-- name: all()
+-- record_class: Note(id: int, day: date | None, at: datetime | None, ratio: float | None, text: str)
+-- Every note by number. Index: notes_pkey.
+SELECT
+    n.id AS id,
+    n.day AS day,
+    -- It's 100% in the middle of a statement.
+    n.at AS at,
+    n.ratio AS ratio,
+    n.text AS text
+FROM notes AS n
+ORDER BY n.id;
+
+-- name: get(id)^
+-- record_class: Short(text: str, share: str, rest: int)
+-- One note, with percent signs. Index: notes_pkey.
+SELECT
+    n.text AS text,
+    '100%' AS share,
+    n.id % 4 AS rest
+FROM notes AS n
+WHERE n.id = CAST(:id AS bigint) AND '%(id)s%%' <> '100%';
+
+-- name: last_day()$
+-- record_class: Day(day: date)
+-- The last day there is. Index: none.
+SELECT MAX(n.day) AS day
+FROM notes AS n;
+
+-- name: last_time()$
+-- record_class: Time(at: datetime)
+-- The last moment there is. Index: none.
+SELECT MAX(n.at) AS at
+FROM notes AS n;
+
+-- name: count_since(day)$
+-- How many notes there are since a day. Index: none.
+SELECT COUNT(*) AS notes
+FROM notes AS n
+WHERE n.day >= CAST(:day AS date);
+
+-- name: forget(id)!
+-- Deletes a note. Index: notes_pkey.
+DELETE FROM notes
+WHERE id = CAST(:id AS bigint);
+""",
+}
+MOMENT = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
+FIRST = (1, date(2024, 2, 29), MOMENT, 0.1, "it's 100% (:id)")
+EMPTY = (7, None, None, None, "")
+FIELDS = ("id", "day", "at", "ratio", "text")
+
+
+@pytest.fixture
+def application(url: str, tmp_path: Path) -> Iterator[Database]:
+    """A database with an application's queries, and two notes written by them."""
+    with repo.connect(url, queries=[folder(tmp_path / "queries", APPLICATION)]) as db:
+        notes = db.queries.notes
+        notes.create()
+        for row in (FIRST, EMPTY):
+            assert notes.put(**dict(zip(FIELDS, row, strict=True))) == 1
+        yield db
+
+
+def test_application_rows_are_typed(application: Database) -> None:
+    """Rows of an application's queries are records of its own, dates and times decoded."""
+    rows = application.queries.notes.all()
+    assert rows == [FIRST, EMPTY]
+    assert [type(value) for value in rows[0]] == [int, date, datetime, float, str]
+    assert type(rows[0]).__name__ == "Note"
+    assert (rows[0].day, rows[0].at, rows[0].at.utcoffset()) == (FIRST[1], MOMENT, UTC.utcoffset(None))
+
+
+def test_application_row_and_values(application: Database) -> None:
+    """One row comes by itself or as None, one value decoded or as None."""
+    notes = application.queries.notes
+    assert notes.get(id=7) == ("", "100%", 3)
+    assert notes.get(id=7).share == "100%"
+    assert notes.get(id=8) is None
+    assert (notes.last_day(), notes.last_time()) == (FIRST[1], MOMENT)
+    assert notes.count_since(day=date(2024, 2, 29)) == 1
+    assert [notes.forget(id=each) for each in (1, 1, 7)] == [1, 0, 1]
+    assert (notes.last_day(), notes.last_time()) == (None, None)
+
+
+def test_application_row_of_a_write(application: Database) -> None:
+    """RETURNING with ^ gives the row that was written, as a record."""
+    notes = application.queries.notes
+    row = (2, date(1969, 12, 31), datetime(1969, 12, 31, 23, 59, 59, 1, tzinfo=UTC), -0.0, "100%")
+    written = notes.add(**dict(zip(FIELDS, row, strict=True)))
+    assert written == row
+    assert (type(written).__name__, str(written.ratio)) == ("Note", "0.0")
+    assert [each.id for each in notes.all()] == [1, 2, 7]
+
+
+def test_application_writes_are_in_the_transaction(application: Database) -> None:
+    """What an application's query writes is undone with the transaction that it is in."""
+    notes = application.queries.notes
+
+    def fail_half_way() -> None:
+        with application.transaction():
+            notes.forget(id=1)
+            notes.put(id=2, day=None, at=None, ratio=None, text="")
+            assert [row.id for row in notes.all()] == [2, 7]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert [row.id for row in notes.all()] == [1, 7]
+
+
+def test_application_errors_are_the_package_s(application: Database) -> None:
+    """A violation and a bad value raise the package's errors, and leave no trace."""
+    notes = application.queries.notes
+    with pytest.raises(repo.UniqueViolation):
+        notes.put(id=1, day=None, at=None, ratio=None, text="again")
+    with pytest.raises(repo.InvalidRecord, match=r"at = .*: must have a time zone"):
+        notes.put(id=3, day=None, at=MOMENT.replace(tzinfo=None), ratio=None, text="")
+    with pytest.raises(repo.InvalidRecord, match="ratio = nan: must be finite"):
+        notes.put(id=3, day=None, at=None, ratio=float("nan"), text="")
+    assert notes.all() == [FIRST, EMPTY]
+
+
+@pytest.mark.parametrize("given", [{}, {"ident": 1}, {"id": 1, "day": None}], ids=str)
+def test_application_parameters_are_those_declared(application: Database, given: dict[str, Any]) -> None:
+    """A query takes its declared parameters by name, all of them and no other."""
+    with pytest.raises(QueryContractError, match=r"notes\.get takes id; given: "):
+        application.queries.notes.get(**given)
+    with pytest.raises(QueryContractError, match=r"notes\.all takes no parameters; given: id"):
+        application.queries.notes.all(id=1)
+
+
+def test_application_names_that_are_not_there(application: Database) -> None:
+    """A file or a query that is not there is an AttributeError that names it."""
+    with pytest.raises(AttributeError, match=r"no file note\.sql"):
+        _ = application.queries.note
+    with pytest.raises(AttributeError, match=r"no query notes\.everything"):
+        _ = application.queries.notes.everything
+    assert application.queries.notes.get.__doc__.startswith("One note, with percent signs.")
+
+
+# What real engines say of the package's own queries.
+
+Q1, Q2, FEBRUARY, MAY = date(2023, 12, 31), date(2024, 3, 31), date(2024, 2, 14), date(2024, 5, 15)
+START, END, AS_OF = date(2024, 1, 1), date(2024, 12, 31), date(2024, 5, 20)
+RANGE = {"symbol": "AAA", "start": START, "end": END}
+RANGE_OF_ALL = {"symbols": None, "start": START, "end": END}
+KEYS = {"ticker_id": 1, "last_ticker_id": 10**6, "rows": 100}
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "divergence.ranking": {
+        "as_of": AS_OF,
+        "source": "trends",
+        "recent_from": date(2024, 5, 11),
+        "before_from": date(2024, 5, 1),
+        "limit": 10,
+    },
+    "divergence.timeline": {**RANGE, "source": "trends"},
+    "holdings.between": {
+        **KEYS,
+        "quarter_end": START,
+        "last_quarter_end": END,
+        "institution_id": 1,
+        "last_institution_id": 10**6,
+        "filing_date": START,
+        "last_filing_date": END,
+    },
+    "holdings.frame": {**RANGE_OF_ALL, "start": Q1},
+    "holdings.history": {**RANGE, "start": Q1},
+    "holdings.known": {"symbol": "AAA", "as_of": AS_OF},
+    "institutions.all": {},
+    "institutions.get": {"cik": 1},
+    "institutions.identify": {"ciks": [1, 2, 999]},
+    "market.between": {**KEYS, "date": START, "last_date": END},
+    "market.coverage": {},
+    "market.frame": RANGE_OF_ALL,
+    "market.history": RANGE,
+    "market.latest": {},
+    "market.latest_of": {"symbols": ["AAA", "BBB"]},
+    "market.latest_one": {"symbol": "AAA"},
+    "market.on_day": {"date": date(2024, 5, 10)},
+    "market.summary": RANGE,
+    "migrations.applied": {},
+    "migrations.lock": {},
+    "migrations.started": {},
+    "sentiment.between": {**KEYS, "source": "a", "last_source": "z", "date": START, "last_date": END},
+    "sentiment.frame": {**RANGE_OF_ALL, "source": "trends"},
+    "sentiment.history": {**RANGE, "source": None},
+    "sentiment.sources": {},
+    "tickers.all": {},
+    "tickers.get": {"symbol": "AAA"},
+    "tickers.identify": {"symbols": ["AAA", "BBB", "ZZZ"]},
+}
+"""Of every query that returns rows, arguments with which it returns some."""
+
+CATALOGUE = load()
+RETURNING = [
+    name
+    for name in CATALOGUE.names()
+    if CATALOGUE.query(name, "sqlite").operator in ("", "^", "$", "<!")
+]
+TYPES = {
+    "int8": int,
+    "int4": int,
+    "float8": float,
+    "text": str,
+    "date": date,
+    "timestamptz": datetime,
+}
+"""Of PostgreSQL's types, what Python makes of each; a type that is not here has no place in a query."""
+
+
+def fill(db: Database) -> None:
+    """A few rows, with a NULL in every column that may hold one."""
+    db.tickers.upsert([Ticker("AAA", "One", "037833100"), Ticker("BBB", "Two")])
+    db.institutions.upsert([Institution(1, "First"), Institution(2, "Second")])
+    days = [date(2024, 5, day) for day in (2, 10, 15, 20)]
+    db.market.upsert([Bar("AAA", day, 1.5, 3.0, 1.0, 2.5, 100) for day in days])
+    db.market.upsert([Bar("AAA", date(2024, 5, 3), None, None, None, 2.0, None)])
+    db.market.upsert([Bar("BBB", date(2024, 5, 20), None, None, None, 2.0, None)])
+    db.holdings.upsert(
+        Holding(symbol, cik, quarter, filed, shares, 1000, percent)
+        for symbol in ("AAA", "BBB")
+        for cik, percent in ((1, None), (2, 0.5))
+        for quarter, filed, shares in ((Q1, FEBRUARY, 10), (Q2, MAY, 20))
+    )
+    db.sentiment.upsert(
+        Sentiment(symbol, "trends", day, 5, score)
+        for symbol in ("AAA", "BBB")
+        for day, score in zip(days, (None, 0.5, -1.0, None), strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def filled(
+    server: servers.Server, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, Database]]:
+    """The same few rows on SQLite and on PostgreSQL."""
+    name = server.create(template)
+    place = tmp_path_factory.mktemp("contract") / "filled.db"
+    with (
+        repo.connect(f"sqlite:///{place}") as sqlite,
+        repo.connect(server.url_of(name, min_size="1")) as postgresql,
+    ):
+        sqlite.migrate()
+        fill(sqlite)
+        fill(postgresql)
+        yield sqlite, postgresql
+    server.drop(name)
+
+
+def columns_on(db: Database, asked: Query, arguments: dict[str, Any]) -> list[tuple[str, str]]:
+    """The names of a query's columns as the driver reports them, with PostgreSQL's names of types."""
+    connection = db._backend.acquire(write=False)
+    try:
+        if db.dialect == "sqlite":
+            coded = {name: in_sqlite(value) for name, value in arguments.items()}
+            described = connection.execute(asked.sql, coded).description
+            return [(each[0], "") for each in described]
+        sql = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", asked.sql.replace("%", "%%"))
+        with connection.cursor(binary=True) as cursor:
+            described = cursor.execute(sql, arguments).description
+        return [(each.name, psycopg.adapters.types[each.type_code].name) for each in described]
+    finally:
+        db._backend.release(connection, write=False)
+
+
+def in_sqlite(value: Any) -> Any:
+    """A value as SQLite stores it."""
+    if isinstance(value, date):
+        return (value - date(1970, 1, 1)).days
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def test_every_query_has_arguments() -> None:
+    """A query that is new, or gone, is so here too."""
+    assert sorted(ARGUMENTS) == RETURNING
+
+
+@pytest.mark.parametrize("name", RETURNING)
+def test_columns_on_real_engines(name: str, filled: tuple[Database, Database]) -> None:
+    """Both engines report the declared columns, in the declared order and of the declared types."""
+    declared = CATALOGUE.query(name, "sqlite").columns
+    on_sqlite, on_postgresql = (
+        columns_on(db, CATALOGUE.query(name, db.dialect), ARGUMENTS[name]) for db in filled
+    )
+    names = [column for column, _ in on_sqlite]
+    assert names == [column for column, _ in on_postgresql]
+    assert all(column == column.lower() for column in names)
+    if declared:
+        assert names == [column.name for column in declared]
+        assert [TYPES[kind] for _, kind in on_postgresql] == [column.type for column in declared]
+    else:
+        assert {kind for _, kind in on_postgresql} <= set(TYPES)
+
+
+@pytest.mark.parametrize("name", RETURNING)
+def test_values_on_real_engines(name: str, filled: tuple[Database, Database]) -> None:
+    """Both engines give the same rows, of the declared types, with None only where that is declared."""
+    asked = CATALOGUE.query(name, "sqlite")
+    rows, others = (rows_of(asked, db._sessions.read(name, **ARGUMENTS[name])) for db in filled)
+    assert rows, "the arguments must be such that there are rows"
+    assert len(rows) == len(others)
+    if not asked.columns:
+        return  # as they are stored, which is not alike
+    if name != "migrations.applied":  # each engine has files of its own, and so checksums
+        assert rows == others
+    for each in (rows, others):
+        for column, values in zip(asked.columns, zip(*each, strict=True), strict=True):
+            types = {type(value) for value in values}
+            assert types - {type(None)} == {column.type}, column.name
+            assert column.nullable or type(None) not in types, column.name
+
+
+def rows_of(asked: Query, answer: Any) -> list[tuple[Any, ...]]:
+    """An answer as rows; one whose columns are arrays is many."""
+    if asked.operator != "":
+        return [answer if asked.operator == "^" else (answer,)]
+    arrays = [[each if isinstance(each, list) else repeat(each) for each in row] for row in answer]
+    if any(isinstance(each, list) for row in answer for each in row):
+        return [row for each in arrays for row in zip(*each, strict=False)]
+    return list(answer)
+
+
+def test_variants_cover_both_dialects() -> None:
+    """Every query can be asked for in every dialect."""
+    for name in CATALOGUE.names():
+        assert {CATALOGUE.query(name, dialect).full_name for dialect in DIALECTS} == {name}

@@ -1,0 +1,355 @@
+"""Ranking and timeline against the definition, as the oracle has it, and at the ends of numbers."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from repo import Database, Divergence, InvalidRecord, Point, RangeError, UnknownTicker
+from tests.builders import (
+    DAY,
+    EXTREME,
+    MAX,
+    bar,
+    clear,
+    day,
+    fill,
+    holding,
+    random_world,
+    seed,
+    sentiment,
+)
+from tests.oracle import OutOfRange, World
+
+NOW = day(30)
+"""A day on which the filings of :func:`two_quarters` are known, and its windows of 10 days are full."""
+
+
+def two_quarters(
+    before: int = 10, now: int = 15, interest: tuple[int, int] = (4, 6), symbol: str = "AAPL"
+) -> tuple[list[Any], list[Any]]:
+    """Holdings of a ticker at two quarter ends, and its interest in two windows up to NOW."""
+    holdings = [
+        holding(symbol, quarter_end=day(0), filed_after=5, shares_held=before),
+        holding(symbol, quarter_end=day(20), filed_after=5, shares_held=now),
+    ]
+    return holdings, [sentiment(symbol, day(15 + 10 * n), each) for n, each in enumerate(interest)]
+
+
+def write(db: Database, *parts: tuple[list[Any], list[Any]]) -> None:
+    """Store tickers' holdings and interest."""
+    seed(db)
+    for holdings, interest in parts:
+        db.holdings.upsert(holdings)
+        db.sentiment.upsert(interest)
+
+
+def ask(read: Any, *arguments: Any) -> str:
+    """What a read of the package or the oracle answers, or that a number left its range."""
+    try:
+        answer = read(*arguments)
+    except (RangeError, OutOfRange):
+        return "out of range"
+    rows = answer if isinstance(answer, list) else [answer or ()]
+    return repr([tuple(row) for row in rows])
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_ranking_agrees_with_the_oracle(db: Database, number: int) -> None:
+    """On every day, with any window and source, a ranking is the definition's to the last bit."""
+    world = random_world(number)
+    fill(db, world)
+    longest = 0
+    for on in range(-2, 110, 3):
+        for window in (1, 7, 30, 10**6):
+            for source in ("forum", "trends"):
+                expected = world.ranking(day(on), source, window)
+                found = db.divergence.ranking(day(on), source, window)
+                assert repr(list(map(tuple, found))) == repr(expected), (on, window, source)
+                longest = max(longest, len(found))
+        assert db.divergence.ranking(day(on), "forum", 30, 2) == world.ranking(day(on), "forum", 30)[:2]
+    assert longest > 2
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_timeline_agrees_with_the_oracle(db: Database, number: int) -> None:
+    """A timeline is the definition's for every ticker, source and range."""
+    world = random_world(number)
+    fill(db, world)
+    known = 0
+    for symbol in world.tickers:
+        for source in ("forum", "trends", "absent"):
+            for start, end in ((None, None), (0, None), (None, 30), (20, 40), (41, 41), (9, 3)):
+                first = None if start is None else day(start)
+                last = None if end is None else day(end)
+                expected = world.timeline(symbol, first, last, source)
+                found = db.divergence.timeline(symbol, first, last, source)
+                assert repr(list(map(tuple, found))) == repr(expected), (symbol, source, start, end)
+                known += sum(None not in point for point in found)
+    assert known > 100
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_numbers_that_may_not_fit_agree_with_the_oracle(db: Database, url: str, number: int) -> None:
+    """Where sums, products or quotients leave their range, and only there, it is a RangeError."""
+    seen = set()
+    for world_number in range(100 * number, 100 * number + 12):
+        world = random_world(world_number, EXTREME, tickers=4, often=0.4)
+        clear(url)
+        fill(db, world)
+        calls: list[tuple[Any, Any, tuple[Any, ...]]] = [
+            (db.divergence.ranking, world.ranking, (day(on), *rest))
+            for on in range(10, 80, 10)
+            for rest in (("trends", 7), ("trends", 30), ("forum", 30, 1))
+        ]
+        for symbol in world.tickers:
+            calls.append((db.market.summary, world.market_summary, (symbol,)))
+            calls += [
+                (db.divergence.timeline, world.timeline, (symbol, None, day(end), "trends"))
+                for end in (20, 50, 79)
+            ]
+        for read, definition, arguments in calls:
+            found = ask(read, *arguments)
+            assert found == ask(definition, *arguments), (world_number, arguments)
+            seen.add(found if found == "out of range" else "rows" * (found not in ("[]", "[()]")))
+    assert seen >= {"out of range", "rows"}
+
+
+def test_a_ranking_by_hand(db: Database) -> None:
+    """Flow, change of interest, return, ranks and their difference of two tickers."""
+    write(db, two_quarters(10, 15, (4, 6)), two_quarters(10, 5, (4, 8), "MSFT"))
+    db.market.upsert([bar(on=day(20), close=2.0), bar(on=day(29), close=3.0), bar("MSFT", day(21))])
+    rows = db.divergence.ranking(NOW, window_days=10)
+    assert rows == [
+        Divergence("AAPL", NOW, 0.5, 0.5, 0.5, 1.0, 0.0, 1.0),
+        Divergence("MSFT", NOW, -0.5, 1.0, None, 0.0, 1.0, -1.0),
+    ]
+    assert {type(row) for row in rows} == {Divergence}
+    assert list(map(type, rows[0])) == [str, date, float, float, float, float, float, float]
+
+
+def test_one_ticker_has_both_ranks_0(db: Database) -> None:
+    """A ranking of one is a divergence of nothing."""
+    write(db, two_quarters())
+    assert db.divergence.ranking(NOW, window_days=10) == [
+        Divergence("AAPL", NOW, 0.5, 0.5, None, 0.0, 0.0, 0.0)
+    ]
+
+
+def test_ties_share_the_lowest_rank_and_come_by_symbol(db: Database) -> None:
+    """Equal flows rank alike, and equal divergences are sorted by symbol."""
+    write(db, two_quarters(symbol="MSFT"), two_quarters())
+    rows = db.divergence.ranking(NOW, window_days=10)
+    assert [(row.symbol, *row[5:]) for row in rows] == [
+        ("AAPL", 0.0, 0.0, 0.0),
+        ("MSFT", 0.0, 0.0, 0.0),
+    ]
+
+
+LEFT_OUT: dict[str, tuple[list[Any], list[Any]]] = {
+    "none held before": two_quarters(before=0),
+    "no interest before": two_quarters(interest=(0, 5)),
+    "no rows now": (two_quarters()[0], two_quarters()[1][:1]),
+    "no rows before": (two_quarters()[0], two_quarters()[1][1:]),
+    "one quarter": (two_quarters()[0][:1], two_quarters()[1]),
+    "the other quarter": (two_quarters()[0][1:], two_quarters()[1]),
+}
+
+
+def test_tickers_left_out(db: Database, url: str) -> None:
+    """A ticker without a flow or without a change of interest is not in the ranking."""
+    for case, part in LEFT_OUT.items():
+        clear(url)
+        write(db, part)
+        assert db.divergence.ranking(NOW, window_days=10) == [], case
+
+
+def test_only_what_was_known_counts(db: Database) -> None:
+    """A filing or an amendment counts from its own day on, a row of interest from its day."""
+    holdings, interest = two_quarters()
+    write(db, ([*holdings, holdings[1]._replace(filing_date=day(29), shares_held=20)], interest))
+    flows = [
+        [row.flow for row in db.divergence.ranking(day(on), window_days=10)] for on in (24, 28, 29, 31)
+    ]
+    assert flows == [[], [0.5], [1.0], [1.0]]
+
+
+def test_institutions_that_came_or_left_do_not_count(db: Database) -> None:
+    """Only who filed for both quarters counts, whatever the ticker; what it sold out is 0."""
+    holdings, interest = two_quarters()
+    newcomer = holding(cik=2, quarter_end=day(20), filed_after=5, shares_held=1000)
+    write(db, ([*holdings, newcomer], interest), ([], two_quarters(symbol="MSFT")[1]))
+    assert [row.flow for row in db.divergence.ranking(NOW, window_days=10)] == [0.5]
+    # A filing for another ticker makes it one of those who filed for both, with nothing of AAPL.
+    db.holdings.upsert([holding("MSFT", cik=2, filed_after=5, shares_held=8)])
+    rows = {row.symbol: row.flow for row in db.divergence.ranking(NOW, window_days=10)}
+    assert rows == {"AAPL": (1015.0 - 10.0) / 10.0, "MSFT": -1.0}
+
+
+def test_limit(db: Database) -> None:
+    """A limit keeps the first rows, and the ranks are still those among all."""
+    world = random_world(1)
+    fill(db, world)
+    everyone = db.divergence.ranking(day(58), "forum", 30)
+    assert len(everyone) > 3
+    for limit in (0, 1, 3, len(everyone), 10**6, MAX):
+        assert db.divergence.ranking(day(58), "forum", 30, limit) == everyone[:limit]
+    assert db.divergence.ranking(day(58), "forum", 30, None) == everyone
+
+
+def test_sources(db: Database) -> None:
+    """None is the only source there is; of several one has to be named, and all of them are said."""
+    holdings, interest = two_quarters()
+    write(db, (holdings, []))
+    db.market.upsert([bar(on=NOW)])
+    assert db.divergence.ranking(NOW, window_days=10) == []
+    assert db.divergence.timeline("AAPL") == [Point(NOW, 2.0, None, 15)]
+    db.sentiment.upsert(interest)
+    named = db.divergence.ranking(NOW, "trends", 10)
+    assert len(named) == 1
+    assert db.divergence.ranking(NOW, window_days=10) == named
+    assert db.divergence.timeline("AAPL") == [Point(NOW, 2.0, 6, 15)]
+    db.sentiment.upsert([sentiment("MSFT", source="forum")])
+    for read in (lambda: db.divergence.ranking(NOW), lambda: db.divergence.timeline("AAPL")):
+        with pytest.raises(InvalidRecord, match="forum, trends") as raised:
+            read()
+        assert (raised.value.row, raised.value.field) == (None, "source")
+    assert db.divergence.ranking(NOW, "trends", 10) == named
+    assert db.divergence.ranking(NOW, "absent", 10) == []
+    assert db.divergence.timeline("AAPL", source="absent") == [Point(NOW, 2.0, None, 15)]
+
+
+def test_windows_before_the_first_day_there_is(db: Database) -> None:
+    """Windows that would begin before the calendar are short, and end where they should."""
+    days = [date.min + timedelta(number) for number in range(6)]
+    world = World(
+        tickers={"A": ("Somebody", None)},
+        institutions={1: "Somebody"},
+        bars={("A", on): (None, None, None, 1.0 + on.day, None) for on in days},
+        holdings={
+            ("A", days[0], 1, days[0]): (2, 0, None),
+            ("A", days[1], 1, days[1]): (3, 0, None),
+        },
+        sentiment={("A", "s", on): (on.day, None) for on in days},
+    )
+    fill(db, world)
+    found = 0
+    for on in [*days, day(0), date.max]:
+        for window in (1, 2, 3, 4, 5, 6, 7, 10**6, 3_652_059, MAX):
+            rows = world.ranking(on, None, window)
+            assert db.divergence.ranking(on, None, window) == rows, (on, window)
+            found += len(rows)
+    assert found > 8
+    assert db.divergence.timeline("A") == world.timeline("A")
+
+
+def test_a_timeline_of_an_unknown_ticker(db: Database) -> None:
+    """An unknown symbol is named; a known one without bars gives no points; symbols are folded."""
+    write(db, two_quarters())
+    with pytest.raises(UnknownTicker) as raised:
+        db.divergence.timeline("nope")
+    assert raised.value.missing == ("NOPE",)
+    assert db.divergence.timeline("msft") == []
+    db.market.upsert([bar(on=NOW)])
+    (point,) = db.divergence.timeline("aapl")
+    assert point == Point(NOW, 2.0, 6, 15)
+    assert list(map(type, point)) == [date, float, int, int]
+
+
+def test_interest_of_a_timeline_is_at_most_six_days_old(db: Database) -> None:
+    """A row seven days before the bar is too old, and one after the bar is not known yet."""
+    seed(db)
+    db.market.upsert(bar(on=day(number)) for number in (0, 1, 6, 7, 8))
+    db.sentiment.upsert([sentiment(on=day(1), interest=0)])
+    assert [point.interest for point in db.divergence.timeline("AAPL")] == [None, 0, 0, 0, None]
+
+
+BIG = 9 * 10**18
+
+
+PRODUCTS: list[tuple[list[tuple[list[Any], list[Any]]], bool]] = [
+    ([two_quarters(now=MAX)], True),
+    ([two_quarters(before=MAX, now=0)], True),
+    ([two_quarters(interest=(1, BIG - 1024))], True),
+    ([two_quarters(interest=(BIG - 1024, 0))], True),
+    ([two_quarters(interest=(1, BIG - 1))], False),
+    ([two_quarters(interest=(1, BIG))], False),
+    ([two_quarters(interest=(BIG, 1))], False),
+    ([two_quarters(interest=(0, MAX))], True),
+    ([two_quarters(before=0, interest=(1, MAX))], True),
+    ([two_quarters(before=0, interest=(1, MAX)), two_quarters(symbol="MSFT")], True),
+    ([two_quarters(interest=(1, MAX)), two_quarters(symbol="MSFT")], False),
+]
+
+
+def test_the_ends_of_products(db: Database, url: str) -> None:
+    """A product of 9e18 or more is a RangeError, of a ticker whose flow is asked for and no other."""
+    for case, (parts, fits) in enumerate(PRODUCTS):
+        clear(url)
+        write(db, *parts)
+        found = ask(db.divergence.ranking, NOW, None, 10)
+        assert (found != "out of range") is fits, (case, found)
+
+
+@pytest.mark.parametrize("now", [False, True], ids=["before", "now"])
+def test_shares_past_64_bits(db: Database, url: str, now: bool) -> None:
+    """A sum of shares that leaves 64 bits is a RangeError, whatever interest there is."""
+    holdings, rows = two_quarters(*((1, MAX) if now else (MAX, 1)))
+    others = [row._replace(cik=2, shares_held=1) for row in holdings]
+    for interest in (rows, [row._replace(date=day(400)) for row in rows], []):
+        clear(url)
+        write(db, ([*holdings, *others], interest))
+        with pytest.raises(RangeError):
+            db.divergence.ranking(NOW, window_days=10)
+
+
+@pytest.mark.parametrize("recent", [False, True], ids=["before", "recent"])
+@pytest.mark.parametrize("alone", [False, True], ids=["rows on both sides", "rows on one side"])
+def test_interest_past_64_bits(db: Database, recent: bool, alone: bool) -> None:
+    """A sum of interest that leaves 64 bits is a RangeError, of a ticker that was held before."""
+    holdings, rows = two_quarters()
+    big = rows[recent]._replace(interest=MAX)
+    others = [] if alone else [rows[not recent]]
+    write(db, (holdings, [big, big._replace(date=big.date + timedelta(1), interest=1), *others]))
+    with pytest.raises(RangeError):
+        db.divergence.ranking(NOW, window_days=10)
+    db.holdings.upsert([holdings[0]._replace(shares_held=0)])
+    assert db.divergence.ranking(NOW, window_days=10) == []
+
+
+def test_returns_past_the_floats(db: Database) -> None:
+    """A quotient of closes that is 0 or infinite is a RangeError, of a row that is returned."""
+    write(db, two_quarters(now=15), two_quarters(now=5, symbol="MSFT"))
+    for then, now, fits in (
+        (5e-324, 5e-324, True),
+        (1e-297, 999_999_999_999.0, False),
+        (1e-296, 999_999_999_999.0, True),
+        (999_999_999_999.0, 5e-324, False),
+        (999_999_999_999.0, 1e-300, True),
+    ):
+        closes = [(DAY, then), (NOW, now)]
+        db.market.upsert(bar("MSFT", on)._replace(high=None, close=close) for on, close in closes)
+        assert [row.symbol for row in db.divergence.ranking(NOW, None, 10, 1)] == ["AAPL"]
+        if fits:
+            assert db.divergence.ranking(NOW, None, 10)[1].price_return == now / then - 1.0
+        else:
+            with pytest.raises(RangeError):
+                db.divergence.ranking(NOW, None, 10)
+
+
+def test_shares_of_a_timeline_past_64_bits(db: Database) -> None:
+    """What was known is added up on every day of a filing up to the last bar returned."""
+    seed(db)
+    db.market.upsert([bar(on=day(10)), bar(on=day(20))])
+    db.holdings.upsert(
+        [
+            holding(shares_held=MAX, filed_after=0),
+            holding(cik=2, shares_held=1, filed_after=12),
+            holding(shares_held=0, filed_after=14),
+        ]
+    )
+    assert db.divergence.timeline("AAPL", end=day(19)) == [Point(day(10), 2.0, None, MAX)]
+    with pytest.raises(RangeError):
+        db.divergence.timeline("AAPL")

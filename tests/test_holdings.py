@@ -1,0 +1,129 @@
+"""The holdings: every filing kept, and what was known on a day."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from repo import Database, Holding, Institution, UnknownTicker
+from tests.builders import DAY, day, fill, holding, random_world, raw, seed, stored
+
+
+def test_saved_holdings_lie_in_the_table(db: Database, url: str) -> None:
+    """What upsert was given is what the table holds, under the keys of ticker and institution."""
+    seed(db)
+    assert db.holdings.upsert([holding(cik=2), holding()._replace(ownership_percent=None)]) == 2
+    sql = (
+        "SELECT t.symbol, i.cik, h.quarter_end, h.filing_date, h.shares_held, h.market_value,"
+        " h.ownership_percent FROM institutional_holdings h JOIN tickers t USING (ticker_id)"
+        " JOIN institutions i USING (institution_id) ORDER BY i.cik"
+    )
+    days = (stored(url, DAY), stored(url, day(45)))
+    assert raw(url, sql) == [
+        ("AAPL", 1, *days, 10, 1000, None),
+        ("AAPL", 2, *days, 10, 1000, 0.5),
+    ]
+
+
+def test_holdings_in_the_table_are_found(db: Database, url: str) -> None:
+    """Rows that came by other ways are read like those that were saved here."""
+    seed(db)
+    raw(
+        url,
+        "INSERT INTO institutional_holdings (ticker_id, quarter_end, institution_id, filing_date,"
+        " shares_held, market_value, ownership_percent) SELECT ticker_id, ?, institution_id, ?, 10,"
+        " 1000, 0.5 FROM tickers, institutions WHERE symbol = 'AAPL' AND cik = 1",
+        *(stored(url, DAY), stored(url, day(45))),
+    )
+    for found in (*db.holdings.history("AAPL"), *db.holdings.known("AAPL", day(45))):
+        assert found == holding()
+        assert type(found) is Holding
+        assert list(map(type, found)) == [str, int, date, date, int, int, float]
+
+
+def test_an_amendment_is_a_row_of_its_own(db: Database) -> None:
+    """A later filing for the same quarter is kept beside the first; the same day's replaces it."""
+    seed(db)
+    assert db.holdings.upsert([holding(), holding(filed_after=50), holding(shares_held=11)]) == 2
+    assert db.holdings.history("AAPL") == [holding(shares_held=11), holding(filed_after=50)]
+
+
+@pytest.mark.parametrize("field", ["shares_held", "market_value", "ownership_percent"])
+def test_any_field_that_differs_makes_a_row_different(db: Database, field: str) -> None:
+    """A change of one field is a change, to and from an absent value too."""
+    seed(db)
+    values: list[Any] = [7, 8] if field != "ownership_percent" else [None, 1.0, 0.0, None]
+    row = holding()
+    db.holdings.upsert([row])
+    for value in values:
+        row = row._replace(**{field: value})
+        assert db.holdings.upsert([row]) == 1
+        assert db.holdings.upsert([row] * 150) == 0
+    assert db.holdings.history("AAPL") == [row]
+
+
+def test_history_by_quarter_institution_and_filing(db: Database) -> None:
+    """Filings come by quarter end, CIK and filing date; both ends of the range are included."""
+    seed(db)
+    db.institutions.upsert([Institution(10, "Ten"), Institution(9, "Nine")])
+    rows = [
+        holding(cik=cik, quarter_end=day(quarter), filed_after=wait)
+        for quarter in (0, 90, 180)
+        for cik in (1, 9, 10)
+        for wait in (0, 45, 300)
+    ]
+    db.holdings.upsert(reversed(rows))
+    assert db.holdings.history("aapl") == rows
+    assert db.holdings.history("AAPL", day(90), day(180)) == rows[9:]
+    assert db.holdings.history("AAPL", end=day(90)) == rows[:18]
+    assert db.holdings.history("AAPL", day(90), day(90)) == rows[9:18]
+    assert db.holdings.history("AAPL", day(91), day(179)) == []
+    assert db.holdings.history("AAPL", day(180), day(90)) == []
+
+
+def test_known_on_a_day(db: Database) -> None:
+    """Only filings up to the day count, the last of each institution, of the newest quarter known."""
+    seed(db)
+    first = holding(cik=2, shares_held=1)
+    amended = holding(cik=2, filed_after=60, shares_held=2)
+    other = holding(cik=1, filed_after=50, shares_held=3)
+    newer = holding(cik=2, quarter_end=day(90), filed_after=10, shares_held=0)
+    late = holding(cik=1, filed_after=120, shares_held=9)
+    db.holdings.upsert([first, amended, other, newer, late])
+    assert db.holdings.known("AAPL", day(44)) == []
+    assert db.holdings.known("AAPL", day(45)) == [first]
+    assert db.holdings.known("AAPL", day(59)) == [other, first]
+    assert db.holdings.known("aapl", day(60)) == [other, amended]
+    assert db.holdings.known("AAPL", day(99)) == [other, amended]
+    assert db.holdings.known("AAPL", day(100)) == [newer]
+    assert db.holdings.known("AAPL", date.max) == [newer]
+    assert db.holdings.known("AAPL", date.min) == []
+
+
+def test_unknown_and_empty(db: Database) -> None:
+    """An unknown symbol is an error that names it; a known one without filings is an empty list."""
+    seed(db)
+    for read in (db.holdings.history, lambda symbol: db.holdings.known(symbol, DAY)):
+        with pytest.raises(UnknownTicker) as raised:
+            read("nope")
+        assert raised.value.missing == ("NOPE",)
+        assert read("msft") == []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
+    """Every read of a small world is what the definitions say."""
+    world = random_world(number)
+    fill(db, world)
+    for symbol in world.tickers:
+        for start, end in ((None, None), (20, None), (None, 20), (20, 40), (21, 39)):
+            first = None if start is None else day(start)
+            last = None if end is None else day(end)
+            found = db.holdings.history(symbol, first, last)
+            assert list(map(repr, found)) == [
+                repr(Holding(*row)) for row in world.holdings_history(symbol, first, last)
+            ]
+        for on in range(-1, 90):
+            assert db.holdings.known(symbol, day(on)) == world.holdings_known(symbol, day(on))

@@ -1,0 +1,51 @@
+"""The institutions: kept, renamed, found by CIK."""
+
+from __future__ import annotations
+
+import pytest
+
+from repo import Database, Institution, UnknownInstitution
+from tests.builders import raw
+
+BERKSHIRE = Institution(1_067_983, "Berkshire Hathaway Inc")
+
+
+def test_saved_institutions_lie_in_the_table(db: Database, url: str) -> None:
+    """What upsert was given is what the table holds."""
+    assert db.institutions.upsert([BERKSHIRE, Institution(9_999_999_999, "Last")]) == 2
+    assert raw(url, "SELECT cik, name FROM institutions ORDER BY cik") == [
+        (1_067_983, "Berkshire Hathaway Inc"),
+        (9_999_999_999, "Last"),
+    ]
+
+
+def test_institutions_in_the_table_are_found(db: Database, url: str) -> None:
+    """Rows that came by other ways are read like those that were saved here."""
+    raw(url, "INSERT INTO institutions (cik, name) VALUES (?, ?)", *BERKSHIRE)
+    assert db.institutions.get(1_067_983) == BERKSHIRE
+    assert db.institutions.all() == [BERKSHIRE]
+    assert type(db.institutions.get(1_067_983)) is type(db.institutions.all()[0]) is Institution
+
+
+def test_upsert_changes_the_name(db: Database) -> None:
+    """An institution that is there takes the new name, and counts only if it is another."""
+    db.institutions.upsert([BERKSHIRE])
+    renamed = BERKSHIRE._replace(name="Berkshire")
+    assert db.institutions.upsert([BERKSHIRE, renamed]) == 1
+    assert db.institutions.upsert([BERKSHIRE, renamed]) == 0
+    assert db.institutions.all() == [renamed]
+
+
+def test_an_unknown_institution(db: Database) -> None:
+    """What is not there is named."""
+    with pytest.raises(UnknownInstitution, match=r"^unknown institution: 5$") as raised:
+        db.institutions.get(5)
+    assert raised.value.missing == (5,)
+
+
+def test_all_come_by_cik(db: Database) -> None:
+    """The order is that of numbers; an empty table is an empty list."""
+    assert db.institutions.all() == []
+    ciks = [100, 9, 9_999_999_999, 20, 1]
+    db.institutions.upsert(Institution(cik, "Somebody") for cik in ciks)
+    assert [institution.cik for institution in db.institutions.all()] == sorted(ciks)

@@ -1,0 +1,317 @@
+"""The bars: ranges, the last of each ticker, one day of all, summaries, deletion."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from repo import Bar, Coverage, Database, RangeError, Summary, Ticker, UnknownTicker
+from tests.builders import DAY, MAX, bar, day, fill, random_world, raw, seed, stored
+
+SYMBOLS = ("AAPL", "MSFT", "VOID")
+
+
+@pytest.fixture
+def traded(db: Database) -> Database:
+    """AAPL with bars on days 0 to 9, MSFT on every other of them, VOID with none."""
+    seed(db)
+    db.tickers.upsert([Ticker("VOID", "Void Inc.")])
+    db.market.upsert(bar(on=day(number)) for number in range(10))
+    db.market.upsert(bar("MSFT", day(number)) for number in range(0, 10, 2))
+    return db
+
+
+def days_of(bars: Iterable[Bar]) -> list[int]:
+    """How far from the first day the bars are."""
+    return [(row.date - DAY).days for row in bars]
+
+
+def test_saved_bars_lie_in_the_table(db: Database, url: str) -> None:
+    """What upsert was given is what the table holds, what is absent as NULL."""
+    seed(db)
+    db.market.upsert([bar(), Bar("AAPL", day(1), None, None, None, 0.1, None)])
+    sql = "SELECT date, open, high, low, close, volume FROM market_data ORDER BY date"
+    assert raw(url, sql) == [
+        (stored(url, DAY), 1.5, 3.0, 1.0, 2.0, 100),
+        (stored(url, day(1)), None, None, None, 0.1, None),
+    ]
+
+
+def test_bars_in_the_table_are_found(db: Database, url: str) -> None:
+    """Rows that came by other ways are read like those that were saved here."""
+    seed(db)
+    raw(
+        url,
+        "INSERT INTO market_data SELECT ticker_id, ?, 1.5, 3.0, 1.0, 2.0, 100 FROM tickers"
+        " WHERE symbol = 'AAPL'",
+        stored(url, DAY),
+    )
+    (found,) = db.market.history("AAPL")
+    assert found == bar()
+    assert type(found) is Bar
+    assert list(map(type, found)) == [str, date, float, float, float, float, int]
+
+
+def test_any_field_that_differs_makes_a_row_different(db: Database) -> None:
+    """A change of one field is a change, to and from an absent value too."""
+    seed(db)
+    row = bar()
+    assert db.market.upsert([row]) == 1
+    values: dict[str, Any] = {"open": 1.25, "high": 9.0, "low": 0.5, "close": 1.75, "volume": 0}
+    for field, value in values.items():
+        for changed in (value, None, value):
+            if field == "close" and changed is None:
+                continue
+            expected = int(getattr(row, field) != changed)
+            row = Bar._make({**row._asdict(), field: changed}.values())
+            assert db.market.upsert([row]) == expected
+            assert db.market.upsert([row] * 150) == 0
+            assert db.market.history("AAPL") == [row]
+
+
+RANGES: list[tuple[int | None, int | None, Iterable[int]]] = [
+    (None, None, range(10)),
+    (3, None, range(3, 10)),
+    (None, 6, range(7)),
+    (3, 6, range(3, 7)),
+    (4, 4, range(4, 5)),
+    (6, 3, ()),
+    (10, 99, ()),
+    (-9, -1, ()),
+]
+
+
+def test_ranges_include_both_ends(traded: Database) -> None:
+    """History, summary and delete take the days from start to end, both included, in order."""
+    whole = traded.market.history("AAPL")
+    for start, end, expected in RANGES:
+        first = None if start is None else day(start)
+        last = None if end is None else day(end)
+        history = traded.market.history("aapl", first, last)
+        assert history == [bar(on=day(number)) for number in expected]
+        summary = traded.market.summary("aapl", first, last)
+        assert (0 if summary is None else summary.rows) == len(history)
+        assert traded.market.delete("aapl", first, last) == len(history)
+        rest = sorted(set(range(10)) - set(expected))
+        assert days_of(traded.market.history("AAPL")) == rest
+        assert len(traded.market.history("MSFT")) == 5
+        assert traded.market.upsert(whole) == len(history)
+
+
+def test_the_first_and_last_days_there_are(db: Database) -> None:
+    """Ranges may be as long as the calendar, and bars lie on its edges."""
+    seed(db)
+    bars = [bar(on=date.min), bar(), bar(on=date.max)]
+    db.market.upsert(bars)
+    assert db.market.history("AAPL") == bars
+    assert db.market.history("AAPL", date.min, date.max) == bars
+    assert db.market.on(date.max) == bars[2:]
+    assert db.market.coverage() == [Coverage("AAPL", date.min, date.max, 3)]
+
+
+def test_history_comes_by_date_however_it_was_written(db: Database) -> None:
+    """Rows written in any order are read by date."""
+    seed(db)
+    bars = [bar(on=day(number), volume=number) for number in range(2500)]
+    shuffled = bars[:]
+    random.Random(1).shuffle(shuffled)
+    db.market.upsert(shuffled)
+    assert db.market.history("AAPL") == bars
+
+
+READS: Mapping[str, tuple[Callable[[Database, str], Any], Any]] = {
+    "history": (lambda db, symbol: db.market.history(symbol), []),
+    "latest": (lambda db, symbol: db.market.latest([symbol]), []),
+    "summary": (lambda db, symbol: db.market.summary(symbol), None),
+    "delete": (lambda db, symbol: db.market.delete(symbol), 0),
+}
+
+
+def test_unknown_and_empty(traded: Database) -> None:
+    """An unknown symbol is an error that names it; a known one without bars is nothing."""
+    for read, empty in READS.values():
+        with pytest.raises(UnknownTicker) as raised:
+            read(traded, "nope")
+        assert raised.value.missing == ("NOPE",)
+        assert read(traded, "void") == empty
+
+
+def test_latest_of_all(traded: Database) -> None:
+    """Each ticker's last bar comes by symbol; tickers without bars do not show."""
+    assert traded.market.latest() == [bar(on=day(9)), bar("MSFT", day(8))]
+    traded.market.delete("AAPL", day(9))
+    assert traded.market.latest() == [bar(on=day(8)), bar("MSFT", day(8))]
+
+
+def test_latest_of_some(traded: Database) -> None:
+    """Any iterable of symbols, in any case and order and more than once, gives each bar once."""
+    assert traded.market.latest(["msft"]) == [bar("MSFT", day(8))]
+    symbols = ["MSFT", "void", "aapl", "AAPL"]
+    assert traded.market.latest(symbols) == [bar(on=day(9)), bar("MSFT", day(8))]
+    assert traded.market.latest(iter(symbols)) == [bar(on=day(9)), bar("MSFT", day(8))]
+    assert traded.market.latest([]) == []
+
+
+def test_latest_names_all_that_are_missing(traded: Database) -> None:
+    """Every symbol that is not there is named, once, folded and sorted."""
+    with pytest.raises(UnknownTicker) as raised:
+        traded.market.latest(["zz", "AAPL", "b", "ZZ", "VOID", "a'b".replace("'", "-")])
+    assert raised.value.missing == ("A-B", "B", "ZZ")
+
+
+def test_latest_of_many(db: Database) -> None:
+    """Thousands of symbols are asked for as one is."""
+    symbols = [f"T{number:04}" for number in range(3000)]
+    db.tickers.upsert(Ticker(symbol, "Somebody") for symbol in symbols)
+    bars = [bar(symbol, day(1)) for symbol in symbols]
+    db.market.upsert([*bars, *(bar(symbol) for symbol in symbols)])
+    assert db.market.latest(symbols) == db.market.latest() == bars
+
+
+def test_one_day_of_all(traded: Database) -> None:
+    """The bars of one day come by symbol, and of that day only."""
+    assert traded.market.on(day(4)) == [bar(on=day(4)), bar("MSFT", day(4))]
+    assert traded.market.on(day(5)) == [bar(on=day(5))]
+    assert traded.market.on(day(10)) == []
+
+
+def test_coverage(traded: Database) -> None:
+    """First day, last day and number of bars come by symbol, of tickers that have any."""
+    assert traded.market.coverage() == [
+        Coverage("AAPL", day(0), day(9), 10),
+        Coverage("MSFT", day(0), day(8), 5),
+    ]
+    assert type(traded.market.coverage()[0]) is Coverage
+
+
+def test_summary_by_hand(db: Database) -> None:
+    """Open and close are the first and last bar's; absent values are passed over by the others."""
+    seed(db)
+    db.market.upsert(
+        [
+            Bar("AAPL", day(0), None, 3.0, None, 2.00004, 10),
+            Bar("AAPL", day(1), 2.0, None, 1.5, 1.00005, None),
+            Bar("AAPL", day(2), 2.0, 2.5, 2.0, 2.5, 5),
+        ]
+    )
+    # Closes in 1e-4 dollars: 20000.4 -> 20000, 10000.5 -> 10001, 25000; 55001 of three.
+    assert db.market.summary("AAPL") == Summary(
+        "AAPL", day(0), day(2), 3, None, 3.0, 1.5, 2.5, 15, 55001.0 / 30000.0, 7.5
+    )
+    assert db.market.summary("AAPL", day(1), day(1)) == Summary(
+        "AAPL", day(1), day(1), 1, 2.0, None, 1.5, 1.00005, None, 1.0001, None
+    )
+    assert type(db.market.summary("AAPL")) is Summary
+
+
+def test_closes_are_rounded_in_a_mean(db: Database) -> None:
+    """A mean takes closes to the nearest 1e-4 dollars, halves up and the smallest to nothing."""
+    seed(db)
+    means = {0.00005: 1e-4, 5e-324: 0.0, 0.00014999: 1e-4, 0.00025: 3e-4, 1.00005: 1.0001}
+    for close, average in means.items():
+        db.market.upsert([Bar("AAPL", DAY, None, None, None, close, None)])
+        summary = db.market.summary("AAPL")
+        assert summary is not None
+        assert (summary.close, summary.average_close) == (close, average)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
+    """Every read of a small world is what the definitions say, to the last bit."""
+    world = random_world(number)
+    fill(db, world)
+    assert db.market.latest() == world.market_latest()
+    assert db.market.coverage() == world.market_coverage()
+    for symbol in world.tickers:
+        assert db.market.latest([symbol]) == world.market_latest([symbol])
+        for start in (None, *range(-20, 60, 7)):
+            for length in (None, 0, 3, 30):
+                first = None if start is None else day(start)
+                last = None if start is None or length is None else day(start + length)
+                assert db.market.history(symbol, first, last) == world.market_history(
+                    symbol, first, last
+                )
+                assert repr(db.market.summary(symbol, first, last)) == repr(
+                    None
+                    if (found := world.market_summary(symbol, first, last)) is None
+                    else Summary(*found)
+                )
+    for on in range(-20, 60):
+        assert db.market.on(day(on)) == world.market_on(day(on))
+
+
+def test_volumes_past_64_bits(db: Database) -> None:
+    """A sum of volumes that leaves 64 bits is a RangeError; the greatest that fits is exact."""
+    seed(db)
+    db.market.upsert([bar(volume=MAX), bar(on=day(1), volume=0), bar(on=day(2), volume=1)])
+    summary = db.market.summary("AAPL", day(0), day(1))
+    assert summary is not None
+    assert (summary.volume, summary.average_volume) == (MAX, float(MAX) / 2)
+    with pytest.raises(RangeError) as raised:
+        db.market.summary("AAPL")
+    assert raised.value.__cause__ is not None
+    assert db.market.summary("AAPL", day(1)) is not None
+
+
+def test_closes_past_64_bits(db: Database) -> None:
+    """So is a sum of closes in 1e-4 dollars."""
+    seed(db)
+    close = 999_999_999_999.9999
+    each = math.floor(close * 1e4 + 0.5)
+    fit = MAX // each
+    db.market.upsert(
+        Bar("AAPL", day(number), None, None, None, close, None) for number in range(fit + 1)
+    )
+    summary = db.market.summary("AAPL", end=day(fit - 1))
+    assert summary is not None
+    assert summary.average_close == float(fit * each) / float(fit * 10000)
+    with pytest.raises(RangeError):
+        db.market.summary("AAPL")
+
+
+def test_deleted_bars_are_gone(traded: Database, url: str) -> None:
+    """Deletion counts what it took, leaves the ticker, and finds nothing the second time."""
+    assert traded.market.delete("aapl") == 10
+    assert traded.market.delete("AAPL") == 0
+    assert traded.market.history("AAPL") == []
+    assert traded.tickers.get("AAPL").company_name == "Apple Inc."
+    assert raw(url, "SELECT COUNT(*) FROM market_data") == [(5,)]
+
+
+ORDERS: dict[str, Callable[[list[Bar]], None]] = {
+    "by ticker": lambda rows: rows.sort(key=lambda row: (row.symbol, row.date)),
+    "by date": lambda rows: rows.sort(key=lambda row: (row.date, row.symbol)),
+    "newest first": lambda rows: rows.sort(key=lambda row: row.date, reverse=True),
+    "shuffled": lambda rows: random.Random(2).shuffle(rows),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_duplicates_in_orders_of_files(pair: tuple[Database, Database], order: str) -> None:
+    """In every order that files come in, with rows twice, the last of a day stays and counts once."""
+    symbols = ["AAPL", "MSFT", "VOID"]
+    chance = random.Random(order)
+    initial = {
+        (symbol, day(number)): bar(symbol, day(number), chance.choice([1.0, 2.0]))
+        for symbol in symbols
+        for number in range(0, 1200, 2)
+    }
+    rows = [bar(symbol, day(number)) for symbol in symbols for number in range(1200)]
+    rows += [row._replace(close=chance.choice([1.0, 2.0, 3.0])) for row in chance.sample(rows, 900)]
+    ORDERS[order](rows)
+    final = initial | {(row.symbol, row.date): row for row in rows}
+    changed = sum(initial.get(key) != row for key, row in final.items())
+    for db in pair:
+        db.tickers.upsert(Ticker(symbol, "Somebody") for symbol in symbols)
+        for form in (list, iter):
+            for symbol in symbols:
+                db.market.delete(symbol)
+            assert db.market.upsert(initial.values()) == len(initial)
+            assert db.market.upsert(form(rows)) == changed
+            found = [row for symbol in symbols for row in db.market.history(symbol)]
+            assert found == [final[key] for key in sorted(final)]

@@ -1,0 +1,108 @@
+"""The retail interest: kept by source, read of one source or of all."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from repo import Database, Sentiment, UnknownTicker
+from tests.builders import DAY, MAX, day, fill, random_world, raw, seed, sentiment, stored
+
+
+def test_saved_sentiment_lies_in_the_table(db: Database, url: str) -> None:
+    """What upsert was given is what the table holds; the greatest interest fits."""
+    seed(db)
+    db.sentiment.upsert([sentiment(), sentiment(source="forum", interest=MAX)._replace(score=None)])
+    sql = "SELECT source, date, interest, score FROM retail_sentiment ORDER BY source"
+    on = stored(url, DAY)
+    assert raw(url, sql) == [("forum", on, MAX, None), ("trends", on, 5, 0.25)]
+
+
+def test_sentiment_in_the_table_is_found(db: Database, url: str) -> None:
+    """Rows that came by other ways are read like those that were saved here."""
+    seed(db)
+    raw(
+        url,
+        "INSERT INTO retail_sentiment (ticker_id, source, date, interest, score)"
+        " SELECT ticker_id, 'trends', ?, 5, 0.25 FROM tickers WHERE symbol = 'AAPL'",
+        stored(url, DAY),
+    )
+    (found,) = db.sentiment.history("AAPL")
+    assert found == sentiment()
+    assert type(found) is Sentiment
+    assert list(map(type, found)) == [str, str, date, int, float]
+
+
+@pytest.mark.parametrize(("field", "values"), [("interest", [0, 6]), ("score", [None, 0.0, -1.0, None])])
+def test_any_field_that_differs_makes_a_row_different(
+    db: Database, field: str, values: list[Any]
+) -> None:
+    """A change of one field is a change, to and from an absent value too."""
+    seed(db)
+    row = sentiment()
+    db.sentiment.upsert([row])
+    for value in values:
+        row = row._replace(**{field: value})
+        assert db.sentiment.upsert([row]) == 1
+        assert db.sentiment.upsert([row] * 150) == 0
+    assert db.sentiment.history("AAPL") == [row]
+
+
+def test_history_of_one_source_and_of_all(db: Database) -> None:
+    """Rows come by date and source, both ends included; a source is one by its exact name."""
+    seed(db)
+    rows = [
+        sentiment(on=day(number), source=source) for number in range(5) for source in ("Forum", "forum")
+    ]
+    db.sentiment.upsert(reversed(rows))
+    db.sentiment.upsert([sentiment("MSFT")])
+    assert db.sentiment.history("aapl") == rows
+    assert db.sentiment.history("AAPL", source="forum") == rows[1::2]
+    assert db.sentiment.history("AAPL", day(1), day(2)) == rows[2:6]
+    assert db.sentiment.history("AAPL", day(3), source="Forum") == rows[6::2]
+    assert db.sentiment.history("AAPL", end=day(0)) == rows[:2]
+    assert db.sentiment.history("AAPL", day(2), day(1)) == []
+    assert db.sentiment.history("AAPL", source="FORUM") == []
+    assert db.sentiment.history("MSFT") == [sentiment("MSFT")]
+
+
+def test_sources(db: Database) -> None:
+    """The names come once each, by code point, whichever ticker they are of."""
+    seed(db)
+    assert db.sentiment.sources() == []
+    names = ["trends", "Trends", "\u00e9cho", "z", "a b", "\U0001f600"]
+    db.sentiment.upsert(
+        sentiment(symbol, day(number), source=source)
+        for symbol, sources in (("AAPL", names[:4]), ("MSFT", names[2:]))
+        for source in sources
+        for number in range(3)
+    )
+    assert db.sentiment.sources() == sorted(names)
+
+
+def test_unknown_and_empty(db: Database) -> None:
+    """An unknown symbol is an error that names it; a known one without rows is an empty list."""
+    seed(db)
+    with pytest.raises(UnknownTicker) as raised:
+        db.sentiment.history("nope")
+    assert raised.value.missing == ("NOPE",)
+    assert db.sentiment.history("msft") == []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
+    """Every read of a small world is what the definitions say, 0.0 for -0.0 included."""
+    world = random_world(number)
+    fill(db, world)
+    assert db.sentiment.sources() == world.sentiment_sources()
+    for symbol in world.tickers:
+        for start, end in ((None, None), (0, None), (None, 20), (5, 30)):
+            for source in (None, "forum", "trends", "absent"):
+                first = None if start is None else day(start)
+                last = None if end is None else day(end)
+                found = db.sentiment.history(symbol, first, last, source)
+                assert list(map(repr, found)) == [
+                    repr(Sentiment(*row)) for row in world.sentiment_history(symbol, first, last, source)
+                ]

@@ -1,0 +1,108 @@
+"""The tickers: kept, folded, found, unique by symbol and by CUSIP."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from repo import Database, Ticker, UniqueViolation, UnknownTicker
+from tests.builders import raw, seed
+
+APPLE = Ticker("AAPL", "Apple Inc.", "037833100")
+MICROSOFT = Ticker("MSFT", "Microsoft Corp.", "594918104")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_saved_tickers_lie_in_the_table(db: Database, url: str) -> None:
+    """What upsert was given is what the table holds; a CUSIP keeps its leading zero."""
+    assert db.tickers.upsert([APPLE, Ticker("F", "Ford")]) == 2
+    rows = raw(url, "SELECT symbol, company_name, cusip FROM tickers ORDER BY symbol")
+    assert rows == [("AAPL", "Apple Inc.", "037833100"), ("F", "Ford", None)]
+
+
+def test_tickers_in_the_table_are_found(db: Database, url: str) -> None:
+    """Rows that came by other ways are read like those that were saved here."""
+    raw(url, "INSERT INTO tickers (symbol, company_name, cusip) VALUES (?, ?, ?)", *APPLE)
+    assert db.tickers.get("AAPL") == APPLE
+    assert db.tickers.all() == [APPLE]
+    assert type(db.tickers.get("AAPL")) is type(db.tickers.all()[0]) is Ticker
+
+
+def test_upsert_changes_name_and_cusip(db: Database) -> None:
+    """A ticker that is there takes the new name and CUSIP, an absent one included, and counts."""
+    db.tickers.upsert([APPLE, MICROSOFT])
+    assert db.tickers.upsert([APPLE, MICROSOFT._replace(company_name="MS")]) == 1
+    assert db.tickers.upsert([APPLE._replace(cusip=None)]) == 1
+    assert db.tickers.upsert([APPLE._replace(cusip=None)]) == 0
+    assert db.tickers.all() == [APPLE._replace(cusip=None), MICROSOFT._replace(company_name="MS")]
+    assert db.tickers.upsert([APPLE]) == 1
+    assert db.tickers.get("AAPL") == APPLE
+
+
+def test_symbols_and_cusips_are_folded(db: Database) -> None:
+    """Letters of either case are one symbol, and one CUSIP, on every way in."""
+    assert db.tickers.upsert([Ticker("brk.b", "B", "08467a702"), Ticker("BRK.B", "B", "08467A702")]) == 1
+    assert db.tickers.all() == [Ticker("BRK.B", "B", "08467A702")]
+    assert db.tickers.get("Brk.b").symbol == "BRK.B"
+    assert db.tickers.upsert([Ticker("brk.B", "B", "08467a702")]) == 0
+
+
+def test_an_unknown_ticker(db: Database) -> None:
+    """What is not there is named, folded."""
+    seed(db)
+    with pytest.raises(UnknownTicker, match=r"^unknown ticker: NOPE$") as raised:
+        db.tickers.get("nope")
+    assert raised.value.missing == ("NOPE",)
+
+
+def test_all_come_by_symbol(db: Database) -> None:
+    """The order is that of code points, the same on both engines; an empty table is an empty list."""
+    assert db.tickers.all() == []
+    symbols = ["B", "AA", "A0", "A.B", "A-B", "A", "-A", "9", "Z", "BRK.B", "BRKB", "BRK-B"]
+    db.tickers.upsert(Ticker(symbol, "Somebody") for symbol in symbols)
+    assert [ticker.symbol for ticker in db.tickers.all()] == sorted(symbols)
+
+
+def test_one_cusip_is_of_one_ticker(db: Database, url: str) -> None:
+    """A second ticker with a CUSIP is refused with all that came with it, however many."""
+    db.tickers.upsert([APPLE])
+    many = [Ticker(f"N{number}", "New") for number in range(1500)]
+    for beside in ([], many[:50], many):
+        with pytest.raises(UniqueViolation) as raised:
+            db.tickers.upsert([*beside, Ticker("FAKE", "Fake Inc.", APPLE.cusip), *beside])
+        expected = sqlite3.IntegrityError if db.dialect == "sqlite" else psycopg.errors.UniqueViolation
+        assert type(raised.value.__cause__) is expected
+        assert "037833100" not in str(raised.value)
+        assert raw(url, "SELECT COUNT(*) FROM tickers") == [(1,)]
+    with pytest.raises(UniqueViolation):
+        db.tickers.upsert([MICROSOFT, Ticker("FAKE", "Fake Inc.", MICROSOFT.cusip)])
+    assert db.tickers.all() == [APPLE]
+
+
+@pytest.mark.parametrize("beside", [0, 60, 1500])
+def test_a_cusip_can_be_handed_on(db: Database, beside: int) -> None:
+    """Rows are written in the order given: a CUSIP that was freed before it is taken is free."""
+    others = [Ticker(f"N{number}", "New") for number in range(beside)]
+    db.tickers.upsert([APPLE])
+    freed = Ticker("AAPL", "Apple Inc.")
+    taken = Ticker("AAA", "Heir", APPLE.cusip)
+    with pytest.raises(UniqueViolation):
+        db.tickers.upsert([taken, *others, freed])
+    assert db.tickers.all() == [APPLE]
+    assert db.tickers.upsert([freed, *others, taken]) == 2 + beside
+    assert db.tickers.get("AAA") == taken
+
+
+def test_created_at_is_now_in_utc_and_stays(db: Database, url: str) -> None:
+    """A ticker's row says when it came, in UTC, and a change later does not touch that."""
+    second = timedelta(seconds=1)
+    before = datetime.now(UTC) - second
+    db.tickers.upsert([APPLE])
+    ((made,),) = raw(url, "SELECT created_at FROM tickers")
+    when = EPOCH + timedelta(microseconds=made) if db.dialect == "sqlite" else made
+    assert before <= when <= datetime.now(UTC) + second
+    db.tickers.upsert([APPLE._replace(company_name="Apple")])
+    assert raw(url, "SELECT created_at FROM tickers") == [(made,)]
