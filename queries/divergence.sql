@@ -100,14 +100,18 @@ recent AS MATERIALIZED (
     SELECT
         t.ticker_id AS ticker_id,
         CAST(SUM(s.interest) AS bigint) AS interest,
-        COUNT(*) AS rows
+        COUNT(*) AS days
     FROM tickers AS t
     INNER JOIN retail_sentiment AS s
         ON s.ticker_id = t.ticker_id
         AND s.source = CAST(:source AS text)
         AND s.date >= CAST(:recent_from AS date)
         AND s.date <= CAST(:as_of AS date)
-    WHERE t.ticker_id IN (SELECT p.ticker_id AS ticker_id FROM positions AS p WHERE p.held_before > 0)
+    WHERE
+        t.ticker_id IN (
+            SELECT p.ticker_id AS ticker_id FROM positions AS p
+            WHERE p.held_before > 0
+        )
     GROUP BY t.ticker_id
 ),
 
@@ -115,14 +119,18 @@ earlier AS MATERIALIZED (
     SELECT
         t.ticker_id AS ticker_id,
         CAST(SUM(s.interest) AS bigint) AS interest,
-        COUNT(*) AS rows
+        COUNT(*) AS days
     FROM tickers AS t
     INNER JOIN retail_sentiment AS s
         ON s.ticker_id = t.ticker_id
         AND s.source = CAST(:source AS text)
         AND s.date >= CAST(:before_from AS date)
         AND s.date < CAST(:recent_from AS date)
-    WHERE t.ticker_id IN (SELECT p.ticker_id AS ticker_id FROM positions AS p WHERE p.held_before > 0)
+    WHERE
+        t.ticker_id IN (
+            SELECT p.ticker_id AS ticker_id FROM positions AS p
+            WHERE p.held_before > 0
+        )
     GROUP BY t.ticker_id
 ),
 
@@ -132,9 +140,9 @@ interests AS MATERIALIZED (
         p.held_now AS held_now,
         p.held_before AS held_before,
         r.interest AS recent,
-        r.rows AS recent_rows,
+        r.days AS recent_rows,
         e.interest AS earlier,
-        e.rows AS earlier_rows
+        e.days AS earlier_rows
     FROM positions AS p
     INNER JOIN recent AS r ON r.ticker_id = p.ticker_id
     INNER JOIN earlier AS e ON e.ticker_id = p.ticker_id
@@ -357,6 +365,6 @@ FROM tickers AS t
 LEFT JOIN bars AS b ON b.ticker_id = t.ticker_id
 LEFT JOIN steps AS p
     ON p.known_from <= b.date
-    AND (p.known_until IS NULL OR b.date < p.known_until)
+    AND (p.known_until IS NULL OR p.known_until > b.date)
 WHERE t.symbol = CAST(:symbol AS text)
 ORDER BY b.date NULLS FIRST;

@@ -68,15 +68,15 @@ ORDER BY t.symbol;
 -- market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey.
 SELECT
     t.symbol AS symbol,
-    c.first AS first,
-    c.last AS last,
-    c.rows AS rows
+    c.first_day AS first, -- noqa: PRS,LT02
+    c.last_day AS last,
+    c.bars AS rows
 FROM (
     SELECT
         m.ticker_id AS ticker_id,
-        MIN(m.date) AS first,
-        MAX(m.date) AS last,
-        COUNT(*) AS rows
+        MIN(m.date) AS first_day,
+        MAX(m.date) AS last_day,
+        COUNT(*) AS bars
     FROM market_data AS m
     GROUP BY m.ticker_id
 ) AS c

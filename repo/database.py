@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from repo import frames, migrations, repositories
-from repo.backends import ISOLATION_LEVELS, Backend, Connection
+from repo.backends import ISOLATION_LEVELS, Backend, Connection, coded_rows
 from repo.batches import Batches, Table
 from repo.errors import (
     ConfigurationError,
@@ -91,6 +91,13 @@ class _Sessions:
     def write(self, query: str, **parameters: Any) -> Any:
         with self._writing() as connection:
             return self._queries[query](connection, parameters)
+
+    def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        names = self.catalogue.query(query, self.dialect).parameters
+        coded = coded_rows(rows, names, self.backend.adapter.coders)
+        with self._writing() as connection:
+            written: int = self._queries[query](connection, coded)
+            return written
 
     def upsert(self, table: Table, batches: Batches) -> int:
         with self._writing() as connection:
@@ -208,7 +215,10 @@ class _Sessions:
 
 
 class ApplicationQueries:
-    """The named queries, an application's own among them, as ``db.queries.<file>.<name>(...)``."""
+    """The named queries, an application's own among them, as ``db.queries.<file>.<name>(...)``.
+
+    Each takes its declared parameters by keyword; a ``*!`` query takes an iterable of mappings.
+    """
 
     def __init__(self, sessions: _Sessions, prefix: str = "") -> None:
         self._sessions = sessions
@@ -227,6 +237,8 @@ class ApplicationQueries:
 
     def _callable(self, query: Query) -> Callable[..., Any]:
         sessions = self._sessions
+        if query.operator == "*!":
+            return lambda rows: sessions.write_many(query.full_name, rows)
         run = sessions.write if query.writes else sessions.read
 
         def call(**parameters: Any) -> Any:

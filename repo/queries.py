@@ -78,8 +78,12 @@ class Column(NamedTuple):
 class Adapter(Protocol):
     """What a backend gives aiosql: how SQL is written and run on its driver.
 
+    ``coders`` check and code the values of each type; rows of a ``*!`` query come coded.
+
     These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
     """
+
+    coders: Mapping[type, Callable[[Any], Any]]
 
     def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
         """Take note of the columns of a query's rows, by the query's full name."""
@@ -111,7 +115,9 @@ class Adapter(Protocol):
         Dates are whole days since 1970-01-01.
         """
 
-    def insert_returning(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
+    def insert_returning(
+        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
+    ) -> Any:
         """The row that a write returns, or None."""
 
     def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
@@ -364,15 +370,18 @@ def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
     name, record = query.full_name, query.record
     adapter.shape(name, query.columns, writes=query.writes)
     sql = adapter.process_sql(name, operation, query.sql)
-    if query.operator in ("", "^"):
-        read = adapter.select if query.operator == "" else adapter.select_one
+    if query.operator in ("", "^", "<!"):
+        read = {
+            "": adapter.select,
+            "^": adapter.select_one,
+            "<!": adapter.insert_returning,
+        }[query.operator]
         return lambda connection, parameters, /: read(connection, name, sql, parameters, record)
     if query.operator == "*!":
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
     run = {
         "$": adapter.select_value,
-        "<!": adapter.insert_returning,
         "!": adapter.insert_update_delete,
     }[query.operator]
     return lambda connection, parameters, /: run(connection, name, sql, parameters)

@@ -15,8 +15,12 @@ ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
     shares_held = excluded.shares_held,
     market_value = excluded.market_value,
     ownership_percent = excluded.ownership_percent
-WHERE (institutional_holdings.shares_held, institutional_holdings.market_value, institutional_holdings.ownership_percent)
-    IS DISTINCT FROM (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS DISTINCT FROM (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
 
 -- name: stage()!
 -- Makes the table that many rows are copied into; temporary tables write no WAL.
@@ -39,7 +43,7 @@ COPY institutional_holdings_stage (
     place, ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value,
     ownership_percent
 )
-FROM STDIN (FORMAT BINARY);
+FROM STDIN (FORMAT BINARY); -- noqa: PRS
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is

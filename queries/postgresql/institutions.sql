@@ -12,7 +12,7 @@ VALUES (
 ON CONFLICT (cik) DO UPDATE SET
     name = excluded.name
 WHERE institutions.name
-    IS DISTINCT FROM excluded.name;
+IS DISTINCT FROM excluded.name;
 
 -- name: stage()!
 -- Makes the table that many rows are copied into; temporary tables write no WAL.
@@ -29,7 +29,7 @@ CREATE TEMPORARY TABLE institutions_stage (
 COPY institutions_stage (
     place, cik, name
 )
-FROM STDIN (FORMAT BINARY);
+FROM STDIN (FORMAT BINARY); -- noqa: PRS
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is

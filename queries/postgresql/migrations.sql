@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). The number is
 -- this package's own, and means nothing but that. Index: none, it reads no table.
 SELECT 1 AS locked
-FROM pg_advisory_xact_lock(5786219400) AS l;
+FROM pg_advisory_xact_lock(5786219400);
 
 -- name: started()$
 -- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().

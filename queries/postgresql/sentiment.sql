@@ -13,7 +13,7 @@ ON CONFLICT (ticker_id, source, date) DO UPDATE SET
     interest = excluded.interest,
     score = excluded.score
 WHERE (retail_sentiment.interest, retail_sentiment.score)
-    IS DISTINCT FROM (excluded.interest, excluded.score);
+IS DISTINCT FROM (excluded.interest, excluded.score);
 
 -- name: stage()!
 -- Makes the table that many rows are copied into; temporary tables write no WAL.
@@ -33,7 +33,7 @@ CREATE TEMPORARY TABLE retail_sentiment_stage (
 COPY retail_sentiment_stage (
     place, ticker_id, source, date, interest, score
 )
-FROM STDIN (FORMAT BINARY);
+FROM STDIN (FORMAT BINARY); -- noqa: PRS
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is

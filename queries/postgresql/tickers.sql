@@ -13,7 +13,7 @@ ON CONFLICT (symbol) DO UPDATE SET
     company_name = excluded.company_name,
     cusip = excluded.cusip
 WHERE (tickers.company_name, tickers.cusip)
-    IS DISTINCT FROM (excluded.company_name, excluded.cusip);
+IS DISTINCT FROM (excluded.company_name, excluded.cusip);
 
 -- name: stage()!
 -- Makes the table that many rows are copied into; temporary tables write no WAL.
@@ -31,7 +31,7 @@ CREATE TEMPORARY TABLE tickers_stage (
 COPY tickers_stage (
     place, symbol, company_name, cusip
 )
-FROM STDIN (FORMAT BINARY);
+FROM STDIN (FORMAT BINARY); -- noqa: PRS
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is

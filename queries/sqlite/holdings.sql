@@ -15,8 +15,12 @@ ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
     shares_held = excluded.shares_held,
     market_value = excluded.market_value,
     ownership_percent = excluded.ownership_percent
-WHERE (institutional_holdings.shares_held, institutional_holdings.market_value, institutional_holdings.ownership_percent)
-    IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
 
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
@@ -53,17 +57,26 @@ INSERT INTO institutional_holdings (
     ownership_percent
 )
 SELECT
-    s.ticker_id, s.quarter_end, s.institution_id, s.filing_date, s.shares_held, s.market_value,
+    s.ticker_id,
+    s.quarter_end,
+    s.institution_id,
+    s.filing_date,
+    s.shares_held,
+    s.market_value,
     s.ownership_percent
 FROM staging.institutional_holdings_stage AS s
-WHERE true
+WHERE TRUE
 ORDER BY s.ticker_id, s.quarter_end, s.institution_id, s.filing_date
 ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
     shares_held = excluded.shares_held,
     market_value = excluded.market_value,
     ownership_percent = excluded.ownership_percent
-WHERE (institutional_holdings.shares_held, institutional_holdings.market_value, institutional_holdings.ownership_percent)
-    IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
 
 -- name: unstage()!
 -- Drops the table that stage() made.

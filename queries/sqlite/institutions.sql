@@ -12,7 +12,7 @@ VALUES (
 ON CONFLICT (cik) DO UPDATE SET
     name = excluded.name
 WHERE institutions.name
-    IS NOT excluded.name;
+IS NOT excluded.name;
 
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
@@ -41,14 +41,15 @@ INSERT INTO institutions (
     cik, name
 )
 SELECT
-    s.cik, s.name
+    s.cik,
+    s.name
 FROM staging.institutions_stage AS s
-WHERE true
+WHERE TRUE
 ORDER BY s.cik
 ON CONFLICT (cik) DO UPDATE SET
     name = excluded.name
 WHERE institutions.name
-    IS NOT excluded.name;
+IS NOT excluded.name;
 
 -- name: unstage()!
 -- Drops the table that stage() made.

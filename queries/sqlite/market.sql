@@ -16,7 +16,7 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
     close = excluded.close,
     volume = excluded.volume
 WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-    IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
 
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
@@ -50,9 +50,15 @@ INSERT INTO market_data (
     ticker_id, date, open, high, low, close, volume
 )
 SELECT
-    s.ticker_id, s.date, s.open, s.high, s.low, s.close, s.volume
+    s.ticker_id,
+    s.date,
+    s.open,
+    s.high,
+    s.low,
+    s.close,
+    s.volume
 FROM staging.market_data_stage AS s
-WHERE true
+WHERE TRUE
 ORDER BY s.ticker_id, s.date
 ON CONFLICT (ticker_id, date) DO UPDATE SET
     open = excluded.open,
@@ -61,7 +67,7 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
     close = excluded.close,
     volume = excluded.volume
 WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-    IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -100,25 +106,25 @@ ORDER BY t.symbol;
 -- Index: tickers_symbol_key, market_data_pkey.
 SELECT
     t.symbol AS symbol,
-    s.first AS first,
-    s.last AS last,
-    s.rows AS rows,
+    s.first_day AS first, -- noqa: PRS,LT02
+    s.last_day AS last,
+    s.bars AS rows,
     a.open AS open,
     s.high AS high,
     s.low AS low,
     z.close AS close,
     s.volume AS volume,
     CAST(s.closes AS double precision)
-    / CAST(s.rows * 10000 AS double precision) AS average_close,
+    / CAST(s.bars * 10000 AS double precision) AS average_close,
     CAST(s.volume AS double precision)
     / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
 FROM tickers AS t
-LEFT JOIN (
+LEFT JOIN ( -- noqa: ST05
     SELECT
         m.ticker_id AS ticker_id,
-        MIN(m.date) AS first,
-        MAX(m.date) AS last,
-        COUNT(*) AS rows,
+        MIN(m.date) AS first_day,
+        MAX(m.date) AS last_day,
+        COUNT(*) AS bars,
         MAX(m.high) AS high,
         MIN(m.low) AS low,
         CAST(SUM(m.volume) AS bigint) AS volume,
@@ -140,8 +146,8 @@ LEFT JOIN (
         AND m.date <= CAST(:end AS date)
     GROUP BY m.ticker_id
 ) AS s ON s.ticker_id = t.ticker_id
-LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first
-LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last
+LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day -- noqa: ST11
+LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day -- noqa: ST11
 WHERE t.symbol = CAST(:symbol AS text);
 
 -- name: latest_one(symbol)

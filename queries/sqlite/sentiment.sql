@@ -13,7 +13,7 @@ ON CONFLICT (ticker_id, source, date) DO UPDATE SET
     interest = excluded.interest,
     score = excluded.score
 WHERE (retail_sentiment.interest, retail_sentiment.score)
-    IS NOT (excluded.interest, excluded.score);
+IS NOT (excluded.interest, excluded.score);
 
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
@@ -45,15 +45,19 @@ INSERT INTO retail_sentiment (
     ticker_id, source, date, interest, score
 )
 SELECT
-    s.ticker_id, s.source, s.date, s.interest, s.score
+    s.ticker_id,
+    s.source,
+    s.date,
+    s.interest,
+    s.score
 FROM staging.retail_sentiment_stage AS s
-WHERE true
+WHERE TRUE
 ORDER BY s.ticker_id, s.source, s.date
 ON CONFLICT (ticker_id, source, date) DO UPDATE SET
     interest = excluded.interest,
     score = excluded.score
 WHERE (retail_sentiment.interest, retail_sentiment.score)
-    IS NOT (excluded.interest, excluded.score);
+IS NOT (excluded.interest, excluded.score);
 
 -- name: unstage()!
 -- Drops the table that stage() made.

@@ -13,7 +13,7 @@ ON CONFLICT (symbol) DO UPDATE SET
     company_name = excluded.company_name,
     cusip = excluded.cusip
 WHERE (tickers.company_name, tickers.cusip)
-    IS NOT (excluded.company_name, excluded.cusip);
+IS NOT (excluded.company_name, excluded.cusip);
 
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
@@ -43,15 +43,17 @@ INSERT INTO tickers (
     symbol, company_name, cusip
 )
 SELECT
-    s.symbol, s.company_name, s.cusip
+    s.symbol,
+    s.company_name,
+    s.cusip
 FROM staging.tickers_stage AS s
-WHERE true
+WHERE TRUE
 ORDER BY s.place
 ON CONFLICT (symbol) DO UPDATE SET
     company_name = excluded.company_name,
     cusip = excluded.cusip
 WHERE (tickers.company_name, tickers.cusip)
-    IS NOT (excluded.company_name, excluded.cusip);
+IS NOT (excluded.company_name, excluded.cusip);
 
 -- name: unstage()!
 -- Drops the table that stage() made.

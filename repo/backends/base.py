@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "coded",
     "coded_parameters",
+    "coded_rows",
 ]
 
 ISOLATION_LEVELS: Final = ("serializable", "repeatable read", "read committed")
@@ -130,6 +131,26 @@ CODERS: Final[Coders] = {
     type(None): lambda none: none,
 }
 """The values that may be sent: what a driver's own conversion starts from."""
+
+
+def coded_rows(
+    rows: Iterable[Mapping[str, Any]], names: Sequence[str], coders: Coders
+) -> list[list[Any]]:
+    """Rows of parameters as a driver takes them, in the order of ``names``.
+
+    :raises InvalidRecord: as :func:`coded_parameters`, for the first bad row, with its number.
+    """
+    ready = []
+    for number, row in enumerate(rows):
+        try:
+            values = coded_parameters({name: row[name] for name in names}, coders)
+        except KeyError as missing:
+            problem = Problem(number, str(missing.args[0]), None, "is missing")
+            raise InvalidRecord([problem]) from None
+        except InvalidRecord as invalid:
+            raise InvalidRecord([invalid.problems[0]._replace(row=number)]) from None
+        ready.append(list(values.values()))
+    return ready
 
 
 def coded_parameters(parameters: Mapping[str, Any], coders: Coders) -> dict[str, Any]:

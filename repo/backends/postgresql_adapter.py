@@ -12,7 +12,7 @@ from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
 from repo.backends import arrays
-from repo.backends.base import CODERS, coded_parameters
+from repo.backends.base import CODERS, Coders, coded_parameters
 from repo.errors import (
     CheckViolation,
     ConflictError,
@@ -87,6 +87,9 @@ def translate(error: Exception) -> RepoError:
 
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
+
+    def __init__(self) -> None:
+        self.coders: Coders = CODERS
 
     def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
         """Nothing to note: psycopg decodes by the types that the server names."""

@@ -116,6 +116,7 @@ class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values coded and decoded, rows built once, errors translated."""
 
     def __init__(self) -> None:
+        self.coders: Coders = _CODERS
         self._decoders: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
 
     def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
