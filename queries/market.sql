@@ -2,24 +2,27 @@
 
 -- name: history(symbol, start, end)
 -- record_class: Bar
--- One ticker's bars from start to end, both included, by date, for market.history(). A ticker without
--- bars there gives one row whose date is NULL, an unknown one gives none.
+-- One ticker's bars from start to end, both included, by date, for market.history(). The ticker is
+-- looked up by itself and not joined, so that the bars come in the order of the key without a sort.
 -- Index: tickers_symbol_key, market_data_pkey.
 SELECT
-    t.symbol AS symbol,
+    CAST(:symbol AS text) AS symbol,
     m.date AS date,
     m.open AS open,
     m.high AS high,
     m.low AS low,
     m.close AS close,
     m.volume AS volume
-FROM tickers AS t
-LEFT JOIN market_data AS m
-    ON m.ticker_id = t.ticker_id
+FROM market_data AS m
+WHERE
+    m.ticker_id = (
+        SELECT t.ticker_id AS ticker_id
+        FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)
-WHERE t.symbol = CAST(:symbol AS text)
-ORDER BY m.date NULLS FIRST;
+ORDER BY m.date;
 
 -- name: latest()
 -- record_class: Bar

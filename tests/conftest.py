@@ -45,6 +45,32 @@ def template(server: servers.Server) -> str:
     return name
 
 
+class Databases:
+    """Migrated PostgreSQL databases without rows: emptied and given out again, where that will do."""
+
+    def __init__(self, server: servers.Server, template: str) -> None:
+        self.server = server
+        self._template = template
+        self._free: list[str] = []
+
+    def take(self) -> str:
+        """The name of a database that nobody else uses."""
+        return self._free.pop() if self._free else self.server.create(self._template)
+
+    def give_back(self, name: str) -> None:
+        """Empty it for the next test, or drop it where a test has changed more than rows."""
+        if self.server.clear(name, self._template):
+            self._free.append(name)
+        else:
+            self.server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def databases(server: servers.Server, template: str) -> Databases:
+    """Where tests get their PostgreSQL databases from."""
+    return Databases(server, template)
+
+
 @pytest.fixture
 def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a database without tables on the engine under test."""
@@ -66,11 +92,10 @@ def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
             db.migrate()
         yield made
         return
-    template: str = request.getfixturevalue("template")
-    server: servers.Server = request.getfixturevalue("server")
-    name = server.create(template)
-    yield server.url_of(name, min_size="1")
-    server.drop(name)
+    databases: Databases = request.getfixturevalue("databases")
+    name = databases.take()
+    yield databases.server.url_of(name, min_size="1")
+    databases.give_back(name)
 
 
 @pytest.fixture
@@ -81,18 +106,16 @@ def db(url: str) -> Iterator[repo.Database]:
 
 
 @pytest.fixture
-def pair(
-    tmp_path: Path, server: servers.Server, template: str
-) -> Iterator[tuple[repo.Database, repo.Database]]:
+def pair(tmp_path: Path, databases: Databases) -> Iterator[tuple[repo.Database, repo.Database]]:
     """Two migrated databases without rows: one on SQLite, one on PostgreSQL."""
-    name = server.create(template)
+    name = databases.take()
     with (
         repo.connect(f"sqlite:///{tmp_path / 'pair.db'}") as sqlite,
-        repo.connect(server.url_of(name, min_size="1")) as postgresql,
+        repo.connect(databases.server.url_of(name, min_size="1")) as postgresql,
     ):
         sqlite.migrate()
         yield sqlite, postgresql
-    server.drop(name)
+    databases.give_back(name)
 
 
 @pytest.fixture(scope="session")

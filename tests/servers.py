@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -24,6 +25,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._shapes: dict[str, object] = {}
 
     def url_of(self, database: str, **parameters: str) -> str:
         """The server's URL with another database in it, and more parameters.
@@ -31,7 +33,7 @@ class Server:
         Tests ask for ``min_size="1"``: ten connections each would cost more than the test.
         """
         parts = urlsplit(self.url)
-        query = "&".join(filter(None, [parts.query, urlencode(parameters)]))
+        query = "&".join(filter(None, [parts.query, urlencode(parameters, quote_via=quote)]))
         return parts._replace(path=f"/{database}", query=query).geturl()
 
     def create(self, template: str = "template1") -> str:
@@ -45,12 +47,64 @@ class Server:
             )
         return name
 
+    def clear(self, database: str, like: str) -> bool:
+        """Empty a database for another test; False where it is no longer like its template."""
+        with psycopg.connect(self.url_of(database), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            if _shape(connection) != self.shape(like):
+                return False
+            connection.execute(
+                "TRUNCATE tickers, institutions, market_data, institutional_holdings,"
+                " retail_sentiment RESTART IDENTITY"
+            )
+        return True
+
+    def shape(self, database: str) -> object:
+        """What a database is made of, rows aside."""
+        if database not in self._shapes:
+            with psycopg.connect(self.url_of(database)) as connection:
+                self._shapes[database] = _shape(connection)
+        return self._shapes[database]
+
     def drop(self, database: str) -> None:
         """Drop a database, whoever is still connected to it."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
             )
+
+
+def _shape(connection: psycopg.Connection[Any]) -> object:
+    """Relations, constraints and columns of the schema, what was migrated, and settings."""
+    found = [
+        connection.execute(
+            "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " ORDER BY relname"
+        ).fetchall(),
+        connection.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace ORDER BY conname"
+        ).fetchall(),
+        connection.execute(
+            "SELECT attrelid::regclass::text, attname, atttypid FROM pg_attribute"
+            " WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class"
+            " WHERE relnamespace = 'public'::regnamespace) ORDER BY 1, 2"
+        ).fetchall(),
+        connection.execute(
+            "SELECT setconfig FROM pg_db_role_setting WHERE setdatabase ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchall(),
+    ]
+    if any(name == "schema_migrations" for name, _ in found[0]):
+        found.append(
+            connection.execute(
+                "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
+            ).fetchall()
+        )
+    return found
 
 
 @contextmanager

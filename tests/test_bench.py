@@ -26,7 +26,7 @@ def run(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run a module of the benchmark, which must not fail; its results as JSON."""
     path = folder / "results.json"
     command = [sys.executable, "-m", *arguments, "--backend", "sqlite", "--json", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found

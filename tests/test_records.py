@@ -240,7 +240,10 @@ def test_good_values_of_a_field(
     """The extremes of what is allowed are stored, and come back as they are, type included."""
     kept.tickers.upsert(Ticker(symbol, "Somebody") for symbol in GOOD["symbol"])
     kept.institutions.upsert(Institution(cik, "Somebody") for cik in GOOD["cik"])
-    room: dict[str, dict[str, Any]] = {"market": {"high": None, "low": None}, "holdings": {"quarter_end": date.min}}
+    room: dict[str, dict[str, Any]] = {
+        "market": {"high": None, "low": None},
+        "holdings": {"quarter_end": date.min},
+    }
     base = ROWS[kind]._replace(**room.get(kind, {}))
     if field == "quarter_end":
         base = base._replace(filing_date=date.max)

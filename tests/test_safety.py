@@ -106,6 +106,30 @@ def test_the_last_of_a_key_wins(pair: tuple[Database, Database], kind: str) -> N
 
 
 @EACH
+def test_a_reload_with_a_few_changes(pair: tuple[Database, Database], kind: str) -> None:
+    """Among many rows that are there, changes and changes back count as they end."""
+    make = SERIES[kind]
+    base = [make(number, 0) for number in range(2500)]
+    for db in pair:
+        seed(db)
+        upsert(db, kind, base)
+    for case in (1, 2, 5):
+        chance = random.Random(case)
+        rows = list(enumerate(base))
+        for _ in range(case):
+            number, version = chance.randrange(2500), chance.randrange(3)
+            rows.insert(chance.randrange(len(rows)), (number, make(number, version)))
+            if case % 2:
+                rows[number] = (rows[number][0], make(rows[number][0], version))
+        after = dict(rows)
+        expected = sum(after[number] != base[number] for number in after)
+        for form, db in itertools.product(FORMS, pair):
+            assert upsert(db, kind, form([row for _, row in rows])) == expected, (case, db, form)
+            assert upsert(db, kind, form(list(after.values()))) == 0, (case, db, form)
+            assert upsert(db, kind, base) == expected, (case, db, form)
+
+
+@EACH
 @pytest.mark.parametrize("duplicates", [False, True], ids=["each once", "some twice"])
 def test_a_bad_row_anywhere_leaves_no_trace(
     seeded: Database, url: str, kind: str, duplicates: bool
@@ -271,7 +295,8 @@ def test_a_process_killed_in_the_middle_leaves_no_trace(
     before = content(url)
     with python(_LOAD_AND_WAIT, url, duplicates) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "written\n"
+        assert process.stderr is not None
+        assert process.stdout.readline() == "written\n", process.stderr.read()
         process.kill()
         assert process.wait() == -signal.SIGKILL
     assert content(url) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import chain, islice
@@ -18,7 +19,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from repo.backends import copy
 from repo.backends.base import Bound
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
-from repo.backends.postgresql_url import demand_tls, url_settings
+from repo.backends.postgresql_url import check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
@@ -33,6 +34,7 @@ _STATEMENT_SECONDS: Final = 600.0
 _CONNECT_SECONDS: Final = 10
 _PREPARE_THRESHOLD: Final = 5
 _PROVE_AFTER_SECONDS: Final = 1.0
+_WARM_SECONDS: Final = 60.0
 _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _MERGE_MEMORY: Final = "64MB"
@@ -42,6 +44,7 @@ class _Connection(psycopg.Connection[Any]):
     """A pooled connection that knows when it was last used and can tell if it was spoken to since."""
 
     used_at = 0.0
+    taken_at = 0.0
     stale = False
     _poll: Any = None
 
@@ -58,6 +61,13 @@ class _Connection(psycopg.Connection[Any]):
         return bool(self._poll.poll(0))
 
 
+class _NotGiven:
+    """Stands for an argument that was left out, where None means something."""
+
+
+_NOT_GIVEN: Final = _NotGiven()
+
+
 class PostgreSQLBackend:
     """A server, through a pool of connections that grows with its use."""
 
@@ -72,7 +82,7 @@ class PostgreSQLBackend:
         max_size: int | None = None,
         pool_timeout: float | None = None,
         statement_timeout: float | None = None,
-        prepare_threshold: int | None = _PREPARE_THRESHOLD,
+        prepare_threshold: int | _NotGiven | None = _NOT_GIVEN,
     ) -> None:
         """Open a pool; options given here come before those in the URL.
 
@@ -85,11 +95,19 @@ class PostgreSQLBackend:
         self.read_only = read_only
         parameters, options = url_settings(url)
         demand_tls(parameters)
-        if prepare_threshold != _PREPARE_THRESHOLD:
+        given = {
+            "min_size": min_size,
+            "max_size": max_size,
+            "pool_timeout": pool_timeout,
+            "statement_timeout": statement_timeout,
+        }
+        options.update({name: value for name, value in given.items() if value is not None})
+        if not isinstance(prepare_threshold, _NotGiven):
             options["prepare_threshold"] = prepare_threshold
-        seconds = _first(statement_timeout, options.get("statement_timeout"), _STATEMENT_SECONDS)
-        self._statement_timeout = str(int(seconds * 1000))
-        smallest = _first(min_size, options.get("min_size"), _MIN_SIZE)
+        check_options(options)
+        seconds = options.get("statement_timeout", _STATEMENT_SECONDS)
+        self._statement_milliseconds = int(seconds * 1000)
+        smallest = options.get("min_size", _MIN_SIZE)
         adapters = AdaptersMap(psycopg.adapters)
         # One type for all ints: by default it goes by the value, and :a + :b overflows at 30,000.
         adapters.register_dumper(int, Int8Dumper)
@@ -103,14 +121,14 @@ class PostgreSQLBackend:
             "context": adapters,
         }
         self._prove_server(connect)
+        self._warm: deque[_Connection] = deque()
         self._pool = psycopg_pool.ConnectionPool(
             kwargs=connect,
             connection_class=_Connection,
             min_size=smallest,
-            max_size=max(smallest, _first(max_size, options.get("max_size"), _MAX_SIZE)),
-            timeout=_first(pool_timeout, options.get("pool_timeout"), _WAIT_SECONDS),
+            max_size=max(smallest, 1, options.get("max_size", _MAX_SIZE)),
+            timeout=options.get("pool_timeout", _WAIT_SECONDS),
             configure=self._configure,
-            check=self._check,
             open=True,
         )
 
@@ -128,17 +146,9 @@ class PostgreSQLBackend:
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET timezone TO 'UTC'")
-        connection.execute(f"SET statement_timeout TO {int(self._statement_timeout)}")
+        connection.execute(f"SET statement_timeout TO {self._statement_milliseconds:d}")
         if self.read_only:
             connection.execute("SET default_transaction_read_only TO on")
-
-    def _check(self, connection: _Connection) -> None:
-        """Prove a connection that sat idle, or that was spoken to; the others cost no round trip."""
-        if connection.stale:
-            connection.close()
-        idle = time.monotonic() - connection.used_at
-        if connection.closed or connection.heard_something() or idle > _PROVE_AFTER_SECONDS:
-            self._prove(connection)
 
     def _prove(self, connection: _Connection) -> None:
         try:
@@ -150,16 +160,62 @@ class PostgreSQLBackend:
             raise
 
     def acquire(self, *, write: bool) -> _Connection:
-        try:
-            return self._pool.getconn()
-        except (psycopg.Error, psycopg_pool.PoolClosed) as error:
-            raise DatabaseUnavailable(f"no connection to be had: {error}") from error
+        """The connection that was given back last, while it is warm, or else one of the pool.
+
+        The pool hands its connections out in turn. A caller that makes one call after another would
+        wake another server process each time, and wait longer for that than for the answer.
+        """
+        while True:
+            try:
+                connection = self._warm.pop()
+            except IndexError:
+                break
+            if self._is_warm(connection):
+                return connection
+            self._pool.putconn(connection)
+        cause: psycopg.Error | None = None
+        # The pool would pause between two dead connections, and longer each time.
+        for _ in range(self._pool.max_size):
+            try:
+                connection = self._pool.getconn()
+            except (psycopg.Error, psycopg_pool.PoolClosed) as error:
+                raise DatabaseUnavailable(f"no connection to be had: {error}") from error
+            connection.taken_at = time.monotonic()
+            idle = connection.taken_at - connection.used_at
+            if idle < _PROVE_AFTER_SECONDS and not connection.heard_something():
+                return connection
+            try:
+                self._prove(connection)
+            except psycopg.Error as error:
+                self._pool.putconn(connection)
+                cause = error
+            else:
+                return connection
+        raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
+
+    def _is_warm(self, connection: _Connection) -> bool:
+        now = time.monotonic()
+        return (
+            now - connection.used_at < _PROVE_AFTER_SECONDS
+            and now - connection.taken_at < _WARM_SECONDS
+            and not connection.heard_something()
+        )
 
     def release(self, connection: _Connection, *, write: bool) -> None:
         if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             self.rollback(connection)
         connection.used_at = time.monotonic()
-        self._pool.putconn(connection)
+        if connection.stale:
+            connection.close()  # the pool makes another in its place
+        if connection.closed or self._pool.closed:
+            self._pool.putconn(connection)
+        else:
+            self._warm.append(connection)
+
+    def _cool(self) -> None:
+        """Give every warm connection back to the pool."""
+        while self._warm:
+            self._pool.putconn(self._warm.pop())
 
     def _execute(self, connection: _Connection, statement: str) -> None:
         try:
@@ -235,9 +291,11 @@ class PostgreSQLBackend:
 
     def schema_changed(self) -> None:
         """Give up the connections there are: their prepared statements are of the schema as it was."""
+        self._cool()
         self._pool.drain()
 
     def close(self) -> None:
+        self._cool()
         self._pool.close()
 
 
@@ -260,10 +318,6 @@ def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
             pieces, size = [], 0
     if pieces:
         yield pieces
-
-
-def _first(*values: Any) -> Any:
-    return next(value for value in values if value is not None)
 
 
 def _without_password(message: str, connect: Mapping[str, Any]) -> str:

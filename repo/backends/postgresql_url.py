@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -13,8 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 from repo.errors import ConfigurationError
 from repo.settings import split_url
 
-__all__ = ["demand_tls", "url_settings"]
+__all__ = ["check_options", "demand_tls", "url_settings"]
 
+_OPTION_END: Final = 1_000_000
 _OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "min_size": int,
     "max_size": int,
@@ -63,9 +65,34 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return parameters, options
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that mean nothing.
+
+    :raises ConfigurationError: naming the option.
+    """
+    for name, value in options.items():
+        if value is None:
+            continue
+        whole = name in ("min_size", "max_size", "prepare_threshold")
+        number = isinstance(value, int) or (isinstance(value, float) and not whole)
+        if not number or isinstance(value, bool) or not 0 <= value < _OPTION_END:
+            kind = "a whole number" if whole else "a number of seconds"
+            raise ConfigurationError(f"{name} must be {kind} from 0 on, not {value!r}")
+
+
 def demand_tls(parameters: dict[str, Any]) -> None:
-    """Ask for TLS where a host is not this machine and the URL does not say what it wants."""
-    hosts = [*str(parameters.get("host") or "").split(",")]
-    hosts += [host for host in str(parameters.get("hostaddr") or "").split(",") if host]
-    if "sslmode" not in parameters and not all(map(_is_local, hosts)):
+    """Ask for TLS where a host is not this machine and nobody has said what they want.
+
+    Who has a say is the URL, and for what it leaves out libpq's environment and service file.
+    """
+    environment = os.environ
+    if "sslmode" in parameters or "PGSSLMODE" in environment:
+        return
+    named = [parameters.get("host"), parameters.get("hostaddr")]
+    if not any(named):
+        if "service" in parameters or "PGSERVICE" in environment:
+            return
+        named = [environment.get("PGHOST"), environment.get("PGHOSTADDR")]
+    hosts = [host for name in named if name for host in str(name).split(",")]
+    if not all(map(_is_local, hosts)):
         parameters["sslmode"] = "require"

@@ -140,11 +140,16 @@ class SQLiteBackend:
         return self._writer
 
     def release(self, connection: sqlite3.Connection, *, write: bool) -> None:
-        self.rollback(connection)
-        if connection is self._writer:
+        if write or self._path is None:
+            self.rollback(connection)
             self._write_lock.release()
-        else:
-            self._readers.append(connection)
+            return
+        try:
+            if connection.in_transaction:
+                self.rollback(connection)
+        except sqlite3.ProgrammingError:
+            return  # closed by another thread
+        self._readers.append(connection)
 
     def _execute(self, connection: sqlite3.Connection, statement: str) -> None:
         try:

@@ -85,15 +85,17 @@ class Repository:
     def _of_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
         """The rows of one ticker.
 
-        The query gives a row whose ``key`` is None for a ticker without rows, and none at all for a
-        ticker that is not there: one statement answers both questions.
+        A query that joins the ticker gives a row whose ``key`` is None where it found nothing else.
+        Where there is no row at all, the ticker is looked up: it may have none, or not be there.
 
         :raises UnknownTicker: when there is no such ticker.
         """
         rows: list[Any] = self._session.read(query, symbol=symbol, **parameters)
-        if not rows:
+        if rows:
+            return rows if there(rows[0], key) else []
+        if self._session.read("tickers.get", symbol=symbol) is None:
             raise UnknownTicker([symbol])
-        return rows if there(rows[0], key) else []
+        return rows
 
 
 def several_symbols(symbols: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ _pandas: Any = import_module("pandas")
 
 def _frame(connection: sa.Connection, statement: Any, names: list[str]) -> Any:
     # By columns: pandas looks at every Row of SQLAlchemy's for a long time.
-    columns = zip(*connection.execute(statement), strict=True)
+    columns = zip(*connection.execute(statement).all(), strict=True)
     return _pandas.DataFrame(dict(zip(names, columns, strict=True)))
 
 

@@ -40,8 +40,8 @@ class Filled:
 class Question:
     """What is asked, the query that answers it with its parameters, and how often in a round.
 
-    ``ask`` takes the database, what is in it, how many days a range has, and a number that no other
-    call to that question has. What writes has no query.
+    ``ask`` takes the database, what is in it, how many days a range has, and a number: that of the call
+    in its round, or for what writes, which has no query, that of the round.
     """
 
     ask: Callable[[Database, Filled, int, int], Any]

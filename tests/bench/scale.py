@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -98,29 +97,32 @@ def _ask(
             _check(db, filled, days, results, place.backend)
         for name, question in QUESTIONS.items():
             say(name)
-            for number in range(rounds):
+            for number in range(rounds + 1):
                 for size in rotated(list(databases), number):
                     db, filled = databases[size]
                     if question.query is None:
                         place.quiet(filled.url)
-                    first = 1 + number * question.calls
-                    ask = partial(_numbered, question, db, filled, days, first)
-                    seconds = timed(ask, question.calls)
-                    results.at(place.backend, name, size).seconds.append(seconds)
+                    seconds = _turn(question, db, filled, days, number)
+                    if number > 0:  # the first round is for the caches
+                        results.at(place.backend, name, size).seconds.append(seconds)
             if question.query is not None:
                 for filled in all_filled:
                     parameters = question.parameters(filled, days)
                     filled.plans[name] = plan(filled.url, question.query, parameters)
-    for alias, filled in (("smallest", all_filled[0]), ("largest", all_filled[-1])):
-        for name in QUESTIONS:
-            seconds_of = results.at(place.backend, name, str(filled.size)).seconds
-            results.at(place.backend, name, alias).seconds.extend(seconds_of)
 
 
-def _numbered(
-    question: Question, db: Database, filled: Filled, days: int, first: int, number: int
-) -> None:
-    question.ask(db, filled, days, first + number)
+def _name_ends(backend: str, smallest: int, largest: int, results: Results) -> None:
+    """Let the results of both ends go by a name of their own, which the targets know."""
+    for name in QUESTIONS:
+        for alias, size in (("smallest", smallest), ("largest", largest)):
+            seconds = results.at(backend, name, str(size)).seconds
+            results.at(backend, name, alias).seconds.extend(seconds)
+
+
+def _turn(question: Question, db: Database, filled: Filled, days: int, number: int) -> float:
+    """The seconds of one call; every round reads the same, and writes something new."""
+    first = 1 + number if question.query is None else 0
+    return timed(lambda call: question.ask(db, filled, days, first + call), question.calls)
 
 
 def _sizes(text: str) -> list[int]:
@@ -162,6 +164,7 @@ def main(arguments: Sequence[str]) -> int:
                 say(f"filling {size:,} bars")
                 found[backend].append(_fill(place, size))
             _ask(place, found[backend], chosen.rounds, results, say)
+            _name_ends(backend, chosen.sizes[0], chosen.sizes[-1], results)
             for filled in found[backend]:
                 place.drop(filled.url)
     sizes = data.FULL.name if tuple(chosen.sizes) == SIZES else "others"

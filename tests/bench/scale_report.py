@@ -79,7 +79,8 @@ def as_markdown(
         lines += of_settings(backend, found)
     lines += [
         "- times are medians over the rounds, growth the median of the rounds' ratios of the largest "
-        "size to the smallest; a history has as many bars at every size, a day has one of every ticker",
+        "size to the smallest; a history has as many bars at every size, a day has one of every ticker; "
+        "every round asks for the same tickers and days, and one round came before",
         "",
         *of_targets(targets, sizes),
     ]
