@@ -270,6 +270,15 @@ def turned_read_only(server: servers.Server) -> Iterator[None]:
             connection.execute("SELECT pg_reload_conf()")
 
 
+def is_unavailable(db: Database) -> bool:
+    """Whether a call fails for want of a usable connection."""
+    try:
+        db.tickers.all()
+    except DatabaseUnavailable:
+        return True
+    return False
+
+
 def test_a_server_that_became_read_only(
     server: servers.Server, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +289,7 @@ def test_a_server_that_became_read_only(
         reader.tickers.all()
         with turned_read_only(server):
             until(lambda: show(reader, "transaction_read_only") == "on")
+            until(lambda: is_unavailable(db))  # each server process hears of it in its own time
             for call in (db.tickers.all, lambda: db.market.upsert([bar()])):
                 with pytest.raises(DatabaseUnavailable):
                     call()

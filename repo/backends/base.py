@@ -17,6 +17,7 @@ __all__ = [
     "Bound",
     "Connection",
     "coded",
+    "coded_items",
     "coded_parameters",
     "coded_rows",
 ]
@@ -121,13 +122,28 @@ def coded(value: Any, coders: Coders) -> Any:
     return code(value)
 
 
+def coded_items(items: list[Any], coders: Coders) -> list[Any]:
+    """The values of a list, which must be of one type, as a driver takes them.
+
+    :raises Refused: for a value that is refused, several types, and lists of lists.
+    """
+    kinds = set(map(type, items)) - {type(None)}
+    if len(kinds) > 1:
+        raise Refused(
+            f"must hold values of one type, not {', '.join(sorted(k.__name__ for k in kinds))}"
+        )
+    if list in kinds:
+        raise Refused("must not hold lists")
+    return [coded(item, coders) for item in items]
+
+
 CODERS: Final[Coders] = {
     int: _int,
     float: _float,
     str: _text,
     date: lambda day: day,
     datetime: _aware,
-    list: lambda items: [coded(item, CODERS) for item in items],
+    list: lambda items: coded_items(items, CODERS),
     type(None): lambda none: none,
 }
 """The values that may be sent: what a driver's own conversion starts from."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import CODERS, Coders, coded, coded_parameters
+from repo.backends.base import CODERS, Coders, coded_items, coded_parameters
 from repo.batches import BATCH_ROWS, EPOCH
 from repo.errors import (
     CheckViolation,
@@ -108,7 +108,7 @@ _CODERS: Final[Coders] = {
     **CODERS,
     date: lambda day: day.toordinal() - EPOCH,
     datetime: _microseconds,
-    list: lambda items: json.dumps([coded(item, _CODERS) for item in items]),
+    list: lambda items: json.dumps(coded_items(items, _CODERS)),
 }
 
 
