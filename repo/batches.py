@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -90,7 +90,9 @@ class Batches:
         self._table = table
         self._rows = rows
         self._identities = identities
-        self._once = iter(rows) is rows
+        # What has a length can be read again, and what says so. Not every other iterable can, even if
+        # it is no iterator itself: it may hand out the same iterator each time.
+        self._once = not (isinstance(rows, Collection) or getattr(rows, "rereadable", False))
         self._kept = ExitStack()
         self._spool: Any = None
         self._row = 0

@@ -94,6 +94,8 @@ class TableRows:
     are converted where nothing is lost: any integer or float type, dates and midnights, any text type.
     """
 
+    rereadable = True
+
     def __init__(self, record: type[Any], table: Any) -> None:
         """Convert the columns.
 

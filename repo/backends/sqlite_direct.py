@@ -7,6 +7,7 @@ from typing import Any
 
 from repo.backends.base import Bound
 from repo.batches import Batches, Columns, Ranges, Table, settle
+from repo.errors import IntegrityError
 
 __all__ = ["DirectWrite"]
 
@@ -30,13 +31,21 @@ class DirectWrite:
         """The number of rows written, or None where a key of an earlier batch may have come again."""
         ranges = Ranges()
         written = 0
-        for batch in batches.read(keep=True, stored=self._stored):
+        source = batches.read(keep=True, stored=self._stored)
+        for batch in source:
             columns, keys = settle(batch, len(self._key))
             if not ranges.admit(keys):
                 return None
             rows = list(zip(*columns, strict=True))
             changed = [row for row in rows if row not in self._there] if self._there else rows
-            count: int = self._upsert(self._connection, changed)
+            try:
+                count: int = self._upsert(self._connection, changed)
+            except IntegrityError:
+                # A bad row further on comes before what the database says of this one: PostgreSQL hears
+                # of no row before all are read.
+                for _ in source:
+                    pass
+                raise
             written += count
             self._comparing = self._between is not None and count < len(rows) / 2
         return written
