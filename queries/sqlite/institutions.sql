@@ -63,6 +63,6 @@ DROP TABLE staging.institutions_stage;
 SELECT
     i.cik AS cik,
     i.institution_id AS institution_id
-FROM json_each(:ciks) AS wanted
-INNER JOIN institutions AS i ON i.cik = wanted.value
+FROM institutions AS i
+WHERE i.cik IN (SELECT wanted.value AS cik FROM json_each(:ciks) AS wanted)
 ORDER BY i.cik;

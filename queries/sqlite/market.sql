@@ -86,8 +86,7 @@ SELECT
     m.low AS low,
     m.close AS close,
     m.volume AS volume
-FROM json_each(:symbols) AS wanted
-INNER JOIN tickers AS t ON t.symbol = wanted.value
+FROM tickers AS t
 LEFT JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
@@ -95,6 +94,7 @@ LEFT JOIN market_data AS m
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
+WHERE t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
 ORDER BY t.symbol;
 
 -- name: summary(symbol, start, end)^

@@ -67,6 +67,6 @@ DROP TABLE staging.tickers_stage;
 SELECT
     t.symbol AS symbol,
     t.ticker_id AS ticker_id
-FROM json_each(:symbols) AS wanted
-INNER JOIN tickers AS t ON t.symbol = wanted.value
+FROM tickers AS t
+WHERE t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
 ORDER BY t.symbol;

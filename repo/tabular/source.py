@@ -48,7 +48,7 @@ class _Rows(NamedTuple):
 class Source:
     """An iterable of a file's records, which reads it anew each time it is iterated over.
 
-    Being ``rereadable``, it is read a second time by ``upsert`` where need be, and no rows are set aside.
+    Being ``rereadable``, it is read again by ``upsert`` where need be, and no rows are set aside.
     A bad row raises InvalidRecord, or is left out and goes to ``rejects`` once :meth:`reject_to` was
     called. ``rows`` and ``rejected`` count those of the last time around.
     """
