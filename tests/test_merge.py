@@ -55,8 +55,6 @@ def test_only_rows_that_differ_are_touched(merged: tuple[repo.Database, str]) ->
     changed[700] = changed[700]._replace(close=5000.0)
     assert db.market.upsert(changed) == 1
     with psycopg.connect(url) as connection:
-        versions = connection.execute(
-            "SELECT COUNT(DISTINCT xmin::text) FROM market_data"
-        ).fetchone()
+        versions = connection.execute("SELECT COUNT(DISTINCT xmin::text) FROM market_data").fetchone()
     assert versions == (2,)
     assert _touched(url) <= 1

@@ -33,7 +33,9 @@ def keys_between(content: Content) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def _limits(key: tuple[str, ...], end: tuple[str, str, date], ids: Mapping[str, int], institution: int) -> list[Any]:
+def _limits(
+    key: tuple[str, ...], end: tuple[str, str, date], ids: Mapping[str, int], institution: int
+) -> list[Any]:
     symbol, source, day = end
     values: dict[str, Any] = dict.fromkeys(("date", "quarter_end", "filing_date"), day)
     values |= {"ticker_id": ids.get(symbol, 0), "source": source, "institution_id": institution}
@@ -54,14 +56,18 @@ def read_between(db: repo.Database, name: str, arguments: Mapping[str, Any]) -> 
     ids = {row.symbol: row.ticker_id for row in read("tickers.identify", symbols=symbols)}
     names: dict[str, dict[int, Any]] = {
         "ticker_id": {number: symbol for symbol, number in ids.items()},
-        "institution_id": {row.institution_id: row.cik for row in read("institutions.identify", ciks=ciks)},
+        "institution_id": {
+            row.institution_id: row.cik for row in read("institutions.identify", ciks=ciks)
+        },
     }
     rows = read(
         name,
         **dict(zip(key, _limits(key, arguments["first"], ids, 0), strict=True)),
         **{
             f"last_{column}": value
-            for column, value in zip(key, _limits(key, arguments["last"], ids, _LARGEST_KEY), strict=True)
+            for column, value in zip(
+                key, _limits(key, arguments["last"], ids, _LARGEST_KEY), strict=True
+            )
         },
         rows=1000 if aggregate == "holdings" else arguments["rows"],
     )

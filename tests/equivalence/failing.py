@@ -50,9 +50,7 @@ def _inside(db: repo.Database, bad: Callable[[repo.Database], Any]) -> Outcome:
     return found
 
 
-def fails(
-    engines: Engines, rows: Rows, bad: Callable[[repo.Database], Any], *, inside: bool
-) -> Outcome:
+def fails(engines: Engines, rows: Rows, bad: Callable[[repo.Database], Any], *, inside: bool) -> Outcome:
     """The error that a call raises on both, which has left no trace."""
     if inside:
         rows.upsert("tickers", [_AFTER])

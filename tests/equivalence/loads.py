@@ -106,9 +106,7 @@ def single_rows(aggregate: str) -> st.SearchStrategy[Any]:
     strategies: dict[str, st.SearchStrategy[Any]] = {
         "tickers": st.builds(Ticker, values.symbols(), values.company_names(), st.none()),
         "institutions": st.builds(Institution, values.ciks(), values.company_names()),
-        "market": st.builds(
-            _bar, symbol, values.days(), price, price, price, values.prices(), count
-        ),
+        "market": st.builds(_bar, symbol, values.days(), price, price, price, values.prices(), count),
         "holdings": st.builds(
             lambda symbol, cik, days, *rest: Holding(symbol, cik, *days, *rest),
             symbol,

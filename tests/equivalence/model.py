@@ -126,7 +126,8 @@ class Rows:
         for symbol, (_, cusip) in changed.items():
             if cusip is not None and owners.get(cusip, symbol) != symbol:
                 raise Clash(cusip)
-            owners.pop(own.pop(symbol, None), None)
+            if symbol in own:
+                del owners[own.pop(symbol)]
             if cusip is not None:
                 owners[cusip], own[symbol] = symbol, cusip
 
@@ -147,7 +148,7 @@ class Rows:
 
     def dump(self) -> Dump:
         """The rows as :meth:`tests.equivalence.engines.Engines.dump` gives them."""
-        tables = {
+        tables: dict[str, list[Any]] = {
             "tickers": [(symbol, *content) for symbol, content in self.tickers.items()],
             "institutions": list(self.institutions.items()),
             "market_data": [(*key, *content) for key, content in self.market.items()],

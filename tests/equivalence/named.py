@@ -176,6 +176,16 @@ def _repeating(draw: st.DrawFn, aggregate: str) -> Load:
     return Load(aggregate, load.seeds, load.size, "by day", (*load.again, (0, load.size - 1)))
 
 
+_BARS: Final = Load(
+    "market", (repo.Bar("A", date.min, None, None, None, 1.0, None),), size=30, order="by day", again=()
+)
+
+
+def _write_bars(db: repo.Database) -> None:
+    write_referred(db)
+    _load(db, _BARS)
+
+
 def _delete(db: repo.Database, days: list[Any]) -> Any:
     return db.market.delete("A", *days)
 
@@ -191,13 +201,9 @@ def _writing() -> dict[str, Written]:
         found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 50, 97)), _load)
         for step in ("stage", "fill", "merge", "unstage"):
             found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
-    bar = repo.Bar("A", date.min, None, None, None, 1.0, None)
-    bars = Load("market", (bar,), 30, "by day", ())
-    found["market.delete"] = Written(
-        lambda db: (write_referred(db), _load(db, bars)),
-        st.lists(st.sampled_from([row.date for row in bars.rows()]), min_size=2, max_size=2).map(sorted),
-        _delete,
-    )
+    days = st.sampled_from([row.date for row in _BARS.rows()])
+    ranges = st.lists(days, min_size=2, max_size=2).map(sorted)
+    found["market.delete"] = Written(_write_bars, ranges, _delete)
     for step in ("prepare", "record", "forget"):
         found[f"migrations.{step}"] = Written(lambda db: None, st.sampled_from((0, 1)), _down_and_up)
     return found

@@ -23,7 +23,7 @@ from tests.strategies import (
 )
 from tests.strategies.values import HUGE_COUNTS, TAME_PRICES
 
-__all__ = ["POOL", "a_bad_argument", "a_bad_row", "some_rows"]
+__all__ = ["POOL", "a_bad_argument", "a_batch", "bad_questions", "bad_rows", "some_rows"]
 
 _FIRST_DAY: Final = date(2020, 1, 15)
 _SYMBOLS: Final = ("A", "BRK.B", "Z-9")
@@ -73,15 +73,25 @@ def some_rows(aggregate: str) -> st.SearchStrategy[list[Any]]:
     return strategies[aggregate]
 
 
-def a_bad_row(aggregate: str) -> st.SearchStrategy[Any]:
-    """A row of a table that is refused for a value or as a whole."""
+def bad_rows(aggregate: str) -> list[Any]:
+    """Every row of a table that is refused for a value or as a whole."""
     record, good = AGGREGATES[aggregate], GOOD[aggregate]
     rows = [
         good._replace(**{field: value})
         for field, refused in REFUSED_VALUES[record].items()
         for value in refused
     ]
-    return st.sampled_from([*rows, *REFUSED_ROWS[record]])
+    return [*rows, *REFUSED_ROWS[record]]
+
+
+@st.composite
+def a_batch(draw: st.DrawFn, *, bad: bool = False) -> tuple[str, list[Any]]:
+    """Rows of any table; with a bad one among them, if asked for."""
+    aggregate = draw(st.sampled_from(sorted(AGGREGATES)))
+    rows = draw(some_rows(aggregate))
+    if bad:
+        rows.insert(draw(st.integers(0, len(rows))), draw(st.sampled_from(bad_rows(aggregate))))
+    return aggregate, rows
 
 
 _ASKED: Final[dict[str, dict[str, Any]]] = {
@@ -92,11 +102,16 @@ _ASKED: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def a_bad_argument() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    """A read with one argument that is refused, the others being good."""
+def bad_questions() -> list[tuple[str, dict[str, Any]]]:
+    """Every read with one argument that is refused, the others being good."""
     questions = []
     for name, read in READS.items():
         good = {key: value for argument in read.kinds for key, value in _ASKED.get(argument, {}).items()}
         for argument, kind in read.kinds.items():
             questions += [(name, {**good, argument: value}) for value in REFUSED_ARGUMENTS[kind]]
-    return st.sampled_from(questions)
+    return questions
+
+
+def a_bad_argument() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    """A read with an argument that is refused."""
+    return st.sampled_from(bad_questions())

@@ -31,4 +31,6 @@ def register() -> None:
 
 def examples(share: float = 1.0) -> settings:
     """Settings with a share of the profile's examples: less for tests whose examples are dear."""
-    return settings(max_examples=max(1, round(settings.default.max_examples * share)))
+    chosen = settings.default
+    assert chosen is not None
+    return settings(chosen, max_examples=max(1, round(chosen.max_examples * share)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
@@ -155,11 +154,11 @@ READS: Final[Mapping[str, Read]] = {
 }
 
 
-def a_read(content: Content) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+@st.composite
+def a_read(draw: st.DrawFn, content: Content) -> tuple[str, dict[str, Any]]:
     """Any read, with arguments."""
-    return st.sampled_from(sorted(READS)).flatmap(
-        lambda name: st.tuples(st.just(name), READS[name].arguments(content))
-    )
+    name = draw(st.sampled_from(sorted(READS)))
+    return name, dict(draw(READS[name].arguments(content)))
 
 
 class Frame(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 import repo
-from repo import Bar, Holding, RangeError, Ticker
+from repo import Bar, Holding, Ticker
 from tests.equivalence.engines import Engines
 from tests.equivalence.exact import Outcome, outcome
 from tests.equivalence.failing import DAY, fails, start
@@ -19,8 +19,13 @@ _INSTITUTION: Final = {"cik": 8, "name": "Eight"}
 _PRICES: Final = {"open": 1.0, "high": 2.0, "low": 1.0, "close": 1.5, "volume": 0}
 _BAR: Final = {"symbol": "A", "date": date(2020, 5, 5), **_PRICES}
 _HOLDING: Final = {
-    **{"symbol": "A", "cik": 1, "quarter_end": DAY, "filing_date": date(2020, 5, 5)},
-    **{"shares_held": 1, "market_value": 1, "ownership_percent": 1.0},
+    "symbol": "A",
+    "cik": 1,
+    "quarter_end": DAY,
+    "filing_date": date(2020, 5, 5),
+    "shares_held": 1,
+    "market_value": 1,
+    "ownership_percent": 1.0,
 }
 _SENTIMENT: Final = {"symbol": "A", "source": "s", "date": date(2020, 5, 5), "interest": 1, "score": 0.0}
 
@@ -96,10 +101,22 @@ def test_a_constraint(
 @pytest.mark.parametrize(
     ("query", "row", "changes"),
     [
-        ("add_ticker", _TICKER, [{}, {"company_name": "\U0001f4c8" * 300, "symbol": ".-9", "cusip": "*@#AZ0009"}]),
+        (
+            "add_ticker",
+            _TICKER,
+            [{}, {"company_name": "\U0001f4c8" * 300, "symbol": ".-9", "cusip": "*@#AZ0009"}],
+        ),
         ("add_institution", _INSTITUTION, [{}, {"cik": 9_999_999_998, "name": "e\u0301" * 150}]),
-        ("add_bar", _BAR, [{}, {"date": date.max, "close": 5e-324, "high": 1.0, "low": 1.0, "volume": 2**63 - 1}]),
-        ("add_holding", _HOLDING, [{}, {"quarter_end": date.max, "filing_date": date.max, "ownership_percent": 100.0}]),
+        (
+            "add_bar",
+            _BAR,
+            [{}, {"date": date.max, "close": 5e-324, "high": 1.0, "low": 1.0, "volume": 2**63 - 1}],
+        ),
+        (
+            "add_holding",
+            _HOLDING,
+            [{}, {"quarter_end": date.max, "filing_date": date.max, "ownership_percent": 100.0}],
+        ),
         ("add_sentiment", _SENTIMENT, [{}, {"source": "\U0001f98d" * 64, "score": -1.0}]),
     ],
 )
@@ -115,7 +132,9 @@ def test_what_the_constraints_let_through(
 
 
 def _too_much(db: repo.Database) -> None:
-    db.market.upsert([Bar("A", DAY + timedelta(day), None, None, None, 1.0, 2**63 - 1) for day in (1, 2)])
+    db.market.upsert(
+        [Bar("A", DAY + timedelta(day), None, None, None, 1.0, 2**63 - 1) for day in (1, 2)]
+    )
 
 
 _OUT_OF_RANGE: Final[dict[str, Callable[[repo.Database], Any]]] = {
@@ -213,7 +232,7 @@ def test_without_a_schema(engines: Engines) -> None:
     finally:
         engines.reset()
     errors = {name: [each.error for each in pair] for name, pair in found.items()}
-    assert errors == dict.fromkeys(calls, ["MigrationError", "MigrationError"])
+    assert errors == {name: ["MigrationError", "MigrationError"] for name in calls}
 
 
 def test_after_closing(engines: Engines) -> None:

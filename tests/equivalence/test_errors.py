@@ -18,9 +18,7 @@ from tests.equivalence.profiles import examples
 from tests.strategies import REFUSED_ROWS, REFUSED_VALUES, refused_rows, refused_values
 
 FIELDS: Final = [
-    (aggregate, field)
-    for aggregate, record in AGGREGATES.items()
-    for field in REFUSED_VALUES[record]
+    (aggregate, field) for aggregate, record in AGGREGATES.items() for field in REFUSED_VALUES[record]
 ]
 
 
@@ -52,10 +50,9 @@ def test_every_bad_row(engines: Engines, aggregate: str) -> None:
     assert engines.dump() == rows.dump()
 
 
-_POSITIONS: Final = st.sampled_from(
-    (*((size, place) for size in range(1, 5) for place in range(size)),)
-    + ((101, 0), (101, 100), (1001, 999), (1001, 1000), (2100, 1500), (2100, 2099))
-)
+_SMALL: Final = tuple((size, place) for size in range(1, 5) for place in range(size))
+_LARGE: Final = ((101, 0), (101, 100), (1001, 999), (1001, 1000), (2100, 1500), (2100, 2099))
+_POSITIONS: Final = st.sampled_from((*_SMALL, *_LARGE))
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES)
@@ -64,24 +61,21 @@ def test_a_bad_row_anywhere(engines: Engines, aggregate: str) -> None:
     record = AGGREGATES[aggregate]
     fields = sorted(REFUSED_VALUES[record])
 
-    def bad_row(field: str | None) -> st.SearchStrategy[tuple[str | None, Any]]:
+    @st.composite
+    def bad_rows(draw: st.DrawFn) -> tuple[str | None, Any]:
+        field = draw(st.sampled_from((*fields, None)))
         if field is None:
-            return st.tuples(st.none(), refused_rows(record))
-        values = refused_values(record, field)
-        return st.tuples(
-            st.just(field), values.map(lambda value: GOOD[aggregate]._replace(**{field: value}))
-        )
+            return None, draw(refused_rows(record))
+        return field, GOOD[aggregate]._replace(**{field: draw(refused_values(record, field))})
 
     @examples(0.5)
     @given(
         where=_POSITIONS,
-        bad=st.sampled_from((*fields, None)).flatmap(bad_row),
+        bad=bad_rows(),
         container=contained(),
         inside=st.booleans(),
     )
-    def check(
-        where: tuple[int, int], bad: tuple[str | None, Any], container: str, inside: bool
-    ) -> None:
+    def check(where: tuple[int, int], bad: tuple[str | None, Any], container: str, inside: bool) -> None:
         rows = start(engines)
         size, place = where
         batch = others(aggregate, size)

@@ -25,13 +25,20 @@ from tests.equivalence.profiles import examples
 from tests.strategies import NumpyLike
 from tests.strategies.values import EDGE_DAYS
 
-
-_SPELLED: Final[tuple[tuple[Any, ...], ...]] = (
+_PRICES: Final[tuple[tuple[Any, ...], ...]] = (
     (1, 2, 1, 2, NumpyLike("i", 5)),
     (NumpyLike("f", 1.5), NumpyLike("f", 999999999999.9999), NumpyLike("f", 5e-324), 999999999999, 0),
     (None, NumpyLike("i", 3), None, NumpyLike("u", 2), NumpyLike("u", 2**63 - 1)),
     (NumpyLike("f", 0.10000000149011612), None, 7, NumpyLike("f", 1 / 3), None),
 )
+_MOST: Final = NumpyLike("u", 2**63 - 1)
+_HELD: Final[tuple[tuple[Any, ...], ...]] = (
+    (_MOST, NumpyLike("i", 0), 0),
+    (1, _MOST, 100),
+    (0, 0, NumpyLike("f", -0.0)),
+    (NumpyLike("u", 7), NumpyLike("i", 7), NumpyLike("i", 7)),
+)
+_SCORES: Final[tuple[Any, ...]] = (0, 1, -1, NumpyLike("f", 5e-324), NumpyLike("f", -0.0))
 
 
 def _hold(engines: Engines, rows: Rows) -> None:
@@ -105,17 +112,25 @@ def test_rows_that_can_be_read_only_once(engines: Engines, aggregate: str) -> No
 
 def test_numbers_of_a_data_frame(engines: Engines) -> None:
     """Numpy's integers and floats, and whole numbers for prices, are stored as Python's own."""
-    bars = [Bar("A", day, *spelled[:4], spelled[4]) for day, spelled in zip(EDGE_DAYS, _SPELLED, strict=False)]
-    holdings = [
-        Holding("A", NumpyLike("i", 1), day, day, NumpyLike("u", 2**63 - 1), NumpyLike("i", 0), percent)
-        for day, percent in zip(EDGE_DAYS, (0, 100, NumpyLike("f", -0.0), NumpyLike("i", 7)), strict=False)
-    ]
-    sentiment = [
-        Sentiment("A", "s", day, NumpyLike("i", 5), score)
-        for day, score in zip(EDGE_DAYS, (0, 1, -1, NumpyLike("f", 5e-324), NumpyLike("f", -0.0)), strict=False)
-    ]
+    table: dict[str, tuple[type[Any], list[tuple[Any, ...]]]] = {
+        "market": (Bar, [("A", day, *cells) for day, cells in zip(EDGE_DAYS, _PRICES, strict=False)]),
+        "holdings": (
+            Holding,
+            [
+                ("A", NumpyLike("i", 1), day, day, *cells)
+                for day, cells in zip(EDGE_DAYS, _HELD, strict=False)
+            ],
+        ),
+        "sentiment": (
+            Sentiment,
+            [
+                ("A", "s", day, NumpyLike("i", 5), score)
+                for day, score in zip(EDGE_DAYS, _SCORES, strict=False)
+            ],
+        ),
+    }
     for many in (1, 60):
         rows = _start(engines, with_referred=True)
-        for aggregate, batch in (("market", bars), ("holdings", holdings), ("sentiment", sentiment)):
-            _upsert(engines, rows, aggregate, batch * many, "list")
+        for aggregate, (record, cells) in table.items():
+            _upsert(engines, rows, aggregate, [record._make(row) for row in cells] * many, "list")
         _hold(engines, rows)

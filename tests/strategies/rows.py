@@ -103,9 +103,7 @@ def holdings(palette: Palette, most: int = 24) -> st.SearchStrategy[list[Holding
     return _rows(make, most)
 
 
-def sentiment_rows(
-    palette: Palette, most: int = 24
-) -> st.SearchStrategy[list[Sentiment]]:
+def sentiment_rows(palette: Palette, most: int = 24) -> st.SearchStrategy[list[Sentiment]]:
     """Interest with a score or without; two rows in three are of the first source."""
 
     def make(drawn: bytes) -> Sentiment:
