@@ -39,7 +39,7 @@ def equivalence(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the layout of SQL by the grammar of each dialect."""
-    session.install("-e", EXTRAS, *LINT, *BENCH)
+    session.install("-e", EXTRAS, *LINT)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ from repo import Bar, Holding, Institution, Sentiment, Ticker
 from tests.equivalence.engines import Engines
 from tests.equivalence.exact import Outcome, outcome
 from tests.equivalence.loads import referred, write_referred
-from tests.equivalence.model import Rows
+from tests.equivalence.model import Refused, Rows
 
-__all__ = ["DAY", "GOOD", "fails", "others", "start"]
+__all__ = ["DAY", "GOOD", "as_foreseen", "fails", "others", "start"]
 
 DAY: Final = date(2020, 3, 31)
 
@@ -60,6 +60,34 @@ def fails(engines: Engines, rows: Rows, bad: Callable[[repo.Database], Any], *, 
     assert found.error is not None, f"nothing was raised: {found.value}"
     assert engines.dump() == rows.dump()
     return found
+
+
+def as_foreseen(
+    engines: Engines,
+    rows: Rows,
+    aggregate: str,
+    batch: Callable[[], Iterable[Any]],
+    *,
+    inside: bool,
+) -> None:
+    """Write rows to both, or fail to, as the model foresees it; all three hold the same afterwards."""
+
+    def write(db: repo.Database) -> Any:
+        return getattr(db, aggregate).upsert(batch())
+
+    foreseen: Refused | None = None
+    written = None
+    try:
+        written = rows.upsert(aggregate, batch())
+    except Refused as refused:
+        foreseen = refused
+    if foreseen is None:
+        assert engines.same(write).answer == written
+        assert engines.dump() == rows.dump()
+        return
+    found = fails(engines, rows, write, inside=inside)
+    assert found.error == foreseen.error
+    assert not foreseen.missing or found.fields[0] == foreseen.missing
 
 
 def others(aggregate: str, size: int) -> list[Any]:

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import repo
-from repo import Bar, Holding, Institution, Sentiment, Ticker
+from repo import Bar, Holding, Institution, Sentiment, Ticker, migrations
 from tests import servers
 from tests.equivalence.engines import Engines, opened
 from tests.equivalence.exact import Outcome, exact
-from tests.equivalence.model import Clash, MissingInstitutions, MissingTickers, Rows
+from tests.equivalence.model import Refused, Rows
 from tests.equivalence.pool import POOL, a_bad_argument, a_batch, some_rows
 from tests.equivalence.reads import a_read, call, same_as_oracle
 from tests.strategies import NumpyLike, OwnDate, OwnFloat, OwnInt, OwnText
@@ -50,8 +50,10 @@ __all__ = [
     "nan",
 ]
 
-NEWEST: Final = 2
-"""The number of the newest migration."""
+LABELS: Final = [migration.label for migration in migrations.load("sqlite")]
+"""The migrations there are, by number."""
+
+NEWEST: Final = len(LABELS)
 
 
 class Leave(Exception):
@@ -65,15 +67,6 @@ class Block:
     contexts: dict[str, AbstractContextManager[Any]]
     before: Rows
     read_only: bool
-
-
-def _model_error(error: Exception) -> tuple[str, tuple[Any, ...]]:
-    """The class of the package's error that stands for one of the model's, and what is missing."""
-    if isinstance(error, MissingTickers):
-        return "UnknownTicker", tuple(error.args[0])
-    if isinstance(error, MissingInstitutions):
-        return "UnknownInstitution", tuple(error.args[0])
-    return "UniqueViolation", ()
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -100,10 +93,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Leave what is open."""
-        for block in reversed(self.blocks):
-            for context in block.contexts.values():
-                context.__exit__(Leave, Leave(), None)
-        self.stack.close()
+        with self.stack:
+            for block in reversed(self.blocks):
+                for context in block.contexts.values():
+                    context.__exit__(Leave, Leave(), None)
 
     # -- what the model expects ------------------------------------------------------------------
 
@@ -133,9 +126,8 @@ class EngineMachine(RuleBasedStateMachine):
             return
         try:
             self._check(found, None, model(self.rows))
-        except (Clash, MissingTickers, MissingInstitutions) as error:
-            name, missing = _model_error(error)
-            self._check(found, name, missing=missing)
+        except Refused as foreseen:
+            self._check(found, foreseen.error, missing=foreseen.missing)
 
     def _upsert(self, aggregate: str, rows: list[Any]) -> None:
         if self.version == 0 and rows:
@@ -312,7 +304,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     # -- schema and connections --------------------------------------------------------------------
 
-    @rule(to=st.sampled_from((None, None, 2, 1, 0, 3)))
+    @rule(to=st.sampled_from((None, None, *range(NEWEST + 2))))
     def migrate(self, to: int | None) -> None:
         """Go up or down; down to nothing takes the rows along."""
         found = self.on.same(lambda db: db.migrate(to))
@@ -320,11 +312,8 @@ class EngineMachine(RuleBasedStateMachine):
         if target > NEWEST or self.blocks:
             self._check(found, "ConfigurationError")
             return
-        labels = ["0001_tables", "0002_indexes"]
-        done = labels[self.version : target] or [
-            f"-{each}" for each in labels[target : self.version][::-1]
-        ]
-        self._check(found, None, done)
+        undone = [f"-{label}" for label in reversed(LABELS[target : self.version])]
+        self._check(found, None, LABELS[self.version : target] or undone)
         self.version = target
         self._check(self.on.same(lambda db: db.version()), None, target)
         if target == 0:

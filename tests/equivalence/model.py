@@ -12,7 +12,7 @@ from tests.equivalence.engines import Dump
 from tests.equivalence.exact import exact
 from tests.oracle import World, fold
 
-__all__ = ["AGGREGATES", "Clash", "MissingInstitutions", "MissingTickers", "Rows"]
+__all__ = ["AGGREGATES", "Refused", "Rows"]
 
 AGGREGATES: Final[Mapping[str, type[Any]]] = {
     "tickers": Ticker,
@@ -23,16 +23,13 @@ AGGREGATES: Final[Mapping[str, type[Any]]] = {
 }
 
 
-class Clash(Exception):
-    """Two tickers would have one CUSIP."""
+class Refused(Exception):
+    """A write that must fail: by which class of error, and what of all that is missing, sorted."""
 
-
-class MissingTickers(Exception):
-    """Symbols that no ticker has; the argument is all of them, sorted."""
-
-
-class MissingInstitutions(Exception):
-    """CIKs that no institution has; the argument is all of them, sorted."""
+    def __init__(self, error: str, missing: Iterable[Any] = ()) -> None:
+        super().__init__(error)
+        self.error = error
+        self.missing = tuple(sorted(missing))
 
 
 def _plain(value: Any) -> Any:
@@ -112,12 +109,12 @@ class Rows:
             return
         symbols = {key[0] for key in settled} - self.tickers.keys()
         if symbols:
-            raise MissingTickers(sorted(symbols))
+            raise Refused("UnknownTicker", symbols)
         ciks = (
             {key[2] for key in settled} - self.institutions.keys() if aggregate == "holdings" else set()
         )
         if ciks:
-            raise MissingInstitutions(sorted(ciks))
+            raise Refused("UnknownInstitution", ciks)
 
     def _clash(self, changed: Mapping[str, tuple[str, str | None]]) -> None:
         """Raise where a ticker takes a CUSIP that another has at that moment, row after row."""
@@ -125,7 +122,7 @@ class Rows:
         own = {symbol: cusip for cusip, symbol in owners.items()}
         for symbol, (_, cusip) in changed.items():
             if cusip is not None and owners.get(cusip, symbol) != symbol:
-                raise Clash(cusip)
+                raise Refused("UniqueViolation")
             if symbol in own:
                 del owners[own.pop(symbol)]
             if cusip is not None:
@@ -135,7 +132,7 @@ class Rows:
         """Delete a ticker's bars of an inclusive range; how many there were."""
         symbol = fold(symbol)
         if symbol not in self.tickers:
-            raise MissingTickers([symbol])
+            raise Refused("UnknownTicker", [symbol])
         first, last = start or date.min, end or date.max
         doomed = [key for key in self.market if key[0] == symbol and first <= key[1] <= last]
         for key in doomed:

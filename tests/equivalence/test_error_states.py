@@ -15,26 +15,14 @@ import repo
 from repo import Ticker
 from tests.equivalence.engines import Engines
 from tests.equivalence.exact import outcome
-from tests.equivalence.failing import DAY, GOOD, fails, others, start
+from tests.equivalence.failing import DAY, GOOD, as_foreseen, fails, others, start
 from tests.equivalence.loads import CONTAINERS, contained
-from tests.equivalence.model import Clash, MissingInstitutions, MissingTickers, Rows
 from tests.equivalence.profiles import examples
 from tests.equivalence.reads import READS, call
 from tests.strategies import REFUSED_ARGUMENTS
 
 _SOME_SYMBOLS: Final = st.sampled_from(("A", "a", "BRK.B", "Z-9", "NEW", "X1", "x1", "X2", "-", "ZZZ"))
 _SOME_CIKS: Final = st.sampled_from((1, 7, 320193, 2, 3, 9_999_999_998))
-
-
-def _missing(rows: Rows, aggregate: str, batch: list[Any]) -> tuple[str | None, tuple[Any, ...]]:
-    """The error that the model foresees, and what is missing."""
-    try:
-        rows.copy().upsert(aggregate, batch)
-    except MissingTickers as error:
-        return "UnknownTicker", tuple(error.args[0])
-    except MissingInstitutions as error:
-        return "UnknownInstitution", tuple(error.args[0])
-    return None, ()
 
 
 @examples()
@@ -62,16 +50,7 @@ def test_unknown_names(
     batch = [*new[:2], *others(aggregate, size), *new[2:]]
     make = CONTAINERS[container]
 
-    def write(db: repo.Database) -> int:
-        return int(getattr(db, aggregate).upsert(make(batch)))
-
-    error, missing = _missing(rows, aggregate, batch)
-    if error is None:
-        assert engines.same(write).answer == rows.upsert(aggregate, batch)
-        assert engines.dump() == rows.dump()
-    else:
-        found = fails(engines, rows, write, inside=inside)
-        assert (found.error, found.fields[0]) == (error, missing)
+    as_foreseen(engines, rows, aggregate, lambda: make(batch), inside=inside)
 
 
 _CODES: Final = ("000000001", "00000000A", "@00000000")
@@ -102,16 +81,7 @@ def test_one_cusip_for_two_tickers(
     rows = start(engines)
     for new in batches:
         batch = [*others("tickers", before), *new]
-        try:
-            rows.copy().upsert("tickers", batch)
-        except Clash:
-            found = fails(engines, rows, lambda db: db.tickers.upsert(batch), inside=inside)  # noqa: B023  # now
-            assert found.error == "UniqueViolation"
-        else:
-            assert engines.same(lambda db: db.tickers.upsert(batch)).answer == rows.upsert(  # noqa: B023  # now
-                "tickers", batch
-            )
-            assert engines.dump() == rows.dump()
+        as_foreseen(engines, rows, "tickers", lambda: batch, inside=inside)  # noqa: B023  # now
 
 
 @pytest.mark.parametrize("inside", [False, True])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import find, given
@@ -25,20 +28,46 @@ from tests.equivalence.profiles import examples
 from tests.strategies import NumpyLike
 from tests.strategies.values import EDGE_DAYS
 
-_PRICES: Final[tuple[tuple[Any, ...], ...]] = (
-    (1, 2, 1, 2, NumpyLike("i", 5)),
-    (NumpyLike("f", 1.5), NumpyLike("f", 999999999999.9999), NumpyLike("f", 5e-324), 999999999999, 0),
-    (None, NumpyLike("i", 3), None, NumpyLike("u", 2), NumpyLike("u", 2**63 - 1)),
-    (NumpyLike("f", 0.10000000149011612), None, 7, NumpyLike("f", 1 / 3), None),
-)
-_MOST: Final = NumpyLike("u", 2**63 - 1)
-_HELD: Final[tuple[tuple[Any, ...], ...]] = (
-    (_MOST, NumpyLike("i", 0), 0),
-    (1, _MOST, 100),
-    (0, 0, NumpyLike("f", -0.0)),
-    (NumpyLike("u", 7), NumpyLike("i", 7), NumpyLike("i", 7)),
-)
-_SCORES: Final[tuple[Any, ...]] = (0, 1, -1, NumpyLike("f", 5e-324), NumpyLike("f", -0.0))
+pyarrow: Any = importlib.import_module("pyarrow")
+
+
+class _Number(NamedTuple):
+    """A number that a table has as a scalar of numpy's: of kind i, u or f."""
+
+    kind: str
+    value: Any
+
+
+_MOST: Final = _Number("u", 2**63 - 1)
+_CELLS: Final[dict[type[Any], tuple[tuple[Any, ...], ...]]] = {
+    Bar: (
+        ("A", EDGE_DAYS[0], 1, 2, 1, 2, _Number("i", 5)),
+        ("A", EDGE_DAYS[1], _Number("f", 1.5), _Number("f", 999999999999.9999), None, 999999999999, 0),
+        ("A", EDGE_DAYS[2], None, _Number("i", 3), _Number("f", 5e-324), _Number("u", 2), _MOST),
+        ("A", EDGE_DAYS[3], _Number("f", 0.10000000149011612), None, 7, _Number("f", 1 / 3), None),
+    ),
+    Holding: (
+        ("A", _Number("i", 1), EDGE_DAYS[0], EDGE_DAYS[1], _MOST, _Number("i", 0), 0),
+        ("A", 1, EDGE_DAYS[1], EDGE_DAYS[2], 1, _MOST, 100),
+        ("A", _Number("u", 1), EDGE_DAYS[2], EDGE_DAYS[3], 0, 0, _Number("f", -0.0)),
+        ("A", 1, EDGE_DAYS[3], EDGE_DAYS[4], _Number("u", 7), _Number("i", 7), _Number("i", 7)),
+    ),
+    Sentiment: (
+        ("A", "s", EDGE_DAYS[0], _Number("i", 5), 0),
+        ("A", "s", EDGE_DAYS[1], _Number("u", 5), -1),
+        ("A", "s", EDGE_DAYS[2], 5, _Number("f", 5e-324)),
+        ("A", "s", EDGE_DAYS[3], 5, _Number("f", -0.0)),
+    ),
+}
+
+
+def _real(kind: str, value: Any) -> Any:
+    """A scalar of numpy itself."""
+    numpy: Any = importlib.import_module("numpy")
+    return {"i": numpy.int64, "u": numpy.uint64, "f": numpy.float64}[kind](value)
+
+
+SCALARS: Final = [NumpyLike, _real] if importlib.util.find_spec("numpy") else [NumpyLike]
 
 
 def _hold(engines: Engines, rows: Rows) -> None:
@@ -110,27 +139,32 @@ def test_rows_that_can_be_read_only_once(engines: Engines, aggregate: str) -> No
     assert written.answer == 2101
 
 
-def test_numbers_of_a_data_frame(engines: Engines) -> None:
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_rows_of_a_table(engines: Engines, aggregate: str) -> None:
+    """An Arrow table with the record's fields as columns is written as its rows are."""
+
+    @examples(0.3)
+    @given(load=loads(aggregate, sizes=(1, 100, 101, 1001)))
+    def check(load: Load) -> None:
+        rows = _start(engines, with_referred=aggregate not in ("tickers", "institutions"))
+        batch = load.rows()
+        table = pyarrow.Table.from_pylist([row._asdict() for row in batch])
+        written = engines.same(lambda db: getattr(db, aggregate).upsert(table))
+        assert written.answer == rows.upsert(aggregate, batch), written.raised
+        assert engines.dump() == rows.dump()
+
+    check()
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_numbers_of_a_data_frame(engines: Engines, scalar: Callable[[str, Any], Any]) -> None:
     """Numpy's integers and floats, and whole numbers for prices, are stored as Python's own."""
-    table: dict[str, tuple[type[Any], list[tuple[Any, ...]]]] = {
-        "market": (Bar, [("A", day, *cells) for day, cells in zip(EDGE_DAYS, _PRICES, strict=False)]),
-        "holdings": (
-            Holding,
-            [
-                ("A", NumpyLike("i", 1), day, day, *cells)
-                for day, cells in zip(EDGE_DAYS, _HELD, strict=False)
-            ],
-        ),
-        "sentiment": (
-            Sentiment,
-            [
-                ("A", "s", day, NumpyLike("i", 5), score)
-                for day, score in zip(EDGE_DAYS, _SCORES, strict=False)
-            ],
-        ),
-    }
     for many in (1, 60):
         rows = _start(engines, with_referred=True)
-        for aggregate, (record, cells) in table.items():
-            _upsert(engines, rows, aggregate, [record._make(row) for row in cells] * many, "list")
+        for aggregate, record in AGGREGATES.items():
+            made = [
+                [scalar(*cell) if isinstance(cell, _Number) else cell for cell in cells]
+                for cells in _CELLS.get(record, ())
+            ]
+            _upsert(engines, rows, aggregate, [record._make(cells) for cells in made] * many, "list")
         _hold(engines, rows)

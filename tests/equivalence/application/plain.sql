@@ -14,7 +14,10 @@ VALUES (CAST(:cik AS bigint), CAST(:name AS text));
 -- Adds a bar as it is; a symbol that is not there gives no ticker. Index: market_data_pkey.
 INSERT INTO market_data (ticker_id, date, open, high, low, close, volume)
 VALUES (
-    (SELECT t.ticker_id AS ticker_id FROM tickers AS t WHERE t.symbol = CAST(:symbol AS text)),
+    (
+        SELECT t.ticker_id AS ticker_id FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    ),
     CAST(:date AS date),
     CAST(:open AS double precision),
     CAST(:high AS double precision),
@@ -34,8 +37,14 @@ INSERT INTO institutional_holdings (
     ticker_id, institution_id, quarter_end, filing_date, shares_held, market_value, ownership_percent
 )
 VALUES (
-    (SELECT t.ticker_id AS ticker_id FROM tickers AS t WHERE t.symbol = CAST(:symbol AS text)),
-    (SELECT i.institution_id AS institution_id FROM institutions AS i WHERE i.cik = CAST(:cik AS bigint)),
+    (
+        SELECT t.ticker_id AS ticker_id FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    ),
+    (
+        SELECT i.institution_id AS institution_id FROM institutions AS i
+        WHERE i.cik = CAST(:cik AS bigint)
+    ),
     CAST(:quarter_end AS date),
     CAST(:filing_date AS date),
     CAST(:shares_held AS bigint),
@@ -47,7 +56,10 @@ VALUES (
 -- Adds a sentiment row as it is. Index: retail_sentiment_pkey.
 INSERT INTO retail_sentiment (ticker_id, source, date, interest, score)
 VALUES (
-    (SELECT t.ticker_id AS ticker_id FROM tickers AS t WHERE t.symbol = CAST(:symbol AS text)),
+    (
+        SELECT t.ticker_id AS ticker_id FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    ),
     CAST(:source AS text),
     CAST(:date AS date),
     CAST(:interest AS bigint),
@@ -56,11 +68,13 @@ VALUES (
 
 -- name: remove_ticker(symbol)!
 -- Removes a ticker, if nothing refers to it. Index: tickers_symbol_key.
-DELETE FROM tickers WHERE symbol = CAST(:symbol AS text);
+DELETE FROM tickers
+WHERE symbol = CAST(:symbol AS text);
 
 -- name: remove_institution(cik)!
 -- Removes an institution, if nothing refers to it. Index: institutions_cik_key.
-DELETE FROM institutions WHERE cik = CAST(:cik AS bigint);
+DELETE FROM institutions
+WHERE cik = CAST(:cik AS bigint);
 
 -- name: total_volume()$
 -- All volumes added up, which may be more than 64 bits hold. Index: none, it reads the table.
