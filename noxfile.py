@@ -24,16 +24,14 @@ EXTRAS = ".[cli,review,arrow]"
 def tests(session: nox.Session, backend: str) -> None:
     """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
     session.install("-e", EXTRAS, *TEST)
-    session.run(
-        "pytest", f"--backend={backend}", "--ignore=tests/equivalence", *session.posargs, env=_WARN
-    )
+    session.run("pytest", f"--backend={backend}", "--ignore=tests/equivalence", *session.posargs)
 
 
 @nox.session
 def equivalence(session: nox.Session) -> None:
     """Compare the engines on generated data; ``-- --hypothesis-profile=thorough`` takes an hour."""
     session.install("-e", EXTRAS, *TEST)
-    session.run("pytest", "tests/equivalence", *session.posargs, env=_WARN)
+    session.run("pytest", "tests/equivalence", *session.posargs)
 
 
 @nox.session
@@ -85,7 +83,3 @@ def scale(session: nox.Session) -> None:
     """Ask the same questions of 100 thousand, 1 million and 10 million bars."""
     session.install("-e", EXTRAS, *TEST, *BENCH)
     session.run("python", "-m", "tests.bench.scale", *session.posargs)
-
-
-_WARN = {"PYTHONWARNDEFAULTENCODING": "1"}
-"""Opening text without naming its encoding is an error in tests."""

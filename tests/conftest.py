@@ -29,6 +29,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", chosen, scope="session")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a test that asks for no engine to one of them: to PostgreSQL if it needs a server."""
+    chosen = set(config.getoption("--backend") or BACKENDS)
+    if len(chosen) != 1:
+        return
+    kept, left = [], []
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        wanted = "postgresql" if "server" in names else "sqlite"
+        (kept if "backend" in names or wanted in chosen else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[servers.Server]:
     """A PostgreSQL server; one that does not work fails the tests."""
