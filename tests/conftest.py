@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = set(config.getoption("--backend") or BACKENDS)
     if len(chosen) != 1:
         return
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         names = getattr(item, "fixturenames", ())
         wanted = "postgresql" if "server" in names else "sqlite"
