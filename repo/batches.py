@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby, islice, repeat
 from operator import itemgetter, lt, sub
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from repo.errors import (
     PROBLEM_LIMIT,
@@ -25,7 +25,17 @@ from repo.errors import (
 )
 from repo.records import RECORDS, Spec, row_by_row, shaped, verified
 
-__all__ = ["BATCH_ROWS", "EPOCH", "Batches", "Columns", "Identities", "Ranges", "Table", "settle"]
+__all__ = [
+    "BATCH_ROWS",
+    "EPOCH",
+    "Batches",
+    "Columns",
+    "Identities",
+    "Ranges",
+    "Stored",
+    "Table",
+    "settle",
+]
 
 BATCH_ROWS: Final = 1000
 EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -79,6 +89,15 @@ class Identities:
         return list(map(self.known.__getitem__, names))
 
 
+class Stored(Protocol):
+    """What a table holds already, as far as it is worth asking."""
+
+    comparing: bool
+
+    def holds(self, batch: Columns) -> bool:
+        """Whether these rows are in the table as they are."""
+
+
 class Batches:
     """An iterable of records as batches of columns.
 
@@ -107,14 +126,12 @@ class Batches:
     def __exit__(self, *_: object) -> None:
         self._kept.close()
 
-    def read(
-        self, *, keep: bool = False, stored: Callable[[Columns], bool] | None = None
-    ) -> Iterator[Columns]:
+    def read(self, *, keep: bool = False, stored: Stored | None = None) -> Iterator[Columns]:
         """The batches, each once.
 
         :param keep: make :meth:`again` possible; an iterator's rows are then set aside on disk.
-        :param stored: tells whether a batch is in the table as it is; such a batch is left out, and
-            its numbers need no check, for the table's constraints hold for them.
+        :param stored: tells of a batch whether it is in the table as it is; such a batch is left out,
+            and its measures need no check, for the table's constraints hold for them.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises UnknownTicker: naming every symbol that is missing.
         :raises UnknownInstitution: naming every CIK that is missing.
@@ -140,7 +157,7 @@ class Batches:
                 break
         yield from self._read(None)
 
-    def _read(self, stored: Callable[[Columns], bool] | None) -> Iterator[Columns]:
+    def _read(self, stored: Stored | None) -> Iterator[Columns]:
         problems: list[Problem] = []
         rows = iter(self._rows)
         if not self._once:
@@ -168,18 +185,21 @@ class Batches:
         batch: list[Any],
         first_row: int,
         limit: int,
-        stored: Callable[[Columns], bool] | None,
+        stored: Stored | None,
     ) -> Columns | None:
         """Storage columns of rows; None where there is nothing to write."""
         spec = self._table.spec
         columns = shaped(spec, batch)
-        encoded = None if columns is None else self._encode(columns)
-        if encoded is not None and stored is not None and stored(encoded):
+        if columns is None or stored is None or not stored.comparing:
+            final = None if columns is None else verified(spec, columns)
+            return self._encode(row_by_row(spec, batch, first_row, limit) if final is None else final)
+        encoded = self._encode(columns)
+        if encoded is not None and stored.holds(encoded):
             return None
-        final = None if columns is None else verified(spec, columns)
+        final = verified(spec, columns)
         if final is None:
             return self._encode(row_by_row(spec, batch, first_row, limit))
-        return None if encoded is None else self._with_numbers(encoded, final)
+        return None if encoded is None else self._with_measures(encoded, final)
 
     def _encode(self, checked: Columns) -> list[Sequence[Any]] | None:
         """Storage columns from a record's, or None once a ticker or an institution is missing."""
@@ -195,7 +215,7 @@ class Batches:
             return None
         return encoded
 
-    def _with_numbers(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
+    def _with_measures(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
         """Storage columns with their measures as verified; the others are encoded already."""
         fields = self._table.spec.fields
         return [

@@ -25,6 +25,11 @@ INSERT INTO notes (id, day, weight) VALUES (:id, :day, :weight);
 INSERT INTO notes (id, day, weight) VALUES (:id, :day, :weight)
 RETURNING id, day, weight;
 
+-- name: whole(number)^
+-- record_class: Whole(number: int)
+-- A number as an integer. Index: none, it reads no table.
+SELECT CAST(:number AS bigint) AS number;
+
 -- name: every()
 -- record_class: Note(id: int, day: date | None, weight: float | None)
 -- The notes by id. Index: the primary key.
@@ -79,3 +84,9 @@ def test_a_write_gives_its_row_back_as_a_record(notes: repo.Database) -> None:
     assert (type(written).__name__, *written) == ("Note", 7, date(2020, 1, 2), 2.0)
     assert type(written.weight) is float
     assert notes.queries.notes.every() == [written]
+
+
+def test_a_fraction_for_an_integer_is_rounded_by_the_engine(notes: repo.Database) -> None:
+    """A known difference: what a query casts, each engine casts its own way."""
+    assert notes.queries.notes.whole(number=1).number == 1
+    assert notes.queries.notes.whole(number=1.5).number == {"sqlite": 1, "postgresql": 2}[notes.dialect]

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import chain, islice
+from math import ceil
 from typing import Any, Final
 
 import psycopg
@@ -106,8 +107,13 @@ class PostgreSQLBackend:
             options["prepare_threshold"] = prepare_threshold
         check_options(options)
         seconds = options.get("statement_timeout", _STATEMENT_SECONDS)
-        self._statement_milliseconds = int(seconds * 1000)
-        smallest = options.get("min_size", _MIN_SIZE)
+        self._statement_milliseconds = ceil(seconds * 1000)
+        largest = options.get("max_size", max(_MAX_SIZE, options.get("min_size", 0)))
+        smallest = options.get("min_size", min(_MIN_SIZE, largest))
+        if not 1 <= largest >= smallest:
+            raise ConfigurationError(
+                f"max_size must be at least 1 and at least min_size ({smallest}), not {largest}"
+            )
         adapters = AdaptersMap(psycopg.adapters)
         # One type for all ints: by default it goes by the value, and :a + :b overflows at 30,000.
         adapters.register_dumper(int, Int8Dumper)
@@ -126,7 +132,7 @@ class PostgreSQLBackend:
             kwargs=connect,
             connection_class=_Connection,
             min_size=smallest,
-            max_size=max(smallest, 1, options.get("max_size", _MAX_SIZE)),
+            max_size=largest,
             timeout=options.get("pool_timeout", _WAIT_SECONDS),
             configure=self._configure,
             open=True,

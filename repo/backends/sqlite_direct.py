@@ -24,14 +24,14 @@ class DirectWrite:
         self._upsert = queries[f"{table.aggregate}.upsert"]
         self._between = queries.get(f"{table.aggregate}.between")
         self._key = [name for name, _ in table.columns[: table.key_width]]
-        self._comparing = False
+        self.comparing = False
         self._there: set[Any] = set()
 
     def write(self, batches: Batches) -> int | None:
         """The number of rows written, or None where a key of an earlier batch may have come again."""
         ranges = Ranges()
         written = 0
-        source = batches.read(keep=True, stored=self._stored)
+        source = batches.read(keep=True, stored=self)
         for batch in source:
             columns, keys = settle(batch, len(self._key))
             if not ranges.admit(keys):
@@ -47,13 +47,14 @@ class DirectWrite:
                     pass
                 raise
             written += count
-            self._comparing = self._between is not None and count < len(rows) / 2
+            self._there = set()
+            self.comparing = self._between is not None and count < len(rows) / 2
         return written
 
-    def _stored(self, batch: Columns) -> bool:
+    def holds(self, batch: Columns) -> bool:
         """Whether these rows lie in the table just so, side by side in the order of their keys."""
         self._there = set()
-        if not self._comparing or self._between is None:
+        if not self.comparing or self._between is None:
             return False
         rows = list(zip(*batch, strict=True))
         limits = dict(zip(self._key, rows[0], strict=False))

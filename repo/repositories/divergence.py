@@ -55,10 +55,13 @@ class DivergenceRepository(Repository):
         window = argument("days", "window_days", window_days)
         rows = argument("count", "limit", limit, optional=True)
         with self._session.snapshot():
+            named = self._source(source)
+            if rows == 0:
+                return []  # an engine may or may not add up what it need not give
             found: list[Divergence] = self._session.read(
                 "divergence.ranking",
                 as_of=day,
-                source=self._source(source),
+                source=named,
                 recent_from=_days_before(day, window - 1),
                 before_from=_days_before(day, 2 * window - 1),
                 limit=INT64_MAX if rows is None else rows,
