@@ -27,6 +27,13 @@ DELETE FROM tickers;
 DELETE FROM institutions;
 """
 
+# To delete a few rows takes a quarter of the time of making the tables' files anew. To delete an
+# institution, though, PostgreSQL looks through all holdings for one of it.
+_TRUNCATE: Final = (
+    "TRUNCATE market_data, institutional_holdings, retail_sentiment, tickers, institutions"
+)
+_FEW: Final = 50
+
 _APPLICATION: Final = Path(__file__).parent / "application"
 
 _DUMP: Final[Mapping[str, str]] = {
@@ -112,6 +119,9 @@ class Engines:
 
     def clear(self) -> None:
         """Delete every row."""
+        counted = self._postgresql.execute("SELECT COUNT(*) FROM institutions").fetchone()
+        if counted is not None and counted[0] > _FEW:
+            self._postgresql.execute(_TRUNCATE)
         for db in self.both:
             db._sessions.run_script(_CLEAR)
 

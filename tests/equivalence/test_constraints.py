@@ -213,26 +213,39 @@ def test_misuse(engines: Engines, misuse: str) -> None:
     assert found.error == "ConfigurationError"
 
 
+_WITHOUT_TABLES: Final[dict[str, tuple[Callable[[repo.Database], Any], str | None]]] = {
+    "read": (lambda db: db.tickers.all(), "MigrationError"),
+    "ranking": (lambda db: db.divergence.ranking(DAY), "MigrationError"),
+    "delete": (lambda db: db.market.delete("A"), "MigrationError"),
+    "bar": (lambda db: db.market.upsert([_bar()]), "MigrationError"),
+    "holding": (lambda db: db.holdings.upsert([Holding("A", 1, DAY, DAY, 1, 1)]), "MigrationError"),
+    "ticker": (lambda db: db.tickers.upsert([Ticker("A", "a")]), "MigrationError"),
+    "tickers": (
+        lambda db: db.tickers.upsert([Ticker(f"A{number}", "a") for number in range(200)]),
+        "MigrationError",
+    ),
+    "institution": (lambda db: db.institutions.upsert([repo.Institution(1, "a")]), "MigrationError"),
+    "bad bar": (lambda db: db.market.upsert([_bar(), _bar(close=-1.0)]), "InvalidRecord"),
+    "bad ticker": (lambda db: db.tickers.upsert([Ticker("", "a")]), "InvalidRecord"),
+    "bad argument": (lambda db: db.tickers.get(""), "InvalidRecord"),
+    "no row": (lambda db: db.market.upsert([]), None),
+}
+
+
+def _bar(close: float = 1.0) -> Bar:
+    return Bar("A", DAY, None, None, None, close, None)
+
+
 def test_without_a_schema(engines: Engines) -> None:
-    """Before the first migration every call that needs a table says that the schema does not fit."""
-    calls: dict[str, Callable[[repo.Database], Any]] = {
-        "read": lambda db: db.tickers.all(),
-        "ranking": lambda db: db.divergence.ranking(DAY),
-        "delete": lambda db: db.market.delete("A"),
-        "bar": lambda db: db.market.upsert([Bar("A", DAY, None, None, None, 1.0, None)]),
-        "holding": lambda db: db.holdings.upsert([Holding("A", 1, DAY, DAY, 1, 1)]),
-        "ticker": lambda db: db.tickers.upsert([Ticker("A", "a")]),
-        "tickers": lambda db: db.tickers.upsert([Ticker(f"A{number}", "a") for number in range(200)]),
-        "institution": lambda db: db.institutions.upsert([repo.Institution(1, "a")]),
-    }
+    """Before the first migration what needs a table says so, and what is bad is bad all the same."""
     engines.reset()
     try:
         engines.same(lambda db: db.migrate(0))
-        found = {name: engines.outcomes(asked) for name, asked in calls.items()}
+        found = {name: engines.outcomes(asked) for name, (asked, _) in _WITHOUT_TABLES.items()}
     finally:
         engines.reset()
     errors = {name: [each.error for each in pair] for name, pair in found.items()}
-    assert errors == {name: ["MigrationError", "MigrationError"] for name in calls}
+    assert errors == {name: [error, error] for name, (_, error) in _WITHOUT_TABLES.items()}
 
 
 def test_after_closing(engines: Engines) -> None:

@@ -188,6 +188,28 @@ def test_shares_at_the_edge(engines: Engines, quarter: int, sentiment: list[Sent
         assert _same(engines, rows, "divergence.ranking", **asked) == "RangeError"
 
 
+@pytest.mark.parametrize("amount", [2**62, INT64_MAX])
+def test_a_ranking_of_no_rows(engines: Engines, amount: int) -> None:
+    """A limit of 0 is taken alike by both engines and the oracle, whatever does not fit."""
+    holdings = [Holding("A", 1, _day(at), _day(at), 1, 0) for at in (0, 1)]
+    interest = _interests((1, 1), (2, 1), (11, amount), (12, amount - 2**62))
+    rows = _written(engines, [], holdings=holdings, sentiment=interest)
+    asked = {"as_of": _day(20), "window_days": 10}
+    assert _same(engines, rows, "divergence.ranking", **asked) == "RangeError"
+    _same(engines, rows, "divergence.ranking", **asked, limit=0)
+
+
+def test_a_week_of_interest(engines: Engines) -> None:
+    """Interest of six days ago is there, of seven days ago no more; of a later row nothing is known."""
+    bars = [Bar("A", _day(at), None, None, None, 1.0, None) for at in range(20)]
+    rows = _written(engines, bars, sentiment=_interests((2, 5), (11, 0)))
+    assert _same(engines, rows, "divergence.timeline", symbol="A") is None
+    points = engines.sqlite.divergence.timeline("A")
+    assert [point.interest for point in points] == [None] * 2 + [5] * 7 + [None] * 2 + [0] * 7 + [
+        None
+    ] * 2
+
+
 def test_a_timeline_at_the_edge(engines: Engines) -> None:
     """Shares known on a day past 64 bits are an error up to the last bar that is asked for."""
     holdings = [

@@ -132,8 +132,9 @@ def thick_holdings(draw: st.DrawFn, palette: Palette) -> list[Holding]:
 
 @st.composite
 def thick_sentiment(draw: st.DrawFn, palette: Palette) -> list[Sentiment]:
-    """Interest in each ticker, of the first source, on every fifth day."""
-    keys = list(product(palette.symbols, palette.days[::5]))
+    """Interest in each ticker, of the first source, every few days: in each window, or not in each."""
+    every = draw(st.sampled_from((5, 3, 7, 8, 9)))
+    keys = list(product(palette.symbols, palette.days[::every]))
     drawn = draw(st.binary(min_size=len(keys), max_size=len(keys)))
     return [
         Sentiment(symbol, palette.sources[0], day, _pick(palette.counts, byte))
