@@ -59,7 +59,7 @@ def demo(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it, and run tests from outside the checkout."""
     session.install("build")
-    checkout = Path.cwd()
+    installed = Path("tests/installed.py").absolute()
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder, silent=True)
         (built,) = Path(folder).glob("*.whl")
@@ -68,7 +68,7 @@ def wheel(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("smdi", "--version")
             session.run("smdi", "demo")
-            session.run("python", str(checkout / "tests" / "installed.py"), str(checkout))
+            session.run("python", str(installed))
 
 
 @nox.session

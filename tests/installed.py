@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import sysconfig
 from datetime import date
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from repo import Bar, Ticker
 from repo.queries import shipped
 
 
-def main(checkout: Path) -> None:
+def main() -> None:
     """Use the package as a newcomer would, on a database in memory."""
+    installed = Path(sysconfig.get_path("purelib"))
     for path in (Path(repo.__file__), shipped("queries"), shipped("schema")):
-        assert not path.is_relative_to(checkout), f"{path} is the checkout's"
+        assert path.is_relative_to(installed), f"{path} is not the installed package's"
     assert (Path(repo.__file__).parent / "py.typed").is_file()
     bar = Bar("AAPL", date(2020, 6, 1), 79.4, 80.6, 79.3, 80.5, 80_791_200)
     with repo.connect("sqlite://") as db:
@@ -28,4 +29,4 @@ def main(checkout: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
