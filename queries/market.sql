@@ -24,6 +24,29 @@ WHERE
     AND m.date <= CAST(:end AS date)
 ORDER BY m.date;
 
+-- name: latest_one(symbol)
+-- record_class: Bar
+-- The last bar of one ticker, for market.latest() of one symbol; none where there is no bar, or no such
+-- ticker. The ticker is looked up by itself and not joined, so that one probe of the key finds the bar.
+-- Index: tickers_symbol_key, market_data_pkey.
+SELECT
+    CAST(:symbol AS text) AS symbol,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM market_data AS m
+WHERE
+    m.ticker_id = (
+        SELECT t.ticker_id AS ticker_id
+        FROM tickers AS t
+        WHERE t.symbol = CAST(:symbol AS text)
+    )
+ORDER BY m.date DESC
+LIMIT 1;
+
 -- name: latest()
 -- record_class: Bar
 -- The last bar of every ticker that has one, by symbol, for market.latest().

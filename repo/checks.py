@@ -198,7 +198,12 @@ class Field:
 
     def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
         """A column that fits as it is stored, or None where a value has to be looked at."""
-        if not self.nullable or None not in column:
+        if self.measure:
+            try:
+                return self.many(column)  # min() and max() find a None by themselves
+            except TypeError:
+                pass
+        elif not self.nullable or None not in column:
             return self.many(column)
         there = [value for value in column if value is not None]
         cleaned = self.many(there) if there else ()

@@ -18,6 +18,33 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
 WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
 IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
 
+-- name: upsert_ten(ticker_id, date, open, high, low, close, volume)*!
+-- Writes ten bars with one call of the driver, each key at most once, bound by position; counts
+-- those that were new or different. The values of a row are named alike in every row.
+-- Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+VALUES
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume)
+ON CONFLICT (ticker_id, date) DO UPDATE SET
+    open = excluded.open,
+    high = excluded.high,
+    low = excluded.low,
+    close = excluded.close,
+    volume = excluded.volume
+WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
+IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+
 -- name: stage()!
 -- Makes the table that many rows are copied into; temporary tables write no WAL.
 -- Index: none, it creates a table.
@@ -153,29 +180,6 @@ LEFT JOIN (
 LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day
 LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day
 WHERE t.symbol = CAST(:symbol AS text);
-
--- name: latest_one(symbol)
--- record_class: Bar
--- The last bar of one ticker, for market.latest() of one symbol. A ticker without bars gives a row whose
--- date is NULL, an unknown one gives none. Index: tickers_symbol_key, market_data_pkey.
-SELECT
-    t.symbol AS symbol,
-    m.date AS date,
-    m.open AS open,
-    m.high AS high,
-    m.low AS low,
-    m.close AS close,
-    m.volume AS volume
-FROM tickers AS t
-LEFT JOIN market_data AS m
-    ON m.ticker_id = t.ticker_id
-    AND m.date = (
-        SELECT MAX(x.date) AS date
-        FROM market_data AS x
-        WHERE x.ticker_id = t.ticker_id
-    )
-WHERE t.symbol = CAST(:symbol AS text)
-ORDER BY t.symbol;
 
 -- name: frame(symbols, start, end)
 -- record_class: Bar

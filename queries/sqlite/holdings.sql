@@ -22,6 +22,36 @@ WHERE (
 )
 IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
 
+-- name: upsert_ten(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
+-- Writes ten holdings with one call of the driver, each key at most once, bound by position; counts
+-- those that were new or different. The values of a row are named alike in every row.
+-- Index: institutional_holdings_pkey.
+INSERT INTO institutional_holdings (
+    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value,
+    ownership_percent
+)
+VALUES
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent)
+ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
+    shares_held = excluded.shares_held,
+    market_value = excluded.market_value,
+    ownership_percent = excluded.ownership_percent
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS NOT (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
 -- Index: none, it creates a table.

@@ -15,6 +15,30 @@ ON CONFLICT (ticker_id, source, date) DO UPDATE SET
 WHERE (retail_sentiment.interest, retail_sentiment.score)
 IS NOT (excluded.interest, excluded.score);
 
+-- name: upsert_ten(ticker_id, source, date, interest, score)*!
+-- Writes ten rows with one call of the driver, each key at most once, bound by position; counts
+-- those that were new or different. The values of a row are named alike in every row.
+-- Index: retail_sentiment_pkey.
+INSERT INTO retail_sentiment (
+    ticker_id, source, date, interest, score
+)
+VALUES
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score)
+ON CONFLICT (ticker_id, source, date) DO UPDATE SET
+    interest = excluded.interest,
+    score = excluded.score
+WHERE (retail_sentiment.interest, retail_sentiment.score)
+IS NOT (excluded.interest, excluded.score);
+
 -- name: stage()!
 -- Makes the table in which rows are settled whose keys come more than once; outside the file.
 -- Index: none, it creates a table.

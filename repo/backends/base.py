@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from repo.batches import Batches, Table
+from repo.batches import Batches, Columns, Table
 from repo.errors import InvalidRecord, Problem
 from repo.queries import Adapter
 
@@ -16,10 +16,10 @@ __all__ = [
     "Backend",
     "Bound",
     "Connection",
-    "coded",
     "coded_items",
     "coded_parameters",
     "coded_rows",
+    "write_rows",
 ]
 
 ISOLATION_LEVELS: Final = ("serializable", "repeatable read", "read committed")
@@ -34,6 +34,9 @@ Coders = Mapping[type, Callable[[Any], Any]]
 """How values of each type are checked and coded; a type that is not there is refused."""
 
 _INT64: Final = 2**63
+
+_TOGETHER: Final = 10
+"""The rows of an ``upsert_ten``."""
 
 
 class Backend(Protocol):
@@ -111,15 +114,8 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-def coded(value: Any, coders: Coders) -> Any:
-    """One value as a driver takes it.
-
-    :raises Refused: when two engines would take it differently.
-    """
-    code = coders.get(type(value))
-    if code is None:
-        raise Refused(f"a {type(value).__name__} is not stored")
-    return code(value)
+def _unknown(value: Any) -> Any:
+    raise Refused(f"a {type(value).__name__} is not stored")
 
 
 def coded_items(items: list[Any], coders: Coders) -> list[Any]:
@@ -134,7 +130,7 @@ def coded_items(items: list[Any], coders: Coders) -> list[Any]:
         )
     if list in kinds:
         raise Refused("must not hold lists")
-    return [coded(item, coders) for item in items]
+    return [coders.get(type(item), _unknown)(item) for item in items]
 
 
 CODERS: Final[Coders] = {
@@ -178,7 +174,26 @@ def coded_parameters(parameters: Mapping[str, Any], coders: Coders) -> dict[str,
     ready = {}
     for name, value in parameters.items():
         try:
-            ready[name] = coded(value, coders)
+            ready[name] = coders.get(type(value), _unknown)(value)
         except Refused as refused:
             raise InvalidRecord([Problem(None, name, value, str(refused))]) from None
     return ready
+
+
+def write_rows(connection: Connection, queries: Bound, table: Table, columns: Columns) -> int:
+    """Upsert rows with the table's statement, as many as can be by ten: a call costs as much as a row.
+
+    :returns: how many were new or different.
+    """
+    rows = len(columns[0]) if columns else 0
+    wide = queries.get(f"{table.aggregate}.upsert_ten")
+    even = rows - rows % _TOGETHER if wide is not None else 0
+    written = 0
+    if wide is not None and even:
+        # The values of ten rows side by side, a column of them being every tenth of a column.
+        abreast = [column[place:even:_TOGETHER] for place in range(_TOGETHER) for column in columns]
+        written += wide(connection, zip(*abreast, strict=True))
+    if even < rows:
+        rest = [column[even:] for column in columns]
+        written += queries[f"{table.aggregate}.upsert"](connection, zip(*rest, strict=True))
+    return written

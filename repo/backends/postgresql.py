@@ -18,7 +18,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import Bound
+from repo.backends.base import Bound, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql_url import check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
@@ -42,8 +42,12 @@ _MERGE_MEMORY: Final = "64MB"
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A pooled connection that knows when it was last used and can tell if it was spoken to since."""
+    """A pooled connection that knows when it was last used and can tell if it was spoken to since.
 
+    ``reader`` is a cursor of binary results, kept from one query to the next.
+    """
+
+    reader: psycopg.Cursor[Any] | None = None
     used_at = 0.0
     taken_at = 0.0
     stale = False
@@ -269,12 +273,11 @@ class PostgreSQLBackend:
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
             for (_, kind), column in zip(table.columns, columns, strict=True)
         ]
-        rows = list(zip(*dated, strict=True))
         if not table.in_order:
             # In the order of the key, so that two writers wait for each other and do not deadlock.
-            rows.sort(key=lambda row: row[: table.key_width])
-        written: int = queries[f"{table.aggregate}.upsert"](connection, rows)
-        return written
+            rows = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
+            dated = list(zip(*rows, strict=True))
+        return write_rows(connection, queries, table, dated)
 
     def _merge(
         self,

@@ -59,6 +59,12 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
 
 _OLD_PLAN: Final = "0A000"
 
+_ROWS_TOGETHER: Final = 100
+"""Few enough to be turned into records while the processor's nearest cache holds them."""
+
+_ROWS_HELD: Final = 10_000
+"""The largest result that may lie in a cursor which is kept."""
+
 
 def _failure(connection: Any, error: psycopg.Error) -> RepoError:
     """What went wrong; a connection with plans of an older schema is marked for replacement."""
@@ -114,14 +120,19 @@ class PostgreSQLAdapter:
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         ready = coded_parameters(parameters, CODERS)
+        records: list[Any] = []
         try:
-            rows: list[Any] = conn.cursor(binary=True).execute(sql, ready).fetchall()
+            # A cursor that was used before knows how to decode the columns.
+            cursor = conn.reader or conn.cursor(binary=True)
+            cursor.execute(sql, ready)
+            while rows := cursor.fetchmany(_ROWS_TOGETHER):
+                # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
+                records += map(tuple.__new__, repeat(record_class), rows) if record_class else rows
         except psycopg.Error as error:
             raise _failure(conn, error) from error
-        if record_class is None:
-            return rows
-        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        return list(map(tuple.__new__, repeat(record_class), rows))
+        # It also holds its last result until the next.
+        conn.reader = cursor if len(records) <= _ROWS_HELD else None
+        return records
 
     def select_one(
         self,

@@ -104,6 +104,11 @@ def _microseconds(moment: datetime) -> int:
     return (aware - _TIMESTAMP_EPOCH) // timedelta(microseconds=1)
 
 
+_Decoders = list[tuple[int, Callable[[Any], Any]]]
+
+_ROWS_TOGETHER: Final = 100
+"""Few enough to be turned into records while the processor's nearest cache holds them."""
+
 _CODERS: Final[Coders] = {
     **CODERS,
     date: lambda day: day.toordinal() - EPOCH,
@@ -112,12 +117,29 @@ _CODERS: Final[Coders] = {
 }
 
 
+def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> list[Any]:
+    """Rows as records, a column at a time."""
+    if len(rows) == 1:
+        row = list(rows[0])
+        for index, decode in decoders:
+            row[index] = decode(row[index])
+        return [tuple.__new__(record_class, row)]
+    tuples: Iterable[Any] = rows
+    if decoders and rows:
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for index, decode in decoders:
+            columns[index] = map(decode, columns[index])
+        tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
+    # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
+    return list(map(tuple.__new__, repeat(record_class), tuples))
+
+
 class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values coded and decoded, rows built once, errors translated."""
 
     def __init__(self) -> None:
         self.coders: Coders = _CODERS
-        self._decoders: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
+        self._decoders: dict[str, _Decoders] = {}
 
     def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
         # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
@@ -161,28 +183,18 @@ class SQLiteAdapter:
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         try:
-            rows: list[Any] = conn.execute(sql, coded_parameters(parameters, _CODERS)).fetchall()
+            cursor = conn.execute(sql, coded_parameters(parameters, _CODERS))
+            if record_class is None:
+                return cursor.fetchall()
+            decoders = self._decoders[query_name]
+            rows = cursor.fetchmany(_ROWS_TOGETHER)
+            records: list[Any] = _records(rows, decoders, record_class)
+            while len(rows) == _ROWS_TOGETHER:
+                rows = cursor.fetchmany(_ROWS_TOGETHER)
+                records += _records(rows, decoders, record_class)
         except sqlite3.Error as error:
             raise self._failure(conn, sql, error) from error
-        if record_class is None or not rows:
-            return rows
-        return self._records(query_name, rows, record_class)
-
-    def _records(self, query_name: str, rows: list[Any], record_class: type[Any]) -> list[Any]:
-        decoders = self._decoders[query_name]
-        if len(rows) == 1:
-            row = list(rows[0])
-            for index, decode in decoders:
-                row[index] = decode(row[index])
-            return [tuple.__new__(record_class, row)]
-        tuples: Iterable[Any] = rows
-        if decoders:
-            columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-            for index, decode in decoders:
-                columns[index] = map(decode, columns[index])
-            tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
-        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        return list(map(tuple.__new__, repeat(record_class), tuples))
+        return records
 
     def select_one(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from repo.backends.base import Bound
+from repo.backends.base import Bound, write_rows
 from repo.batches import Batches, Columns, Ranges, Table, settle
 from repo.errors import IntegrityError
 
@@ -21,7 +21,8 @@ class DirectWrite:
 
     def __init__(self, connection: sqlite3.Connection, queries: Bound, table: Table) -> None:
         self._connection = connection
-        self._upsert = queries[f"{table.aggregate}.upsert"]
+        self._queries = queries
+        self._table = table
         self._between = queries.get(f"{table.aggregate}.between")
         self._key = [name for name, _ in table.columns[: table.key_width]]
         self.comparing = False
@@ -36,10 +37,11 @@ class DirectWrite:
             columns, keys = settle(batch, len(self._key))
             if not ranges.admit(keys):
                 return None
-            rows = list(zip(*columns, strict=True))
-            changed = [row for row in rows if row not in self._there] if self._there else rows
+            if self._there:
+                rows = zip(*columns, strict=True)
+                columns = list(zip(*(row for row in rows if row not in self._there), strict=True))
             try:
-                count: int = self._upsert(self._connection, changed)
+                count = write_rows(self._connection, self._queries, self._table, columns)
             except IntegrityError:
                 # A bad row further on comes before what the database says of this one: PostgreSQL hears
                 # of no row before all are read.
@@ -48,7 +50,7 @@ class DirectWrite:
                 raise
             written += count
             self._there = set()
-            self.comparing = self._between is not None and count < len(rows) / 2
+            self.comparing = self._between is not None and count < len(keys) / 2
         return written
 
     def holds(self, batch: Columns) -> bool:

@@ -82,20 +82,30 @@ class Repository:
                     raise UnknownTicker(set(asked) - found)
             return self._session.frame(query, symbols=asked, start=first, end=last, **parameters)
 
-    def _of_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
+    def _of_ticker(self, query: str, symbol: str, **parameters: Any) -> list[Any]:
         """The rows of one ticker.
-
-        A query that joins the ticker gives a row whose ``key`` is None where it found nothing else.
-        Where there is no row at all, the ticker is looked up: it may have none, or not be there.
 
         :raises UnknownTicker: when there is no such ticker.
         """
         rows: list[Any] = self._session.read(query, symbol=symbol, **parameters)
-        if rows:
-            return rows if there(rows[0], key) else []
+        return rows or self._none_of(symbol)
+
+    def _none_of(self, symbol: str) -> list[Any]:
+        """No rows, of a ticker that is there.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
         if self._session.read("tickers.get", symbol=symbol) is None:
             raise UnknownTicker([symbol])
-        return rows
+        return []
+
+    def _joined_to_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
+        """The same of a query that joins the ticker: one row with no ``key`` stands for none.
+
+        :raises UnknownTicker: when there is no such ticker.
+        """
+        rows = self._of_ticker(query, symbol, **parameters)
+        return rows if rows and there(rows[0], key) else []
 
 
 def several_symbols(symbols: Iterable[str]) -> list[str]:
@@ -106,7 +116,8 @@ def several_symbols(symbols: Iterable[str]) -> list[str]:
     if isinstance(symbols, str):
         reason = "must be several symbols, not a str"
         raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
-    return sorted({argument("symbol", "symbols", symbol) for symbol in symbols})
+    asked = [argument("symbol", "symbols", symbol) for symbol in symbols]
+    return sorted(set(asked)) if len(asked) > 1 else asked
 
 
 def there(row: Any, key: str) -> bool:

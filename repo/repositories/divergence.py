@@ -89,7 +89,7 @@ class DivergenceRepository(Repository):
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
         with self._session.snapshot():
-            return self._of_ticker(
+            return self._joined_to_ticker(
                 "divergence.timeline",
                 "date",
                 symbol,

@@ -69,7 +69,7 @@ class HoldingRepository(Repository):
         """
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
-        return self._of_ticker("holdings.history", "quarter_end", symbol, start=first, end=last)
+        return self._joined_to_ticker("holdings.history", "quarter_end", symbol, start=first, end=last)
 
     def frame(
         self,
@@ -98,4 +98,4 @@ class HoldingRepository(Repository):
         """
         symbol = argument("symbol", "symbol", symbol)
         day = argument("date", "as_of", as_of)
-        return self._of_ticker("holdings.known", "quarter_end", symbol, as_of=day)
+        return self._joined_to_ticker("holdings.known", "quarter_end", symbol, as_of=day)

@@ -57,7 +57,7 @@ class MarketRepository(Repository):
         """
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
-        return self._of_ticker("market.history", "date", symbol, start=first, end=last)
+        return self._of_ticker("market.history", symbol, start=first, end=last)
 
     def frame(
         self,
@@ -86,7 +86,8 @@ class MarketRepository(Repository):
             return found
         asked = several_symbols(symbols)
         if len(asked) == 1:
-            return self._of_ticker("market.latest_one", "date", asked[0])
+            one: list[Bar] = self._session.read("market.latest_one", symbol=asked[0])
+            return one or self._none_of(asked[0])
         rows: list[Bar] = self._session.read("market.latest_of", symbols=asked)
         if len(rows) < len(asked):
             raise UnknownTicker(set(asked) - {row.symbol for row in rows})

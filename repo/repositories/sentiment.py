@@ -59,7 +59,9 @@ class SentimentRepository(Repository):
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
         named = argument("source", "source", source, optional=True)
-        return self._of_ticker("sentiment.history", "date", symbol, source=named, start=first, end=last)
+        return self._joined_to_ticker(
+            "sentiment.history", "date", symbol, source=named, start=first, end=last
+        )
 
     def frame(
         self,

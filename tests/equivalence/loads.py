@@ -34,7 +34,7 @@ INSTITUTIONS: Final = (1, 320193, 9_999_999_999)
 _SOURCES: Final = ("robintrack", "\u202eз")
 _DAYS_APART: Final = 2_900  # so that some 1,200 dates span all the years there are
 
-SIZES: Final = (1, 2, 99, 100, 101, 999, 1000, 1001, 2000, 2101)
+SIZES: Final = (1, 2, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 2000, 2101)
 ORDERS: Final = ("by ticker", "by day", "newest first", "shuffled")
 
 

@@ -194,11 +194,16 @@ def _down_and_up(db: repo.Database, target: int) -> Any:
     return db.migrate(target), db.version(), db.migrate(), db.version()
 
 
+_BY_TEN: Final = ("market", "holdings", "sentiment")
+
+
 def _writing() -> dict[str, Written]:
     found: dict[str, Written] = {}
     for name in AGGREGATES:
         refer = _refer(name)
-        found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 50, 97)), _load)
+        found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 51, 97)), _load)
+        if name in _BY_TEN:
+            found[f"{name}.upsert_ten"] = Written(refer, loads(name, sizes=(10, 11, 51, 97)), _load)
         for step in ("stage", "fill", "merge", "unstage"):
             found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
     days = st.sampled_from([row.date for row in _BARS.rows()])
