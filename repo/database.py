@@ -241,10 +241,10 @@ class ApplicationQueries:
             return lambda rows: sessions.write_many(query.full_name, rows)
         run = sessions.write if query.writes else sessions.read
 
-        def call(**parameters: Any) -> Any:
-            if set(parameters) != set(query.parameters):
+        def call(*positional: Any, **parameters: Any) -> Any:
+            if positional or set(parameters) != set(query.parameters):
                 wanted = ", ".join(query.parameters) or "no parameters"
-                given = ", ".join(parameters) or "none"
+                given = ", ".join([*parameters, *("one without a name" for _ in positional)]) or "none"
                 raise QueryContractError(f"{query.full_name} takes {wanted}; given: {given}")
             return run(query.full_name, **parameters)
 
@@ -378,17 +378,14 @@ def connect(
     address = database_url(url)
     catalogue = load(queries)
     backend: Backend
-    try:
-        # A driver is imported when it is wanted: psycopg takes longer than everything else together.
-        if address.engine == "sqlite":
-            from repo.backends.sqlite import SQLiteBackend
+    # A driver is imported when it is wanted: psycopg takes longer than everything else together.
+    if address.engine == "sqlite":
+        from repo.backends.sqlite import SQLiteBackend
 
-            path = Path(address.path) if address.path else None
-            backend = SQLiteBackend(path, read_only=read_only, **options)
-        else:
-            from repo.backends.postgresql import PostgreSQLBackend
+        path = Path(address.path) if address.path else None
+        backend = SQLiteBackend(path, read_only=read_only, **options)
+    else:
+        from repo.backends.postgresql import PostgreSQLBackend
 
-            backend = PostgreSQLBackend(address.secret, read_only=read_only, **options)
-    except TypeError as error:
-        raise ConfigurationError(f"{address.engine}: {error}") from error
+        backend = PostgreSQLBackend(address.secret, read_only=read_only, **options)
     return Database(address, backend, catalogue)

@@ -166,11 +166,7 @@ class Query:
     def contract(self) -> dict[str, object]:
         """What must be equal in both variants."""
         record = None if self.record is None else (self.record.__name__, self.columns)
-        return {
-            "operator": self.operator,
-            "parameters": self.parameters,
-            "record": record,
-        }
+        return {"operator": self.operator, "parameters": self.parameters, "record": record}
 
 
 def columns_of(record: type[Any]) -> tuple[Column, ...]:
@@ -371,19 +367,13 @@ def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
     adapter.shape(name, query.columns, writes=query.writes)
     sql = adapter.process_sql(name, operation, query.sql)
     if query.operator in ("", "^", "<!"):
-        read = {
-            "": adapter.select,
-            "^": adapter.select_one,
-            "<!": adapter.insert_returning,
-        }[query.operator]
+        one = adapter.select_one
+        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
         return lambda connection, parameters, /: read(connection, name, sql, parameters, record)
     if query.operator == "*!":
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
-    run = {
-        "$": adapter.select_value,
-        "!": adapter.insert_update_delete,
-    }[query.operator]
+    run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
     return lambda connection, parameters, /: run(connection, name, sql, parameters)
 
 

@@ -75,11 +75,14 @@ def database_url(url: str | None = None) -> DatabaseURL:
     :raises ConfigurationError: for a URL of no engine there is.
     """
     text = url if url is not None else os.environ.get("DATABASE_URL") or DEFAULT_URL
+    if not isinstance(text, str):
+        raise ConfigurationError(f"the database URL must be a str, not {type(text).__name__}")
     scheme, colon, rest = text.partition("://")
     engine = _SCHEMES.get(scheme)
     if not colon or engine is None:
-        shown = scheme if colon else "it"
-        raise ConfigurationError(f"the database URL must be {_EXAMPLES}; {shown!r} is neither")
+        # What has no scheme is not shown: it may begin with a password.
+        shown = f"the scheme {scheme!r} is none of these" if colon else "there is no '://' in it"
+        raise ConfigurationError(f"the database URL must be {_EXAMPLES}; {shown}")
     if engine == "sqlite" and rest and not rest.startswith("/"):
         raise ConfigurationError(
             f"{text!r}: a relative file has three slashes and an absolute one four: {_EXAMPLES}"

@@ -290,8 +290,9 @@ def test_load_of_what_is_not_known(db: Database, url: str) -> None:
         (("load", "."), 2, "error: . has no file named tickers"),
         (("load", ".", "--rejects", "x"), 2, "error: a reject file is for a load that skips bad rows"),
         (("--url", "mysql://x", "tickers"), 2, "error: the database URL must be"),
-        (("--url", "sqlite:///none.db", "tickers"), 1, "error: cannot open none.db"),
-        (("tickers",), 1, "error: cannot open data/divergence.db"),
+        (("--url", "sqlite:///none.db", "demo"), 2, "error: the demo is a file of its own"),
+        (("--url", "sqlite:///none.db", "tickers"), 1, "error: there is no none.db: `smdi migrate`"),
+        (("tickers",), 1, "error: there is no data/divergence.db"),
         (("--url", "sqlite://", "tickers"), 1, "migrate"),
     ],
 )

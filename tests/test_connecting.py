@@ -161,6 +161,27 @@ def test_options_that_are_not_there(url: str, option: str) -> None:
     assert "p4ss" not in str(raised.value)
 
 
+@pytest.mark.parametrize("given", [Path("data.db"), 5, b"sqlite://"])
+def test_a_url_that_is_no_text(given: Any) -> None:
+    """What is no str is refused by its type."""
+    with pytest.raises(ConfigurationError, match=f"must be a str, not {type(given).__name__}"):
+        repo.connect(given)
+
+
+@pytest.mark.parametrize("value", ["30", -1, True, float("inf"), float("nan")])
+def test_a_time_out_that_is_none(value: Any) -> None:
+    """SQLite's time-out is a number of seconds."""
+    with pytest.raises(ConfigurationError, match="busy_timeout must be a number of seconds"):
+        repo.connect("sqlite://", busy_timeout=value)
+
+
+def test_a_parameter_that_libpq_does_not_have() -> None:
+    """A parameter of nobody's is refused, and not shown: it may be the rest of a password."""
+    with pytest.raises(ConfigurationError, match="none of libpq's") as raised:
+        repo.connect("postgresql://user@localhost/db?p4ss=w0rd")
+    assert "p4ss" not in str(raised.value)
+
+
 def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
     """A file that cannot be made or opened is DatabaseUnavailable, with its name."""
     (tmp_path / "file").write_text("")

@@ -340,6 +340,8 @@ def test_application_parameters_are_those_declared(application: Database, given:
     """A query takes its declared parameters by name, all of them and no other."""
     with pytest.raises(QueryContractError, match=r"notes\.get takes id; given: "):
         application.queries.notes.get(**given)
+    with pytest.raises(QueryContractError, match=r"takes id; given: one without a name"):
+        application.queries.notes.get(1)
     with pytest.raises(QueryContractError, match=r"notes\.all takes no parameters; given: id"):
         application.queries.notes.all(id=1)
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from repo.batches import Batches, Columns, Table
-from repo.errors import InvalidRecord, Problem
+from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.queries import Adapter
 
 __all__ = [
@@ -16,9 +16,11 @@ __all__ = [
     "Backend",
     "Bound",
     "Connection",
+    "check_option",
     "coded_items",
     "coded_parameters",
     "coded_rows",
+    "refuse_unknown",
     "write_rows",
 ]
 
@@ -34,6 +36,7 @@ Coders = Mapping[type, Callable[[Any], Any]]
 """How values of each type are checked and coded; a type that is not there is refused."""
 
 _INT64: Final = 2**63
+_OPTION_END: Final = 1_000_000
 
 _TOGETHER: Final = 10
 """The rows of an ``upsert_ten``."""
@@ -197,3 +200,23 @@ def write_rows(connection: Connection, queries: Bound, table: Table, columns: Co
         rest = [column[even:] for column in columns]
         written += queries[f"{table.aggregate}.upsert"](connection, zip(*rest, strict=True))
     return written
+
+
+def refuse_unknown(engine: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options of ``connect()`` that an engine does not have.
+
+    :raises ConfigurationError: naming the first of them, and those there are.
+    """
+    for name in unknown:
+        raise ConfigurationError(f"{engine} has no option {name!r}; it has {', '.join(known)}")
+
+
+def check_option(name: str, value: Any, *, whole: bool = False) -> None:
+    """Refuse an option of ``connect()`` that is no number of seconds, or of things where ``whole``.
+
+    :raises ConfigurationError: naming the option.
+    """
+    number = isinstance(value, int) or (isinstance(value, float) and not whole)
+    if not number or isinstance(value, bool) or not 0 <= value < _OPTION_END:
+        kind = "a whole number" if whole else "a number of seconds"
+        raise ConfigurationError(f"{name} must be {kind} from 0 on, not {value!r}")

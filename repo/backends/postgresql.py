@@ -18,9 +18,9 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import Bound, write_rows
+from repo.backends.base import Bound, refuse_unknown, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
-from repo.backends.postgresql_url import check_options, demand_tls, url_settings
+from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
@@ -88,6 +88,7 @@ class PostgreSQLBackend:
         pool_timeout: float | None = None,
         statement_timeout: float | None = None,
         prepare_threshold: int | _NotGiven | None = _NOT_GIVEN,
+        **unknown: object,
     ) -> None:
         """Open a pool; options given here come before those in the URL.
 
@@ -96,6 +97,7 @@ class PostgreSQLBackend:
         :param prepare_threshold: how often a statement runs before it is prepared; None is never,
             for PgBouncer in transaction mode.
         """
+        refuse_unknown("PostgreSQL", unknown, OPTIONS)
         self.adapter = PostgreSQLAdapter()
         self.read_only = read_only
         parameters, options = url_settings(url)

@@ -10,14 +10,15 @@ from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
+from repo.backends.base import check_option
 from repo.errors import ConfigurationError
 from repo.settings import split_url
 
-__all__ = ["check_options", "demand_tls", "url_settings"]
+__all__ = ["OPTIONS", "check_options", "demand_tls", "url_settings"]
 
-_OPTION_END: Final = 1_000_000
-_OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
+OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "min_size": int,
     "max_size": int,
     "pool_timeout": float,
@@ -48,15 +49,21 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     others: list[str] = []
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
-        if name not in _OPTIONS:
+        if name not in OPTIONS:
             others.append(part)
             continue
         try:
-            options[name] = _OPTIONS[name](unquote(value))
+            options[name] = OPTIONS[name](unquote(value))
         except ValueError:
             raise ConfigurationError(f"{name} in the URL cannot be {unquote(value)!r}") from None
     user = f"{credentials}@" if credentials else ""
     rest = f"{scheme}://{user}{place}" + (f"?{'&'.join(others)}" if others else "")
+    # ssl=true is JDBC's, and libpq takes it in a URL.
+    known = {"ssl", *(setting.keyword.decode() for setting in Conninfo.get_defaults())}
+    if not {unquote(part.partition("=")[0]) for part in others} <= known:
+        # It is not named: where an '@' or '?' is not written as it must be, it is part of a password.
+        names = ", ".join(OPTIONS)
+        raise ConfigurationError(f"a parameter of the PostgreSQL URL is none of libpq's, nor of {names}")
     try:
         parameters = conninfo_to_dict(rest)
     except psycopg.ProgrammingError:
@@ -71,13 +78,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     :raises ConfigurationError: naming the option.
     """
     for name, value in options.items():
-        if value is None:
-            continue
-        whole = name in ("min_size", "max_size", "prepare_threshold")
-        number = isinstance(value, int) or (isinstance(value, float) and not whole)
-        if not number or isinstance(value, bool) or not 0 <= value < _OPTION_END:
-            kind = "a whole number" if whole else "a number of seconds"
-            raise ConfigurationError(f"{name} must be {kind} from 0 on, not {value!r}")
+        if value is not None:
+            check_option(name, value, whole=name in ("min_size", "max_size", "prepare_threshold"))
 
 
 def demand_tls(parameters: dict[str, Any]) -> None:

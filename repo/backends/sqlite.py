@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from repo.backends.base import Bound
+from repo.backends.base import Bound, check_option, refuse_unknown
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
@@ -41,12 +41,19 @@ class SQLiteBackend:
     dialect = "sqlite"
 
     def __init__(
-        self, path: Path | None, *, read_only: bool = False, busy_timeout: float = _BUSY_SECONDS
+        self,
+        path: Path | None,
+        *,
+        read_only: bool = False,
+        busy_timeout: float = _BUSY_SECONDS,
+        **unknown: object,
     ) -> None:
         """Open a file, made readable by its owner alone if it is not there; None is in memory.
 
         :param busy_timeout: seconds to wait for another writer.
         """
+        refuse_unknown("SQLite", unknown, ["busy_timeout"])
+        check_option("busy_timeout", busy_timeout)
         if sqlite3.sqlite_version_info < _OLDEST:
             wanted = ".".join(map(str, _OLDEST[:2]))
             raise ConfigurationError(
@@ -62,6 +69,8 @@ class SQLiteBackend:
         self._closed = False
         if path is not None and not read_only:
             _make_private(path)
+        elif path is not None and not path.exists():
+            raise DatabaseUnavailable(f"there is no {path}: `smdi migrate` and `smdi load` make it")
         try:
             self._writer = self._open(write=not read_only)
         except sqlite3.Error as error:

@@ -22,6 +22,7 @@ _SHOWN = 5
 
 
 def demo(
+    ctx: typer.Context,
     path: Annotated[
         Path,
         typer.Option(
@@ -36,6 +37,8 @@ def demo(
     """
     from repo.database import connect
 
+    if ctx.obj is not None:
+        raise ConfigurationError("the demo is a file of its own: leave --url out, and see --path")
     url = f"sqlite:///{quote(str(path))}"
     if path.exists():
         _refuse_another(path, url)
