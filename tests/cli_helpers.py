@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ def on_a_terminal(
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[bytes]]]:
     """A command whose stdout and stderr are a terminal: the process, and what it writes, in pieces."""
     ours, theirs = pty.openpty()
+    # A shell starts what runs in its background deaf to Ctrl-C, and a process hands that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "repo", *map(str, arguments)],
@@ -77,10 +80,12 @@ def on_a_terminal(
             stdout=theirs,
             stderr=theirs,
         )
+        signal.signal(signal.SIGINT, before)
         os.close(theirs)
         with process:
             yield process, _pieces(ours)
     finally:
+        signal.signal(signal.SIGINT, before)
         os.close(ours)
 
 
