@@ -20,7 +20,7 @@ from repo import (
     MigrationError,
     Ticker,
 )
-from repo.backends import postgresql
+from repo.backends import postgresql, postgresql_adapter
 from repo.backends.postgresql import PostgreSQLBackend
 from tests import servers
 from tests.builders import bar, content, day, plain_url, raw, seed, until
@@ -461,3 +461,17 @@ def test_an_old_server_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(postgresql, "_OLDEST", 99)
     with pytest.raises(ConfigurationError, match="PostgreSQL 99 or newer"):
         repo.connect(url)
+
+
+def test_a_large_result_is_not_kept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection keeps its cursor from read to read, but not one that holds many rows or failed."""
+    monkeypatch.setattr(postgresql_adapter, "_ROWS_HELD", 1)
+    with session(db) as connection:
+        one = connection
+    assert len(db.market.latest(["AAPL"])) == 0
+    kept = one.reader
+    assert kept is not None
+    assert db.tickers.get("AAPL") is not None
+    assert one.reader is kept
+    assert len(db.tickers.all()) == 2
+    assert one.reader is None

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,26 @@ def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigurationError, match=r"SQLite 3\.38"):
         repo.connect(f"sqlite:///{path}")
     assert not path.exists()
+
+
+def test_a_row_that_cannot_be_decoded_ends_its_read(path: Path, tmp_path: Path) -> None:
+    """A read that fails half way lets go of the database: the next one sees what was written since."""
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    (folder / "app.sql").write_text(
+        "-- name: days()\n"
+        "-- record_class: Day(day: date)\n"
+        "-- Every day, and no day in place of one. Index: none.\n"
+        "SELECT CASE WHEN m.volume = 7 THEN 99999999 ELSE m.date END AS day\n"
+        "FROM market_data AS m ORDER BY m.date;\n"
+    )
+    with repo.connect(f"sqlite:///{path}", queries=[folder]) as db:
+        db.migrate()
+        seed(db)
+        bars = [bar("AAPL", date.fromordinal(700_000 + number)) for number in range(300)]
+        db.market.upsert([bars[0]._replace(volume=7), *bars[1:]])
+        with pytest.raises(ValueError, match="out of range") as raised:
+            db.queries.app.days()
+        db.market.upsert([bar("AAPL", date.fromordinal(700_300))])
+        assert len(db.market.history("AAPL")) == 301
+        assert raised.value.__traceback__ is not None  # which would have held the read open

@@ -123,15 +123,15 @@ class PostgreSQLAdapter:
         records: list[Any] = []
         try:
             # A cursor that was used before knows how to decode the columns.
-            cursor = conn.reader or conn.cursor(binary=True)
+            cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
             cursor.execute(sql, ready)
             while rows := cursor.fetchmany(_ROWS_TOGETHER):
                 # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
                 records += map(tuple.__new__, repeat(record_class), rows) if record_class else rows
         except psycopg.Error as error:
             raise _failure(conn, error) from error
-        # It also holds its last result until the next.
-        conn.reader = cursor if len(records) <= _ROWS_HELD else None
+        if len(records) <= _ROWS_HELD:  # for it holds its last result until the next
+            conn.reader = cursor
         return records
 
     def select_one(

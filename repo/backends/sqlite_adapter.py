@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import repeat
 from typing import Any, Final
@@ -72,15 +73,16 @@ def translate(error: sqlite3.Error) -> RepoError:
 class _Days(dict[Any, Any]):
     """Dates by their day since 1970-01-01: most days are read over and over."""
 
-    def __missing__(self, day: int) -> date:
+    def __missing__(self, day: int | None) -> date | None:
+        if day is None:
+            return None
         if len(self) >= _DAYS_REMEMBERED:
             self.clear()
-            self[None] = None
         found = self[day] = date.fromordinal(day + EPOCH)
         return found
 
 
-_DAYS: Final = _Days({None: None})
+_DAYS: Final = _Days()
 
 
 def _timestamp(microseconds: int | None) -> datetime | None:
@@ -132,6 +134,15 @@ def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> l
         tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
     # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
     return list(map(tuple.__new__, repeat(record_class), tuples))
+
+
+def _all_records(cursor: sqlite3.Cursor, decoders: _Decoders, record_class: type[Any]) -> list[Any]:
+    rows = cursor.fetchmany(_ROWS_TOGETHER)
+    records = _records(rows, decoders, record_class)
+    while len(rows) == _ROWS_TOGETHER:
+        rows = cursor.fetchmany(_ROWS_TOGETHER)
+        records += _records(rows, decoders, record_class)
+    return records
 
 
 class SQLiteAdapter:
@@ -186,15 +197,13 @@ class SQLiteAdapter:
             cursor = conn.execute(sql, coded_parameters(parameters, _CODERS))
             if record_class is None:
                 return cursor.fetchall()
-            decoders = self._decoders[query_name]
-            rows = cursor.fetchmany(_ROWS_TOGETHER)
-            records: list[Any] = _records(rows, decoders, record_class)
-            while len(rows) == _ROWS_TOGETHER:
-                rows = cursor.fetchmany(_ROWS_TOGETHER)
-                records += _records(rows, decoders, record_class)
+            try:
+                return _all_records(cursor, self._decoders[query_name], record_class)
+            except BaseException:
+                cursor.close()  # or the connection would go on reading the database as it was
+                raise
         except sqlite3.Error as error:
             raise self._failure(conn, sql, error) from error
-        return records
 
     def select_one(
         self,
@@ -220,9 +229,9 @@ class SQLiteAdapter:
         ready = coded_parameters(parameters, _CODERS)
         batches = []
         try:
-            cursor = conn.execute(sql, ready)
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                batches.append(build(list(zip(*rows, strict=True))))
+            with closing(conn.execute(sql, ready)) as cursor:
+                while rows := cursor.fetchmany(BATCH_ROWS):
+                    batches.append(build(list(zip(*rows, strict=True))))
         except sqlite3.Error as error:
             raise self._failure(conn, sql, error) from error
         return batches

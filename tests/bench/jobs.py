@@ -152,7 +152,7 @@ TITLES: Final = {
     "load_again": "load the same bars again",
     "load_changed": "load them with 1 % changed",
     "delete": "delete a range of a tenth of the tickers",
-    CONCURRENT: f"{READERS} threads read histories while one writes days",
+    CONCURRENT: f"{READERS} threads read histories while one writes days, connecting included",
     "frame": "all bars as one Arrow table, against a list of records",
     "ranking_large": "the ranking of many, against pandas over rows read through SQLAlchemy Core",
     "csv_memory": "load a CSV file, by its memory",

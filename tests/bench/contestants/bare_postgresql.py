@@ -37,7 +37,7 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
 
 
 class Bare(Contestant):
-    """What the job costs at the least in Python."""
+    """The job as it is done by hand, and well."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

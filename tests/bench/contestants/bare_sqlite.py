@@ -26,7 +26,7 @@ _UPSERT: Final = upsert("sqlite", ["?"] * 7)
 
 
 class Bare(Contestant):
-    """What the job costs at the least in Python."""
+    """The job as it is done by hand: a row at a time, through executemany."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
