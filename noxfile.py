@@ -73,7 +73,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against the bare drivers and the rivals; ``-- --quick`` takes two minutes."""
+    """Measure against the bare drivers and the rivals; ``-- --quick`` takes a minute or two."""
     session.install("-e", EXTRAS, *TEST, *BENCH)
     session.run("python", "-m", "tests.bench", *session.posargs)
 

@@ -13,6 +13,7 @@ from repo.queries import Adapter
 __all__ = [
     "CODERS",
     "ISOLATION_LEVELS",
+    "ROWS_TOGETHER",
     "Backend",
     "Bound",
     "Connection",
@@ -34,6 +35,9 @@ Bound = Mapping[str, Callable[..., Any]]
 
 Coders = Mapping[type, Callable[[Any], Any]]
 """How values of each type are checked and coded; a type that is not there is refused."""
+
+ROWS_TOGETHER: Final = 100
+"""Rows few enough to be turned into records while the processor's nearest cache holds them."""
 
 _INT64: Final = 2**63
 _OPTION_END: Final = 1_000_000

@@ -12,7 +12,7 @@ from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
 from repo.backends import arrays
-from repo.backends.base import CODERS, Coders, coded_parameters
+from repo.backends.base import CODERS, ROWS_TOGETHER, Coders, coded_parameters
 from repo.errors import (
     CheckViolation,
     ConflictError,
@@ -58,9 +58,6 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
 
 
 _OLD_PLAN: Final = "0A000"
-
-_ROWS_TOGETHER: Final = 100
-"""Few enough to be turned into records while the processor's nearest cache holds them."""
 
 _ROWS_HELD: Final = 10_000
 """The largest result that may lie in a cursor which is kept."""
@@ -125,7 +122,7 @@ class PostgreSQLAdapter:
             # A cursor that was used before knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
             cursor.execute(sql, ready)
-            while rows := cursor.fetchmany(_ROWS_TOGETHER):
+            while rows := cursor.fetchmany(ROWS_TOGETHER):
                 # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
                 records += map(tuple.__new__, repeat(record_class), rows) if record_class else rows
         except psycopg.Error as error:

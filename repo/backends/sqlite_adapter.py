@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import CODERS, Coders, coded_items, coded_parameters
+from repo.backends.base import CODERS, ROWS_TOGETHER, Coders, coded_items, coded_parameters
 from repo.batches import BATCH_ROWS, EPOCH
 from repo.errors import (
     CheckViolation,
@@ -108,9 +108,6 @@ def _microseconds(moment: datetime) -> int:
 
 _Decoders = list[tuple[int, Callable[[Any], Any]]]
 
-_ROWS_TOGETHER: Final = 100
-"""Few enough to be turned into records while the processor's nearest cache holds them."""
-
 _CODERS: Final[Coders] = {
     **CODERS,
     date: lambda day: day.toordinal() - EPOCH,
@@ -137,10 +134,10 @@ def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> l
 
 
 def _all_records(cursor: sqlite3.Cursor, decoders: _Decoders, record_class: type[Any]) -> list[Any]:
-    rows = cursor.fetchmany(_ROWS_TOGETHER)
+    rows = cursor.fetchmany(ROWS_TOGETHER)
     records = _records(rows, decoders, record_class)
-    while len(rows) == _ROWS_TOGETHER:
-        rows = cursor.fetchmany(_ROWS_TOGETHER)
+    while len(rows) == ROWS_TOGETHER:
+        rows = cursor.fetchmany(ROWS_TOGETHER)
         records += _records(rows, decoders, record_class)
     return records
 

@@ -29,7 +29,7 @@ _ROUNDS = {"full": 5, "quick": 2, "tiny": 1}
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, about two minutes in all")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, a minute or two in all")
     parser.add_argument("--sizes", choices=SIZES, help=f"how much data; {FULL.name} by default")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="one engine only")
     parser.add_argument("--jobs", choices=TITLES, nargs="+", default=list(TITLES), metavar="JOB")
