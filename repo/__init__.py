@@ -5,7 +5,7 @@ with repo.connect() as db:
     db.tickers.upsert([repo.Ticker("AAPL", "Apple Inc.")])
 """
 
-from repo.database import Database, connect
+from repo.database import Database, Transaction, connect
 from repo.errors import (
     BackupError,
     CheckViolation,
@@ -63,6 +63,7 @@ __all__ = [
     "Sentiment",
     "Summary",
     "Ticker",
+    "Transaction",
     "TransferError",
     "UniqueViolation",
     "UnknownInstitution",

@@ -30,6 +30,7 @@ __all__ = [
     "count_field",
     "date_field",
     "one_date",
+    "one_float",
     "one_integer",
     "price_field",
     "text_field",
@@ -56,9 +57,10 @@ def one_integer(low: int, high: int) -> Callable[[Any], int]:
     """The check of an int from ``low`` to ``high``, both included."""
 
     def one(value: Any) -> int:
-        value = _plain(value)
         if type(value) is not int:
-            raise Refused(f"must be an int, not {type(value).__name__}")
+            value = _plain(value)
+            if type(value) is not int:
+                raise Refused(f"must be an int, not {type(value).__name__}")
         if not low <= value <= high:
             raise Refused(f"must be from {low} to {high}")
         return value
@@ -73,8 +75,12 @@ def _many_integers(low: int, high: int) -> Callable[[Sequence[Any]], Sequence[in
     return many
 
 
+def one_float(value: Any) -> float:
+    """The check of a finite float; an int is taken where the conversion loses nothing. -0.0 is 0.0."""
+    return _as_float(value) + 0.0  # SQLite would drop the sign of a zero, PostgreSQL keep it
+
+
 def _as_float(value: Any) -> float:
-    """A finite Python float; an int is taken where the conversion loses nothing."""
     value = _plain(value)
     if type(value) is int and -(2**1023) < value < 2**1023 and int(float(value)) == value:
         value = float(value)
@@ -103,7 +109,7 @@ def _one_between(low: float, high: float) -> Callable[[Any], float]:
         number = _as_float(value)
         if not low <= number <= high:
             raise Refused(f"must be from {low:g} to {high:g}")
-        return number + 0.0  # -0.0 becomes 0.0: SQLite would drop the sign, PostgreSQL keep it
+        return number + 0.0  # see one_float()
 
     return one
 

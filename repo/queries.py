@@ -8,18 +8,23 @@ both files named. A query is written so::
     -- name: history(symbol, start, end)
     -- record_class: Bar
     -- What it answers, for whom. Index: what serves it.
-    SELECT ...
+    SELECT ... WHERE m.date >= CAST(:start AS date) ...
 
 ``record_class`` names one of the package's records, or declares one of its own with its columns:
-``-- record_class: Momentum(symbol: str, date: date, change: float | None)``.
+``-- record_class: Momentum(symbol: str, date: date, change: float | None)``. A query that returns rows
+has one, a single value's too, and every parameter stands in a cast somewhere, for what a call gives is
+held to that type and what comes back to these columns.
+
+A query named ``frame`` is read in columns, into an Arrow table; in PostgreSQL's variant a column may be
+an array of the values of several rows, which is sent in a fraction of the time.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +36,7 @@ from aiosql.utils import SQLLoadException, SQLParseException
 
 from repo import records
 from repo.errors import QueryContractError
+from repo.parameters import Coding, Declared, agreed, coder, declared, list_form, row_coder
 
 __all__ = [
     "DIALECTS",
@@ -38,8 +44,10 @@ __all__ = [
     "Catalogue",
     "Column",
     "Query",
+    "Runs",
     "columns_of",
     "load",
+    "sent",
     "shipped",
 ]
 
@@ -64,7 +72,12 @@ _HEADER: Final = re.compile(r"--\s*name\s*:")
 _RECORD: Final = re.compile(r"--\s*record_class\s*:\s*(?P<name>\w+)\s*(?:\((?P<columns>[^)]*)\))?\s*$")
 _COLUMN: Final = re.compile(r"(?P<name>[a-z_]\w*)\s*:\s*(?P<type>\w+)\s*(?P<null>\|\s*None)?")
 _RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
+_DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
+
+
+Runs = Callable[..., Any]
+"""A query bound to an engine: called with a connection, and with parameters or rows."""
 
 
 class Column(NamedTuple):
@@ -78,15 +91,17 @@ class Column(NamedTuple):
 class Adapter(Protocol):
     """What a backend gives aiosql: how SQL is written and run on its driver.
 
-    ``coders`` check and code the values of each type; rows of a ``*!`` query come coded.
+    Parameters come checked and coded, as ``coding`` says; so do the rows of a ``*!`` query, by position.
+    Rows are held to the columns that :meth:`shape` was told of: QueryContractError names the query and
+    its place where the names, their order or the types are others.
 
     These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
     """
 
-    coders: Mapping[type, Callable[[Any], Any]]
+    coding: Coding
 
-    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
-        """Take note of the columns of a query's rows, by the query's full name."""
+    def shape(self, query: Query) -> None:
+        """Take note of a query and of the columns of its rows."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as the driver takes it."""
@@ -141,6 +156,7 @@ class Query:
     sql: str
     file: Path
     line: int
+    types: Mapping[str, Declared]
 
     @property
     def full_name(self) -> str:
@@ -161,6 +177,31 @@ class Query:
     def writes(self) -> bool:
         """Whether it may change rows: by its operator, or since it says what a write returns."""
         return self.operator.endswith("!") or _RETURNING.search(self.sql) is not None
+
+    @property
+    def defines(self) -> bool:
+        """Whether it makes or drops what other statements are about."""
+        return _DEFINES.match(self.sql) is not None
+
+    @property
+    def framed(self) -> bool:
+        """Whether it is read in columns, as a query named ``frame`` is: see the module."""
+        return self.name == "frame"
+
+    @property
+    def answers(self) -> bool:
+        """Whether it returns rows."""
+        return not self.operator.endswith("!") or self.operator == "<!"
+
+    @property
+    def bare(self) -> bool:
+        """Whether it lacks the types of parameters, or the columns of rows.
+
+        None but those may be so by which the package writes: their values come from records, as the
+        engine stores them, and their rows go no further.
+        """
+        untyped = any(name not in self.types for name in self.parameters)
+        return untyped or (self.answers and self.record is None)
 
     @property
     def contract(self) -> dict[str, object]:
@@ -260,6 +301,10 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, line: int) -> 
         raise QueryContractError(
             f"{place}: a comment must say what the query answers, for whom, and by which index"
         )
+    try:
+        types = declared(datum.sql)
+    except ValueError as error:
+        raise QueryContractError(f"{place}: {error}") from None
     return Query(
         aggregate=path.stem,
         name=datum.query_name.rpartition(".")[2],
@@ -271,6 +316,8 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, line: int) -> 
         sql=datum.sql,
         file=path,
         line=line,
+        # In the order of the parameters, for rows are bound by position.
+        types={name: types[name] for name in datum.parameters if name in types},
     )
 
 
@@ -314,7 +361,49 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
                     f"{name}: the {what} differs: {value!r} in {sqlite.place}, "
                     f"{postgresql.contract[what]!r} in {postgresql.place}"
                 )
+        types = _types(sqlite, postgresql)
+        for dialect in DIALECTS:
+            variants[dialect] = replace(variants[dialect], types=types)
     return grouped
+
+
+def _types(sqlite: Query, postgresql: Query) -> dict[str, Declared]:
+    """The types of the parameters, on which both variants must agree."""
+    types = {}
+    for name in sqlite.parameters:
+        both = [each.types[name] for each in (sqlite, postgresql) if name in each.types]
+        if not both:
+            continue
+        try:
+            types[name] = agreed(name, both[0], both[-1])
+        except ValueError as error:
+            where = sqlite.place if sqlite is postgresql else f"{sqlite.place} and {postgresql.place}"
+            raise QueryContractError(f"{where}: {error}") from None
+        if not types[name].type:
+            raise QueryContractError(
+                f"{postgresql.place}: :{name} is a list on SQLite; cast it on PostgreSQL, as in "
+                f"= ANY(CAST(:{name} AS text []))"
+            )
+    return types
+
+
+def _hold(query: Query) -> None:
+    """Hold an application's query to what the package's writers are spared.
+
+    :raises QueryContractError: for a parameter without a type, and rows without a record.
+    """
+    for name in query.parameters:
+        if name not in query.types:
+            listed = re.search(rf"\bIN\s*\(\s*:{name}\s*\)", query.sql, re.IGNORECASE)
+            form = f"write CAST(:{name} AS type), for calls are held to that type"
+            if listed:
+                form = list_form(name, "text")
+            raise QueryContractError(f"{query.place}: :{name} has no type; {form}")
+    if query.answers and query.record is None:
+        raise QueryContractError(
+            f"{query.place}: a query that returns rows says of which columns: "
+            f"-- record_class: Name(column: type, other: type | None)"
+        )
 
 
 class Catalogue:
@@ -322,6 +411,9 @@ class Catalogue:
 
     def __init__(self, queries: Mapping[str, Mapping[str, Query]]) -> None:
         self._queries = queries
+
+    def __contains__(self, full_name: object) -> bool:
+        return full_name in self._queries
 
     def names(self) -> list[str]:
         """The full names, sorted."""
@@ -337,44 +429,70 @@ class Catalogue:
         except KeyError:
             raise QueryContractError(f"there is no query {full_name} for {dialect}") from None
 
-    def bind(self, dialect: str, adapter: Adapter) -> Mapping[str, Callable[..., Any]]:
+    def bind(
+        self, dialect: str, adapter: Adapter, watched: Callable[[str, Runs], Runs]
+    ) -> Mapping[str, Runs]:
         """The queries as functions of a driver's connection, by full name.
 
         Each is called with the connection and a mapping of the declared parameters; a ``*!`` query
-        with the connection and rows of values in the order of its parameters.
+        with the connection and rows of values in the order of its parameters, checked and coded.
+
+        :param watched: is given each function, with its query's name, for one that tells of its calls.
         """
         return MappingProxyType(
-            {name: _bound(self.query(name, dialect), adapter) for name in self.names()}
+            {name: watched(name, _bound(self.query(name, dialect), adapter)) for name in self.names()}
         )
+
+    def bind_rows(
+        self, dialect: str, adapter: Adapter, name: str
+    ) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
+        """What makes of mappings the rows that a ``*!`` query is called with, some at a time."""
+        return row_coder(name, self.query(name, dialect).types, adapter.coding)
 
     def bind_batches(self, dialect: str, adapter: Adapter, name: str) -> Callable[..., list[Any]]:
         """One query as a function of a connection, its parameters and what builds a batch."""
         query = self.query(name, dialect)
-        sql = adapter.process_sql(name, SQLOperationType.SELECT, query.sql)
+        sql = sent(query, adapter)
+        code = coder(name, query.types, adapter.coding)
         return lambda connection, parameters, build, /: adapter.select_batches(
-            connection, name, sql, parameters, build
+            connection, name, sql, code(parameters), build
         )
 
 
-def _bound(query: Query, adapter: Adapter) -> Callable[..., Any]:
+def sent(query: Query, adapter: Adapter) -> str:
+    """A query's SQL as its driver is given it, with its name in a comment for whoever reads the log.
+
+    The comment follows the first word: what stands before a statement is left out by some that log it.
+    """
+    operation = next(key for key, value in _OPERATORS.items() if value == query.operator)
+    name = re.sub(r"[^\w.]", "_", query.full_name)
+    sql = re.sub(r"^\s*\w+", lambda word: f"{word[0]} /* {name} */", query.sql, count=1)
+    return adapter.process_sql(query.full_name, operation, sql)
+
+
+def _bound(query: Query, adapter: Adapter) -> Runs:
     """One query on one adapter.
 
     aiosql's own container checks keywords again at every call; for a read of one row that is a
     tenth of the time, so the adapter's method is called without it.
     """
-    operation = next(key for key, value in _OPERATORS.items() if value == query.operator)
     name, record = query.full_name, query.record
-    adapter.shape(name, query.columns, writes=query.writes)
-    sql = adapter.process_sql(name, operation, query.sql)
-    if query.operator in ("", "^", "<!"):
-        one = adapter.select_one
-        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
-        return lambda connection, parameters, /: read(connection, name, sql, parameters, record)
+    adapter.shape(query)
+    sql = sent(query, adapter)
     if query.operator == "*!":
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
+    code = _as_given if query.bare else coder(name, query.types, adapter.coding)
+    if query.operator in ("", "^", "<!"):
+        one = adapter.select_one
+        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
+        return lambda connection, given, /: read(connection, name, sql, code(given), record)
     run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
-    return lambda connection, parameters, /: run(connection, name, sql, parameters)
+    return lambda connection, given, /: run(connection, name, sql, code(given))
+
+
+def _as_given(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return parameters
 
 
 def shipped(folder: str) -> Path:
@@ -387,8 +505,15 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
     """Read the package's queries and those of an application's folders, and check them together.
 
     :raises QueryContractError: naming the files, for a duplicate, a missing variant, variants that
-        differ in operator, parameters or record, a missing comment, or SQL that aiosql cannot read.
+        differ in operator, parameters, their types or record, a parameter without a type, rows without
+        a record, a missing comment, or SQL that aiosql cannot read.
     """
     own = _read_folder(shipped("queries"))
     others = [query for folder in folders for query in _read_folder(Path(folder))]
-    return Catalogue(_check([*own, *others]))
+    grouped = _check([*own, *others])
+    ours = {query.full_name for query in own}
+    for name, variants in grouped.items():
+        if name not in ours:
+            for query in variants.values():
+                _hold(query)
+    return Catalogue(grouped)

@@ -6,6 +6,7 @@ import pytest
 
 import repo
 from repo import Ticker
+from repo.engine import IsolationLevel
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from repo import Ticker
     ],
 )
 def test_what_a_transaction_sees_of_others(
-    db: repo.Database, url: str, isolation: str, seen: dict[str, int]
+    db: repo.Database, url: str, isolation: IsolationLevel, seen: dict[str, int]
 ) -> None:
     """A commit of somebody else shows inside a transaction at read committed on PostgreSQL only."""
     db.tickers.upsert([Ticker("A", "Ay")])

@@ -37,7 +37,7 @@ def write(schema: Path, name: str, sql: str, undo: str = "SELECT 1;\n") -> None:
 
 def migrate(db: Database, schema: Path, to: int | None = None) -> list[str]:
     """Migrate with the files of another folder."""
-    return migrations.migrate(db._sessions, to, schema)
+    return migrations.migrate(db._session, to, schema)
 
 
 def catalogue(url: str) -> list[tuple[str, ...]]:
@@ -170,7 +170,7 @@ def test_a_migration_that_fails_leaves_no_trace(empty_url: str, schema: Path) ->
         for done in (UP, []):
             notes: list[str] = []
             with pytest.raises(MigrationError, match="0003_fails") as raised:
-                migrations.migrate(db._sessions, schema=schema, note=notes.append)
+                migrations.migrate(db._session, schema=schema, note=notes.append)
             assert raised.value.__cause__ is not None
             assert notes == done
             assert db.version() == 2

@@ -113,7 +113,7 @@ def fill(db: Database) -> None:
     )
     with db.transaction():
         for number in range(100, 2100):
-            db._sessions.write("migrations.record", version=number, name="of many", checksum="none")
+            db._session.write("migrations.record", version=number, name="of many", checksum="none")
 
 
 class SQLitePlans:

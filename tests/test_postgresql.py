@@ -17,7 +17,7 @@ from repo import (
     ConflictError,
     Database,
     DatabaseUnavailable,
-    MigrationError,
+    QueryContractError,
     Ticker,
 )
 from repo.backends import postgresql, postgresql_adapter
@@ -161,7 +161,7 @@ def test_sizes_of_the_pool(
     name = server.create()
     url = f"{server.url_of(name)}&{in_url}".rstrip("&")
     with repo.connect(url, **options) as db:
-        pool = engine(db)._pool
+        pool = engine(db)._own_pool()
         assert (pool.min_size, pool.max_size) == sizes
         if sizes[0] <= 10:
             pool.wait(30)
@@ -219,7 +219,7 @@ def test_connections_that_were_killed_are_replaced(url: str, size: int) -> None:
             lambda: db.divergence.timeline("AAPL"),
         ]
         for call in calls:
-            engine(db)._pool.wait(30)
+            engine(db)._own_pool().wait(30)
             assert kill(url) >= size
             call()
 
@@ -435,9 +435,9 @@ def test_plans_of_an_older_schema(url: str) -> None:
 
 
 def test_a_column_that_is_gone(db: Database, url: str) -> None:
-    """A statement that does not fit the schema is MigrationError."""
+    """A statement that does not fit the schema is QueryContractError, and names the column."""
     raw(url, "ALTER TABLE tickers DROP COLUMN cusip")
-    with pytest.raises(MigrationError):
+    with pytest.raises(QueryContractError, match=r"tickers\.all .*cusip"):
         db.tickers.all()
 
 

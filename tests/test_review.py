@@ -27,7 +27,8 @@ COMMENT = "What it answers, for whom. Index: its own."
 def write(folder: Path, sql: str, operator: str = "", name: str = "app", comment: str = COMMENT) -> None:
     """Put one query ``q`` without parameters into a file of its own."""
     folder.mkdir(exist_ok=True)
-    text = f"-- name: q(){operator}\n-- {comment}\n{sql};\n"
+    record = "" if operator == "!" else "-- record_class: Row(x: int)\n"
+    text = f"-- name: q(){operator}\n{record}-- {comment}\n{sql};\n"
     (folder / f"{name}.sql").write_text(text, encoding="utf-8")
 
 
@@ -78,16 +79,16 @@ def test_finding_names_its_place(tmp_path: Path) -> None:
     file = tmp_path / "app.sql"
     file.write_text(
         "-- Queries of an application.\n\n"
-        "-- name: first()^\n-- The first. Index: none.\nSELECT 1 AS x;\n\n"
-        "-- name: second()^\n-- The second. Index: none.\n"
+        "-- name: first()^\n-- record_class: One(x: int)\n-- The first. Index: none.\nSELECT 1 AS x;\n\n"
+        "-- name: second()^\n-- record_class: Two(x: int, y: float)\n-- The second. Index: none.\n"
         "SELECT\n    -- It is divided so because it is.\n    1 AS x,\n    m.close / 2 AS y\n"
         "FROM market_data AS m\nORDER BY m.ticker_id, m.date;\n",
         encoding="utf-8",
     )
     (finding,) = review.check(str(tmp_path))
-    assert finding[:4] == (file, 12, "app.second", "division")
+    assert finding[:4] == (file, 14, "app.second", "division")
     assert str(finding) == (
-        f"{file}:12: app.second: CAST both sides of a division AS double precision [division]"
+        f"{file}:14: app.second: CAST both sides of a division AS double precision [division]"
     )
 
 

@@ -11,12 +11,14 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 );
 
 -- name: lock()$
+-- record_class: Locked(locked: int)
 -- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). The number is
 -- this package's own, and means nothing but that. Index: none, it reads no table.
 SELECT 1 AS locked
 FROM pg_advisory_xact_lock(5786219400);
 
 -- name: started()$
+-- record_class: Started(started: int)
 -- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
 -- Index: none, the catalogue looks the name up.
 SELECT COUNT(to_regclass('schema_migrations')) AS started;

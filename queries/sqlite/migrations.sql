@@ -12,11 +12,13 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 ) STRICT;
 
 -- name: lock()$
+-- record_class: Locked(locked: int)
 -- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). BEGIN IMMEDIATE
 -- has done so already. Index: none, it reads no table.
 SELECT 1 AS locked;
 
 -- name: started()$
+-- record_class: Started(started: int)
 -- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
 -- Index: none, the catalogue is small.
 SELECT COUNT(*) AS started

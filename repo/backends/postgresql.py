@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from itertools import chain, islice
 from math import ceil
@@ -18,11 +20,14 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import Bound, refuse_unknown, write_rows
+from repo.backends.base import refuse_unknown, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
+from repo.engine import Bound, on_fork
 from repo.errors import ConfigurationError, DatabaseUnavailable
+from repo.queries import Query
+from repo.watching import LOG
 
 __all__ = ["PostgreSQLBackend"]
 
@@ -38,6 +43,7 @@ _PROVE_AFTER_SECONDS: Final = 1.0
 _WARM_SECONDS: Final = 60.0
 _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
+_BESIDE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
 
 
@@ -134,15 +140,49 @@ class PostgreSQLBackend:
         }
         self._prove_server(connect)
         self._warm: deque[_Connection] = deque()
-        self._pool = psycopg_pool.ConnectionPool(
-            kwargs=connect,
+        self._size = (smallest, largest)
+        self._pool_timeout = options.get("pool_timeout", _WAIT_SECONDS)
+        self._connect = connect
+        self._opening = threading.Lock()
+        self._closed = False
+        self._pool: _Pool | None = self._open_pool()
+        on_fork(self)
+
+    def _open_pool(self) -> _Pool:
+        smallest, largest = self._size
+        return psycopg_pool.ConnectionPool(
+            kwargs=self._connect,
             connection_class=_Connection,
             min_size=smallest,
             max_size=largest,
-            timeout=options.get("pool_timeout", _WAIT_SECONDS),
+            timeout=self._pool_timeout,
             configure=self._configure,
             open=True,
         )
+
+    def _own_pool(self) -> _Pool:
+        """The pool of this process; a child of a fork makes its own when it first needs one."""
+        if self._pool is None:
+            with self._opening:
+                if self._closed:
+                    raise DatabaseUnavailable("no connection to be had: the database is closed")
+                if self._pool is None:
+                    self._pool = self._open_pool()
+        return self._pool
+
+    def before_fork(self) -> None:
+        """Nothing to do: what is the parent's stays the parent's."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing to do."""
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's sockets alone: to close one properly would end the parent's session."""
+        if self._pool is not None:
+            _inherited.append((self._pool, self._warm))
+        self._warm = deque()
+        self._opening = threading.Lock()
+        self._pool = None
 
     def _prove_server(self, connect: dict[str, Any]) -> None:
         """Connect once in the open, for an error that tells at once what is wrong."""
@@ -157,6 +197,7 @@ class PostgreSQLBackend:
             raise ConfigurationError(f"PostgreSQL {_OLDEST} or newer is needed; the server is {version}")
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
+        LOG.info("connected to %s", connection.info.host or "the server")
         connection.execute("SET timezone TO 'UTC'")
         connection.execute(f"SET statement_timeout TO {self._statement_milliseconds:d}")
         if self.read_only:
@@ -184,12 +225,13 @@ class PostgreSQLBackend:
                 break
             if self._is_warm(connection):
                 return connection
-            self._pool.putconn(connection)
+            self._own_pool().putconn(connection)
         cause: psycopg.Error | None = None
+        pool = self._own_pool()
         # The pool would pause between two dead connections, and longer each time.
-        for _ in range(self._pool.max_size):
+        for _ in range(pool.max_size):
             try:
-                connection = self._pool.getconn()
+                connection = pool.getconn()
             except (psycopg.Error, psycopg_pool.PoolClosed) as error:
                 raise DatabaseUnavailable(f"no connection to be had: {error}") from error
             connection.taken_at = time.monotonic()
@@ -199,7 +241,7 @@ class PostgreSQLBackend:
             try:
                 self._prove(connection)
             except psycopg.Error as error:
-                self._pool.putconn(connection)
+                pool.putconn(connection)
                 cause = error
             else:
                 return connection
@@ -219,15 +261,38 @@ class PostgreSQLBackend:
         connection.used_at = time.monotonic()
         if connection.stale:
             connection.close()  # the pool makes another in its place
-        if connection.closed or self._pool.closed:
-            self._pool.putconn(connection)
+        pool = self._own_pool()
+        if connection.closed or pool.closed:
+            pool.putconn(connection)
         else:
             self._warm.append(connection)
 
     def _cool(self) -> None:
         """Give every warm connection back to the pool."""
         while self._warm:
-            self._pool.putconn(self._warm.pop())
+            self._own_pool().putconn(self._warm.pop())
+
+    def waits_for(self, connection: _Connection, *, write: bool) -> bool:
+        return False  # there are others
+
+    @contextmanager
+    def beside(self, connection: _Connection) -> Iterator[_Connection | None]:
+        if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            yield connection
+            return
+        # A transaction that failed answers nothing more; another connection is asked if one is free.
+        try:
+            other = self._warm.pop() if self._warm else self._own_pool().getconn(_BESIDE_SECONDS)
+        except (IndexError, psycopg.Error):
+            yield None
+            return
+        try:
+            yield other
+        finally:
+            self.release(other, write=False)
+
+    def prove(self, connection: _Connection, query: Query, sql: str) -> None:
+        self.adapter.prove(connection, query, sql)
 
     def _execute(self, connection: _Connection, statement: str) -> None:
         try:
@@ -303,11 +368,19 @@ class PostgreSQLBackend:
     def schema_changed(self) -> None:
         """Give up the connections there are: their prepared statements are of the schema as it was."""
         self._cool()
-        self._pool.drain()
+        self._own_pool().drain()
 
     def close(self) -> None:
-        self._cool()
-        self._pool.close()
+        self._closed = True
+        if self._pool is not None:
+            self._cool()
+            self._pool.close()
+
+
+_Pool = psycopg_pool.ConnectionPool[_Connection]
+
+_inherited: Final[list[object]] = []
+"""What the process that forked this one left here."""
 
 
 def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:

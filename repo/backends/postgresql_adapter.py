@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from itertools import repeat
 from typing import Any, Final
 
@@ -10,22 +12,25 @@ import psycopg
 import psycopg_pool
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
+from psycopg import pq
+from psycopg.postgres import types
 
 from repo.backends import arrays
-from repo.backends.base import CODERS, ROWS_TOGETHER, Coders, coded_parameters
+from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
 from repo.errors import (
     CheckViolation,
     ConflictError,
     DatabaseUnavailable,
     ForeignKeyViolation,
     IntegrityError,
-    MigrationError,
     NotNullViolation,
+    QueryContractError,
     RangeError,
     RepoError,
     UniqueViolation,
 )
-from repo.queries import Column
+from repo.parameters import Coding
+from repo.queries import Query
 
 __all__ = ["PostgreSQLAdapter", "translate"]
 
@@ -49,7 +54,7 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
     "28": DatabaseUnavailable,
     "3D": DatabaseUnavailable,
     "40": ConflictError,
-    "42": MigrationError,
+    "42": QueryContractError,
     "53": DatabaseUnavailable,
     "57": DatabaseUnavailable,
     "58": DatabaseUnavailable,
@@ -59,15 +64,58 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
 
 _OLD_PLAN: Final = "0A000"
 
+_PLACE: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
+"""A parameter as psycopg writes it, or a percent sign."""
+
 _ROWS_HELD: Final = 10_000
 """The largest result that may lie in a cursor which is kept."""
 
 
-def _failure(connection: Any, error: psycopg.Error) -> RepoError:
-    """What went wrong; a connection with plans of an older schema is marked for replacement."""
-    if error.sqlstate == _OLD_PLAN:
-        connection.stale = True
-    return translate(error)
+_MISFITS: Final = "42"
+"""The class of what does not fit the schema, or is no SQL."""
+
+_TYPES: Final[Mapping[type, frozenset[int]]] = {
+    int: frozenset(types[name].oid for name in ("int2", "int4", "int8")),
+    float: frozenset({types["float8"].oid}),
+    str: frozenset(types[name].oid for name in ("text", "varchar", "bpchar", "name")),
+    date: frozenset({types["date"].oid}),
+    datetime: frozenset({types["timestamptz"].oid}),
+}
+"""The types that each type of a record's column may have; an array of them in a batch."""
+
+
+def _arrays(oids: frozenset[int]) -> frozenset[int]:
+    return oids | {each.array_oid for oid in oids if (each := types.get(oid)) is not None}
+
+
+class _Reading:
+    """What the rows of one query must be; ``known`` once their types were compared with its record."""
+
+    __slots__ = ("known", "names", "query")
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.known = False
+        self.names = [column.name.encode() for column in query.columns]
+
+    def compare(self, result: Any, *, batches: bool = False) -> None:
+        """Hold a result to the record: the names every time, for a pooler may mix statements up.
+
+        :param batches: whether a column may be an array of the values of several rows.
+        :raises QueryContractError: for other columns, or columns of another type.
+        """
+        found = list(map(result.fname, range(result.nfields)))
+        if found != self.names:
+            raise wrong_columns(self.query, [(name or b"").decode() for name in found])
+        if self.known:
+            return
+        for index, column in enumerate(self.query.columns):
+            oid = result.ftype(index)
+            wanted = _TYPES[column.type]
+            if oid not in (_arrays(wanted) if batches else wanted):
+                kind = types.get(oid)
+                raise wrong_type(self.query, column.name, kind.name if kind else f"type {oid}")
+        self.known = True
 
 
 def translate(error: Exception) -> RepoError:
@@ -81,21 +129,47 @@ def translate(error: Exception) -> RepoError:
         return (DatabaseUnavailable if lost else RepoError)(str(error))
     kind = _STATES.get(state) or _CLASSES.get(state[:2], RepoError)
     message = f"{getattr(error, 'diag').message_primary} (SQLSTATE {state})"  # noqa: B009  # Exception has no diag
-    if kind is MigrationError:
-        message = (
-            f"the statement and the database's schema do not fit ({message}): migrate, or mend the SQL"
-        )
     return kind(message)
 
 
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
-    def __init__(self) -> None:
-        self.coders: Coders = CODERS
+    coding = Coding({}, list)
 
-    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
-        """Nothing to note: psycopg decodes by the types that the server names."""
+    def __init__(self) -> None:
+        self._readings: dict[str, _Reading] = {}
+
+    def shape(self, query: Query) -> None:
+        self._readings[query.full_name] = _Reading(query)
+
+    def _failure(self, conn: Any, query_name: str, error: psycopg.Error) -> RepoError:
+        """What went wrong; a connection with plans of an older schema is marked for replacement."""
+        if error.sqlstate == _OLD_PLAN:
+            conn.stale = True
+        found = translate(error)
+        if isinstance(found, QueryContractError):
+            return unlike(self._readings[query_name].query, str(found))
+        return found
+
+    def prove(self, conn: Any, query: Query, sql: str) -> None:
+        """Have a query prepared and described; see :meth:`repo.engine.Backend.prove`."""
+        places: dict[str, str] = {}
+        numbered = _PLACE.sub(
+            lambda found: (
+                "%"
+                if found[0] == "%%"
+                else places.setdefault(found["name"] or str(len(places)), f"${len(places) + 1}")
+            ),
+            sql,
+        )
+        server = conn.pgconn
+        for result in (server.prepare(b"", numbered.encode()), server.describe_prepared(b"")):
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+                raise unlike(query, message.decode("utf-8", "replace"))
+        if query.columns:
+            _Reading(query).compare(result, batches=True)
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as psycopg takes it: ``%(name)s`` for ``:name``, and every other percent sign doubled."""
@@ -116,17 +190,18 @@ class PostgreSQLAdapter:
         record_class: type[Any] | None = None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
-        ready = coded_parameters(parameters, CODERS)
         records: list[Any] = []
         try:
             # A cursor that was used before knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
-            cursor.execute(sql, ready)
+            cursor.execute(sql, parameters)
+            if record_class is not None:
+                self._readings[query_name].compare(cursor.pgresult)
             while rows := cursor.fetchmany(ROWS_TOGETHER):
                 # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
                 records += map(tuple.__new__, repeat(record_class), rows) if record_class else rows
         except psycopg.Error as error:
-            raise _failure(conn, error) from error
+            raise self._failure(conn, query_name, error) from error
         if len(records) <= _ROWS_HELD:  # for it holds its last result until the next
             conn.reader = cursor
         return records
@@ -155,33 +230,33 @@ class PostgreSQLAdapter:
 
         A column that is no array has one value for all rows of its batch.
         """
-        ready = coded_parameters(parameters, CODERS)
-        batches = []
+        batches: list[Any] = []
         try:
             with conn.cursor(binary=True) as cursor:
                 arrays.read_raw(cursor)
-                for row in cursor.stream(sql, ready):
+                for row in cursor.stream(sql, parameters):
+                    if not batches:
+                        self._readings[query_name].compare(cursor.pgresult, batches=True)
                     columns = [arrays.decode(value) for value in row]
                     rows = next(len(column) for column in columns if not isinstance(column, str))
                     batches.append(build([[c] * rows if isinstance(c, str) else c for c in columns]))
         except psycopg.Error as error:
-            raise _failure(conn, error) from error
+            raise self._failure(conn, query_name, error) from error
         return batches
 
     def select_value(self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]) -> Any:
         """The first value of the first row, or None."""
-        row = self.select_one(conn, query_name, sql, parameters)
+        row = self.select_one(conn, query_name, sql, parameters, self._readings[query_name].query.record)
         return None if row is None else row[0]
 
     def insert_update_delete(
         self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
         """The number of rows written."""
-        ready = coded_parameters(parameters, CODERS)
         try:
-            written: int = conn.execute(sql, ready).rowcount
+            written: int = conn.execute(sql, parameters).rowcount
         except psycopg.Error as error:
-            raise _failure(conn, error) from error
+            raise self._failure(conn, query_name, error) from error
         return max(written, 0)
 
     def insert_update_delete_many(
@@ -199,6 +274,6 @@ class PostgreSQLAdapter:
                 written: int = cursor.rowcount
                 return max(written, 0)
         except psycopg.Error as error:
-            raise _failure(conn, error) from error
+            raise self._failure(conn, query_name, error) from error
 
     insert_returning = select_one

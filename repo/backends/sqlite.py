@@ -8,20 +8,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from repo.backends.base import Bound, check_option, refuse_unknown
+from repo.backends.base import check_option, refuse_unknown
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
+from repo.engine import Bound, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,
     DatabaseUnavailable,
     RepoError,
 )
+from repo.queries import Query
+from repo.watching import LOG
 
 __all__ = ["SQLiteBackend"]
 
@@ -29,6 +33,7 @@ _OLDEST: Final = (3, 38, 0)
 _BUSY_SECONDS: Final = 30.0
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _STATEMENTS: Final = 256
+_FORK_SECONDS: Final = 1.0
 
 
 class SQLiteBackend:
@@ -64,15 +69,23 @@ class SQLiteBackend:
         self._path = path
         self._busy = busy_timeout
         self._write_lock = threading.Lock()
+        self._holder: tuple[int, object] = (0, None)
+        self._opening = threading.Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._all: list[sqlite3.Connection] = []
         self._closed = False
+        self._inherited = ""
         if path is not None and not read_only:
             _make_private(path)
         elif path is not None and not path.exists():
             raise DatabaseUnavailable(f"there is no {path}: `smdi migrate` and `smdi load` make it")
+        self._writer: sqlite3.Connection | None = self._opened(write=not read_only)
+        on_fork(self)
+
+    def _opened(self, *, write: bool) -> sqlite3.Connection:
         try:
-            self._writer = self._open(write=not read_only)
+            with self._opening:  # a fork waits until it is open or not begun
+                return self._open(write=write)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
@@ -112,6 +125,9 @@ class SQLiteBackend:
             connection.close()
             raise
         self._all.append(connection)
+        LOG.info(
+            "opened %s for %s", self._path or "a database in memory", "writing" if write else "reading"
+        )
         return connection
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
@@ -135,23 +151,43 @@ class SQLiteBackend:
     def acquire(self, *, write: bool) -> sqlite3.Connection:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
+        if self._inherited:
+            raise ConfigurationError(self._inherited)
         if not write and self._path is not None:
             try:
                 return self._readers.pop()
             except IndexError:
-                pass
+                return self._opened(write=False)
+        if not self._write_lock.acquire(blocking=False):
+            self._wait()
+        self._holder = (threading.get_ident(), running_loop())
+        if self._writer is None:
             try:
-                return self._open(write=False)
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
+                self._writer = self._opened(write=not self.read_only)
+            except BaseException:
+                self._write_lock.release()
+                raise
+        return self._writer
+
+    def _wait(self) -> None:
+        """Wait for the lock on writing; in an event loop only for who does not need that loop."""
+        loop = running_loop()
+        if loop is not None and self._holder == (threading.get_ident(), loop):
+            raise ConfigurationError(
+                "another task of this event loop has a transaction open, and SQLite has one writer: "
+                "waiting here would stop the loop that the other needs to end; put what is done in a "
+                "transaction into a function and call that with asyncio.to_thread"
+            )
         if not self._write_lock.acquire(timeout=self._busy):
             raise ConflictError(f"another thread has been writing for {self._busy:g} seconds")
-        return self._writer
 
     def release(self, connection: sqlite3.Connection, *, write: bool) -> None:
         if write or self._path is None:
-            self.rollback(connection)
-            self._write_lock.release()
+            try:
+                self.rollback(connection)
+            finally:
+                self._holder = (0, None)
+                self._write_lock.release()
             return
         try:
             if connection.in_transaction:
@@ -159,6 +195,60 @@ class SQLiteBackend:
         except sqlite3.ProgrammingError:
             return  # closed by another thread
         self._readers.append(connection)
+
+    def waits_for(self, connection: sqlite3.Connection, *, write: bool) -> bool:
+        return connection is self._writer and (write or self._path is None)
+
+    @contextmanager
+    def beside(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        yield connection  # a statement that failed is all that failed
+
+    def prove(self, connection: sqlite3.Connection, query: Query, sql: str) -> None:
+        self.adapter.prove(connection, query, sql)
+
+    def before_fork(self) -> None:
+        """Close what is idle, for SQLite keeps the locks of open files in the process's memory.
+
+        A connection that was open at the fork leaves its locks on the file in the child's memory, where
+        nobody will ever release them, so that the child could neither wait for them nor do without.
+        """
+        self._forkable = self._path is not None and self._opening.acquire(timeout=_FORK_SECONDS)
+        if not self._forkable:
+            return
+        if self._write_lock.acquire(blocking=False):
+            if self._writer is not None:
+                self._forget(self._writer)
+                self._writer = None
+            self._write_lock.release()
+        while self._readers:
+            self._forget(self._readers.pop())
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        self._all.remove(connection)
+        connection.close()
+
+    def after_fork_in_parent(self) -> None:
+        if self._forkable:
+            self._opening.release()
+
+    def after_fork_in_child(self) -> None:
+        self._opening = threading.Lock()
+        self._write_lock = threading.Lock()
+        if self._path is None:
+            self._inherited = (
+                "a database in memory is of the process that made it, and this is a child of that"
+            )
+        elif self._all or not self._forkable:
+            self._inherited = (
+                f"{self._path} was in use by another thread, or by a transaction, when this process was "
+                "forked, and SQLite cannot be used after that; fork while nothing is running, start "
+                "children by multiprocessing's spawn or forkserver, or connect in the child"
+            )
+        # Closing them here would end what the parent does with them, so they are kept.
+        _inherited.extend(self._all)
+        self._all = []
+        self._readers = deque()
+        self._writer = None
 
     def _execute(self, connection: sqlite3.Connection, statement: str) -> None:
         try:
@@ -244,6 +334,10 @@ class SQLiteBackend:
         while self._all:
             self._all.pop().close()
         self._readers.clear()
+
+
+_inherited: Final[list[sqlite3.Connection]] = []
+"""Connections of the process that forked this one."""
 
 
 def _make_private(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import CODERS, ROWS_TOGETHER, Coders, coded_items, coded_parameters
+from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS, EPOCH
 from repo.errors import (
     CheckViolation,
@@ -21,13 +21,14 @@ from repo.errors import (
     DatabaseUnavailable,
     ForeignKeyViolation,
     IntegrityError,
-    MigrationError,
     NotNullViolation,
+    QueryContractError,
     RangeError,
     RepoError,
     UniqueViolation,
 )
-from repo.queries import Column
+from repo.parameters import Coding
+from repo.queries import Query
 
 __all__ = ["SQLiteAdapter", "translate"]
 
@@ -101,19 +102,74 @@ _DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 
-def _microseconds(moment: datetime) -> int:
-    aware: datetime = CODERS[datetime](moment)
-    return (aware - _TIMESTAMP_EPOCH) // timedelta(microseconds=1)
-
+_CODING: Final = Coding(
+    {
+        "date": lambda day: day.toordinal() - EPOCH,
+        "timestamptz": lambda moment: (moment - _TIMESTAMP_EPOCH) // timedelta(microseconds=1),
+    },
+    json.dumps,
+)
 
 _Decoders = list[tuple[int, Callable[[Any], Any]]]
 
-_CODERS: Final[Coders] = {
-    **CODERS,
-    date: lambda day: day.toordinal() - EPOCH,
-    datetime: _microseconds,
-    list: lambda items: json.dumps(coded_items(items, _CODERS)),
-}
+_STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
+"""What lies in a column of a type, where it is another."""
+
+_NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "text", bytes: "a blob"}
+
+
+class _Reading:
+    """How the rows of one query are read; ``known`` once its columns were compared with its record."""
+
+    __slots__ = ("decoders", "known", "names", "query", "stored")
+
+    def __init__(self, query: Query) -> None:
+        # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
+        decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
+        self.query = query
+        self.known = False
+        self.names = [column.name for column in query.columns]
+        self.decoders: _Decoders = [
+            (index, decoders[column.type])
+            for index, column in enumerate(query.columns)
+            if column.type in decoders
+        ]
+        self.stored = [
+            {_STORED.get(column.type, column.type), type(None)}
+            | ({int} if query.writes and column.type is float else set())
+            for column in query.columns
+        ]
+
+    def compare(self, described: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+        """Hold the first rows to the record; there is nothing more to hold once there were any.
+
+        :raises QueryContractError: for other columns, or values of another type.
+        """
+        found = [each[0] for each in described]
+        if found != self.names:
+            raise wrong_columns(self.query, found)
+        for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=False):
+            for kind in set(map(type, values)) - stored:
+                raise wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
+        self.known = bool(rows)
+
+    def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
+        """What to say of rows of which a value cannot be read as what its column is to hold."""
+        for index, decode in self.decoders:
+            for row in rows:
+                value = row[index]
+                if type(value) not in self.stored[index]:
+                    return wrong_type(
+                        self.query, self.names[index], _NAMES.get(type(value), type(value).__name__)
+                    )
+                try:
+                    decode(value)
+                except (OverflowError, ValueError):
+                    return RangeError(
+                        f"{self.query.full_name} ({self.query.place}): {self.names[index]} holds "
+                        f"{value}, which is no day or moment there is"
+                    )
+        return QueryContractError(f"{self.query.full_name} ({self.query.place}): {error}")
 
 
 def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> list[Any]:
@@ -133,30 +189,31 @@ def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> l
     return list(map(tuple.__new__, repeat(record_class), tuples))
 
 
-def _all_records(cursor: sqlite3.Cursor, decoders: _Decoders, record_class: type[Any]) -> list[Any]:
+def _all_records(cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any]) -> list[Any]:
+    decoders = reading.decoders
     rows = cursor.fetchmany(ROWS_TOGETHER)
-    records = _records(rows, decoders, record_class)
-    while len(rows) == ROWS_TOGETHER:
-        rows = cursor.fetchmany(ROWS_TOGETHER)
-        records += _records(rows, decoders, record_class)
+    if not reading.known:
+        reading.compare(cursor.description, rows)
+    try:
+        records = _records(rows, decoders, record_class)
+        while len(rows) == ROWS_TOGETHER:
+            rows = cursor.fetchmany(ROWS_TOGETHER)
+            records += _records(rows, decoders, record_class)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise reading.undecodable(rows, error) from error
     return records
 
 
 class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values coded and decoded, rows built once, errors translated."""
 
-    def __init__(self) -> None:
-        self.coders: Coders = _CODERS
-        self._decoders: dict[str, _Decoders] = {}
+    coding = _CODING
 
-    def shape(self, query_name: str, columns: tuple[Column, ...], *, writes: bool) -> None:
-        # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
-        decoders = {**_DECODERS, float: _as_float} if writes else _DECODERS
-        self._decoders[query_name] = [
-            (index, decoders[column.type])
-            for index, column in enumerate(columns)
-            if column.type in decoders
-        ]
+    def __init__(self) -> None:
+        self._readings: dict[str, _Reading] = {}
+
+    def shape(self, query: Query) -> None:
+        self._readings[query.full_name] = _Reading(query)
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as sqlite3 takes it: rows of a ``*!`` query are bound by position."""
@@ -164,7 +221,9 @@ class SQLiteAdapter:
             return sql
         return VAR_REF.sub(lambda found: f"{found['lead']}?" if found["var_name"] else found[0], sql)
 
-    def _failure(self, conn: sqlite3.Connection, sql: str, error: sqlite3.Error) -> RepoError:
+    def _failure(
+        self, conn: sqlite3.Connection, query_name: str, sql: str, error: sqlite3.Error
+    ) -> RepoError:
         """What went wrong with a statement.
 
         SQLite has one code for SQL that does not fit the schema and for an integer that left 64 bits
@@ -172,14 +231,24 @@ class SQLiteAdapter:
         """
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             return translate(error)
-        names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
         try:
-            conn.execute(f"EXPLAIN {sql}", dict.fromkeys(names)).close()
+            self._prepare(conn, sql)
         except sqlite3.Error:
-            return MigrationError(
-                f"the statement and the database's schema do not fit ({error}): migrate, or mend the SQL"
-            )
+            return unlike(self._readings[query_name].query, str(error))
         return RangeError(f"a number left 64 bits ({error})")
+
+    @staticmethod
+    def _prepare(conn: sqlite3.Connection, sql: str) -> None:
+        names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
+        given: Any = dict.fromkeys(names) or (None,) * sql.count("?")
+        conn.execute(f"EXPLAIN {sql}", given).close()
+
+    def prove(self, conn: sqlite3.Connection, query: Query, sql: str) -> None:
+        """Have a query prepared; see :meth:`repo.engine.Backend.prove`."""
+        try:
+            self._prepare(conn, sql)
+        except sqlite3.Error as error:
+            raise unlike(query, str(error)) from error
 
     def select(
         self,
@@ -191,16 +260,16 @@ class SQLiteAdapter:
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         try:
-            cursor = conn.execute(sql, coded_parameters(parameters, _CODERS))
+            cursor = conn.execute(sql, parameters)
             if record_class is None:
                 return cursor.fetchall()
             try:
-                return _all_records(cursor, self._decoders[query_name], record_class)
+                return _all_records(cursor, self._readings[query_name], record_class)
             except BaseException:
                 cursor.close()  # or the connection would go on reading the database as it was
                 raise
         except sqlite3.Error as error:
-            raise self._failure(conn, sql, error) from error
+            raise self._failure(conn, query_name, sql, error) from error
 
     def select_one(
         self,
@@ -223,34 +292,33 @@ class SQLiteAdapter:
         build: Callable[[Sequence[Any]], Any],
     ) -> list[Any]:
         """All rows as columns, in batches small enough to stay in the processor's cache."""
-        ready = coded_parameters(parameters, _CODERS)
+        reading = self._readings[query_name]
         batches = []
         try:
-            with closing(conn.execute(sql, ready)) as cursor:
+            with closing(conn.execute(sql, parameters)) as cursor:
                 while rows := cursor.fetchmany(BATCH_ROWS):
+                    if not reading.known:
+                        reading.compare(cursor.description, rows)
                     batches.append(build(list(zip(*rows, strict=True))))
         except sqlite3.Error as error:
-            raise self._failure(conn, sql, error) from error
+            raise self._failure(conn, query_name, sql, error) from error
         return batches
 
     def select_value(
         self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> Any:
         """The first value of the first row, or None."""
-        row = self.select_one(conn, query_name, sql, parameters)
-        if row is None:
-            return None
-        decoders = self._decoders[query_name]
-        return decoders[0][1](row[0]) if decoders else row[0]
+        row = self.select_one(conn, query_name, sql, parameters, self._readings[query_name].query.record)
+        return None if row is None else row[0]
 
     def insert_update_delete(
         self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
         """The number of rows written."""
         try:
-            written: int = conn.execute(sql, coded_parameters(parameters, _CODERS)).rowcount
+            written: int = conn.execute(sql, parameters).rowcount
         except sqlite3.Error as error:
-            raise self._failure(conn, sql, error) from error
+            raise self._failure(conn, query_name, sql, error) from error
         return max(written, 0)
 
     def insert_update_delete_many(
@@ -260,6 +328,6 @@ class SQLiteAdapter:
         try:
             return max(conn.executemany(sql, rows).rowcount, 0)
         except sqlite3.Error as error:
-            raise self._failure(conn, sql, error) from error
+            raise self._failure(conn, query_name, sql, error) from error
 
     insert_returning = select_one

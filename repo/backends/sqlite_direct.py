@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from repo.backends.base import Bound, write_rows
+from repo.backends.base import write_rows
 from repo.batches import Batches, Columns, Ranges, Table, settle
+from repo.engine import Bound
 from repo.errors import IntegrityError
 
 __all__ = ["DirectWrite"]

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlglot import TokenType, exp
 
+from repo.parameters import list_form
 from repo.review.findings import Mark, Rule
 from repo.review.kinds import unwrap
 from repo.review.statements import Statement
@@ -227,6 +228,13 @@ def parameter(statement: Statement) -> Iterator[Mark]:
             yield Mark(each, f"PostgreSQL selects :{each.name} as text: CAST(:{each.name} AS ...)")
 
 
+def one_of_list(statement: Statement) -> Iterator[Mark]:
+    """A parameter is one value: IN with a parameter alone finds nothing for a list, or says = badly."""
+    for each in statement.all(exp.In):
+        if len(each.expressions) == 1 and (name := _parameter_of(each.expressions[0])):
+            yield Mark(each, f"write = for one value; {list_form(name, 'text')}")
+
+
 def _parameter_of(node: exp.Expr) -> str:
     node = unwrap(node)
     while isinstance(node, exp.Cast):
@@ -251,5 +259,6 @@ RULES: Final[tuple[Rule, ...]] = (
     function,
     cast_type,
     parameter,
+    one_of_list,
     date_step,
 )

@@ -34,9 +34,15 @@ def keys_between(content: Content) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _limits(
-    key: tuple[str, ...], end: tuple[str, str, date], ids: Mapping[str, int], institution: int
+    db: repo.Database,
+    key: tuple[str, ...],
+    end: tuple[str, str, date],
+    ids: Mapping[str, int],
+    institution: int,
 ) -> list[Any]:
-    symbol, source, day = end
+    symbol, source, on = end
+    # What no record decodes, no type codes either: days go in as they are stored.
+    day = on.toordinal() - _EPOCH if db.dialect == "sqlite" else on
     values: dict[str, Any] = dict.fromkeys(("date", "quarter_end", "filing_date"), day)
     values |= {"ticker_id": ids.get(symbol, 0), "source": source, "institution_id": institution}
     return [values[column] for column in key]
@@ -50,7 +56,7 @@ def read_between(db: repo.Database, name: str, arguments: Mapping[str, Any]) -> 
     """
     aggregate = name.partition(".")[0]
     key = _KEYS[aggregate]
-    read = db._sessions.read
+    read = db._session.read
     symbols = [ticker.symbol for ticker in db.tickers.all()]
     ciks = [institution.cik for institution in db.institutions.all()]
     ids = {row.symbol: row.ticker_id for row in read("tickers.identify", symbols=symbols)}
@@ -62,11 +68,11 @@ def read_between(db: repo.Database, name: str, arguments: Mapping[str, Any]) -> 
     }
     rows = read(
         name,
-        **dict(zip(key, _limits(key, arguments["first"], ids, 0), strict=True)),
+        **dict(zip(key, _limits(db, key, arguments["first"], ids, 0), strict=True)),
         **{
             f"last_{column}": value
             for column, value in zip(
-                key, _limits(key, arguments["last"], ids, _LARGEST_KEY), strict=True
+                key, _limits(db, key, arguments["last"], ids, _LARGEST_KEY), strict=True
             )
         },
         rows=1000 if aggregate == "holdings" else arguments["rows"],

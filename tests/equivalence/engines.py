@@ -72,32 +72,27 @@ class Engines:
     """
 
     def __init__(self, sqlite: str, postgresql: str) -> None:
-        self._urls = (sqlite, postgresql)
+        self.urls = (sqlite, postgresql)
         self.ran: Counter[tuple[str, str]] = Counter()
         self._sqlite = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
         self._postgresql = psycopg.connect(postgresql, autocommit=True, prepare_threshold=None)
         self._open()
 
     def _open(self) -> None:
-        self.sqlite = repo.connect(self._urls[0], queries=[_APPLICATION])
-        self.postgresql = repo.connect(self._urls[1], queries=[_APPLICATION], min_size=1)
-        for db in self.both:
-            self._record(db)
+        queries = [_APPLICATION]
+        sqlite, postgresql = self.urls
+        self.sqlite = repo.connect(sqlite, queries=queries, on_query=self._counter("sqlite"))
+        self.postgresql = repo.connect(
+            postgresql, queries=queries, on_query=self._counter("postgresql"), min_size=1
+        )
 
-    def _record(self, db: repo.Database) -> None:
-        """Have every query of a database counted when it is done."""
-        sessions = db._sessions
-        dialect = db.dialect
+    def _counter(self, dialect: str) -> Callable[[str, float, int], None]:
+        """Counts the queries of a dialect that are done."""
 
-        def counted(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*arguments: Any, **parameters: Any) -> Any:
-                answer = run(*arguments, **parameters)
-                self.ran[dialect, name] += 1
-                return answer
+        def count(name: str, seconds: float, rows: int) -> None:
+            self.ran[dialect, name] += 1
 
-            return call
-
-        sessions._queries = {name: counted(name, run) for name, run in sessions._queries.items()}
+        return count
 
     @property
     def both(self) -> tuple[repo.Database, repo.Database]:
@@ -123,7 +118,7 @@ class Engines:
         if counted is not None and counted[0] > _FEW:
             self._postgresql.execute(_TRUNCATE)
         for db in self.both:
-            db._sessions.run_script(_CLEAR)
+            db._session.run_script(_CLEAR)
 
     def reset(self) -> None:
         """Bring both to the newest schema, without rows."""

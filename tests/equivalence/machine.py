@@ -251,7 +251,7 @@ class EngineMachine(RuleBasedStateMachine):
         read_only=st.sampled_from((False, False, False, True)),
         isolation=st.sampled_from(("serializable", "repeatable read", "read committed", "chaos")),
     )
-    def begin(self, read_only: bool, isolation: str) -> None:
+    def begin(self, read_only: bool, isolation: Any) -> None:
         """Begin a transaction, or a block inside one."""
         contexts: dict[str, AbstractContextManager[Any]] = {}
 

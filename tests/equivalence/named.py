@@ -37,11 +37,11 @@ def _without_checksums(answer: Any) -> Any:
 
 
 def _read(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
-    return db._sessions.read(name, **arguments)
+    return db._session.read(name, **arguments)
 
 
 def _read_frame(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
-    return as_frame(db._sessions.frame(name, **arguments))
+    return as_frame(db._session.frame(name, **arguments))
 
 
 @dataclass(frozen=True)

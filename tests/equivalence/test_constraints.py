@@ -189,7 +189,7 @@ def _nest(db: repo.Database) -> None:
 
 
 _MISUSE: Final[dict[str, Callable[[repo.Database], Any]]] = {
-    "isolation": lambda db: db.transaction(isolation="chaos").__enter__(),
+    "isolation": lambda db: db.transaction(isolation="chaos").__enter__(),  # type: ignore[arg-type]  # what is tested
     "write in a read-only transaction": lambda db: _read_only(db, lambda: db.market.delete("A")),
     "bad row in a read-only transaction": lambda db: _read_only(db, lambda: db.market.upsert([None])),  # type: ignore[list-item]  # what is tested
     "write inside a read-only transaction": lambda db: _read_only(db, lambda: _nest(db)),

@@ -30,6 +30,8 @@ def _typed(columns: tuple[queries.Column, ...], answer: Any) -> None:
     """Every value is of the type that its column declares; what is not there is None."""
     if isinstance(answer, Frame):
         answer = answer.rows
+    elif not isinstance(answer, list | tuple | type(None)):
+        answer = (answer,)
     for row in answer if isinstance(answer, list) else filter(None, [answer]):
         for column, value in zip(columns, row, strict=True) if columns else ():
             assert value is None or type(value) is column.type, (column, value)

@@ -1,24 +1,28 @@
 -- boolean: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close > m.open AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: good_1(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT CASE WHEN m.close > m.open THEN 1 ELSE 0 END AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: bad_2(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.open IS NULL AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: good_2(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.open AS x
 FROM market_data AS m

@@ -3,11 +3,11 @@
 -- name: bad_1(a)!
 -- Index: none.
 INSERT INTO app (a)
-VALUES (:a)
+VALUES (CAST(:a AS text))
 ON CONFLICT DO NOTHING;
 
 -- name: good_1(a)!
 -- Index: none.
 INSERT INTO app (a)
-VALUES (:a)
+VALUES (CAST(:a AS text))
 ON CONFLICT (a) DO NOTHING;

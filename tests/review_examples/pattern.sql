@@ -1,6 +1,7 @@
 -- pattern: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -8,12 +9,14 @@ WHERE t.symbol LIKE 'A'
 ORDER BY t.symbol;
 
 -- name: good_1()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_2()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -21,12 +24,14 @@ WHERE t.symbol GLOB 'A'
 ORDER BY t.symbol;
 
 -- name: good_2()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_3()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -34,6 +39,7 @@ WHERE t.symbol ~ 'A'
 ORDER BY t.symbol;
 
 -- name: good_3()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t

@@ -1,66 +1,77 @@
 -- total-order: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.company_name;
 
 -- name: good_1()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.company_name, t.symbol;
 
 -- name: bad_2()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.cusip NULLS FIRST;
 
 -- name: good_2()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.ticker_id;
 
 -- name: bad_3()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, m.close AS y
 FROM market_data AS m INNER JOIN tickers AS t ON t.ticker_id = m.ticker_id
 ORDER BY m.date;
 
 -- name: good_3()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, m.close AS y
 FROM market_data AS m INNER JOIN tickers AS t ON t.ticker_id = m.ticker_id
 ORDER BY m.date, t.symbol;
 
 -- name: bad_4()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT h.shares_held AS x
 FROM institutional_holdings AS h LEFT JOIN institutions AS i ON i.institution_id = h.institution_id
 ORDER BY i.cik NULLS FIRST;
 
 -- name: good_4()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT h.shares_held AS x
 FROM institutional_holdings AS h LEFT JOIN institutions AS i ON i.institution_id = h.institution_id
 ORDER BY h.ticker_id, h.quarter_end, h.filing_date, i.cik NULLS FIRST;
 
 -- name: bad_5()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x
 FROM tickers AS t LEFT JOIN market_data AS m USING (ticker_id)
 ORDER BY m.date NULLS FIRST;
 
 -- name: good_5()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close AS x
 FROM tickers AS t LEFT JOIN market_data AS m USING (ticker_id)
 ORDER BY t.symbol, m.date NULLS FIRST;
 
 -- name: bad_6()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT g.n AS n, g.v AS v
 FROM (
@@ -71,6 +82,7 @@ FROM (
 ORDER BY g.n;
 
 -- name: good_6()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT g.n AS n, g.v AS v
 FROM (
@@ -81,6 +93,7 @@ FROM (
 ORDER BY g.n, g.i;
 
 -- name: bad_7()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, 1 AS y
 FROM tickers AS t
@@ -90,6 +103,7 @@ FROM institutions AS i
 ORDER BY x;
 
 -- name: good_7()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT t.symbol AS x, 1 AS y
 FROM tickers AS t
@@ -99,45 +113,53 @@ FROM institutions AS i
 ORDER BY x, y;
 
 -- name: bad_8()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT a.v AS x
 FROM app AS a
 ORDER BY a.k NULLS LAST;
 
 -- name: good_8()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT a.v AS x
 FROM app AS a
 ORDER BY a.v NULLS LAST;
 
 -- name: bad_9()^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close AS x
 FROM market_data AS m;
 
 -- name: good_9(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: bad_10()$
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close AS x
 FROM market_data AS m;
 
 -- name: good_10()$
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT MAX(m.close) AS x
 FROM market_data AS m;
 
 -- name: bad_11()^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT COUNT(*) AS x
 FROM market_data AS m
 WHERE m.close = (SELECT n.close AS c FROM market_data AS n ORDER BY n.date LIMIT 1);
 
 -- name: good_11()^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT COUNT(*) AS x
 FROM market_data AS m
@@ -150,30 +172,35 @@ WHERE m.close = (
 );
 
 -- name: bad_12()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT RANK() OVER (ORDER BY a.date) AS x, a.close AS y
 FROM market_data AS a
 ORDER BY a.date;
 
 -- name: good_12()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT RANK() OVER (ORDER BY a.date) AS x, a.close AS y
 FROM market_data AS a
 ORDER BY a.ticker_id, a.date;
 
 -- name: bad_13()
+-- record_class: Row(x: int)
 -- No key of app is known. Index: none.
 SELECT a.v AS v
 FROM app AS a
 ORDER BY a.k NULLS LAST;
 
 -- name: good_13()
+-- record_class: Row(x: int)
 -- Index: none. Order: total because the loader writes each k once.
 SELECT a.v AS v
 FROM app AS a
 ORDER BY a.k NULLS LAST;
 
 -- name: bad_14()
+-- record_class: Row(x: int)
 -- An institution below 5 is not found, so its CIK is NULL in many rows. Index: none.
 SELECT h.shares_held AS shares_held
 FROM institutional_holdings AS h
@@ -181,6 +208,7 @@ LEFT JOIN institutions AS i ON i.institution_id = h.institution_id AND i.cik > 5
 ORDER BY h.ticker_id, h.quarter_end, h.filing_date, i.cik NULLS FIRST;
 
 -- name: good_14()
+-- record_class: Row(x: int)
 -- Every holding's institution is found, for a foreign key says so. Index: none.
 SELECT h.shares_held AS shares_held
 FROM institutional_holdings AS h
@@ -188,6 +216,7 @@ LEFT JOIN institutions AS i ON i.institution_id = h.institution_id
 ORDER BY h.ticker_id, h.quarter_end, h.filing_date, i.cik NULLS FIRST;
 
 -- name: bad_15()
+-- record_class: Row(x: int)
 -- Bars without a holding lie side by side. Index: none.
 SELECT m.date AS date
 FROM institutional_holdings AS h
@@ -197,6 +226,7 @@ ORDER BY
     h.filing_date NULLS FIRST;
 
 -- name: good_15()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.date AS date
 FROM market_data AS m
@@ -204,6 +234,7 @@ WHERE m.ticker_id = CAST(1 AS bigint)
 ORDER BY m.date;
 
 -- name: bad_16()
+-- record_class: Row(x: int)
 -- Two branches may give one name. Index: none.
 SELECT x.n AS n, x.k AS k
 FROM (
@@ -214,6 +245,7 @@ FROM (
 ORDER BY x.n;
 
 -- name: good_16()
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT x.n AS n, x.k AS k
 FROM (
@@ -224,6 +256,7 @@ FROM (
 ORDER BY x.n, x.k;
 
 -- name: bad_17()^
+-- record_class: Row(x: int)
 -- The close of the bar that is asked for, and NULL for every other institution. Index: none.
 SELECT m.close AS close
 FROM tickers AS t
@@ -231,6 +264,7 @@ INNER JOIN market_data AS m ON m.ticker_id = CAST(1 AS bigint) AND m.date = t.cr
 RIGHT JOIN institutions AS i ON i.institution_id = t.ticker_id;
 
 -- name: good_17(day, symbol)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.close AS close
 FROM tickers AS t

@@ -77,6 +77,7 @@ DELETE FROM institutions
 WHERE cik = CAST(:cik AS bigint);
 
 -- name: total_volume()$
+-- record_class: Total(volume: int | None)
 -- All volumes added up, which may be more than 64 bits hold. Index: none, it reads the table.
 SELECT CAST(SUM(m.volume) AS bigint) AS volume
 FROM market_data AS m;

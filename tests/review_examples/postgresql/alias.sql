@@ -1,11 +1,13 @@
 -- alias: the bad ones break this rule, the good ones break none.
 
 -- name: bad_5()
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
 SELECT 1 AS x
 ORDER BY x;
 
 -- name: good_5()
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
 SELECT 1 AS x
 ORDER BY x;

@@ -1,24 +1,28 @@
 -- notation: the bad ones break this rule, the good ones break none.
 
 -- name: bad_2(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.volume::bigint AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: good_2(id, day)^
+-- record_class: Row(x: int)
 -- Index: none.
 SELECT m.volume AS x
 FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: bad_4(id, day)^
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
 
 -- name: good_4(id, day)^
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
 
 -- name: bad_7()!
 -- Index: none.

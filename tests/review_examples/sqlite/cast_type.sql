@@ -1,9 +1,11 @@
 -- cast-type: the bad ones break this rule, the good ones break none.
 
 -- name: bad_2(id, day)^
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
 
 -- name: good_2(id, day)^
+-- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS text) AS id, CAST(:day AS text) AS day;
+SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;

@@ -1,0 +1,164 @@
+"""What a database is to the rest of the package: a backend's duties, and what a process does to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from weakref import WeakSet
+
+from repo.queries import Adapter, Query
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from repo.batches import Batches, Table
+
+__all__ = [
+    "ISOLATION_LEVELS",
+    "Backend",
+    "Bound",
+    "Connection",
+    "IsolationLevel",
+    "forks",
+    "on_fork",
+    "running_loop",
+]
+
+IsolationLevel = Literal["serializable", "repeatable read", "read committed"]
+ISOLATION_LEVELS: Final[tuple[IsolationLevel, ...]] = get_args(IsolationLevel)
+
+Connection = Any
+"""A driver's connection; only its backend looks inside."""
+
+Bound = Mapping[str, Callable[..., Any]]
+"""Queries bound to an engine, by full name: see :meth:`repo.queries.Catalogue.bind`."""
+
+
+class Backend(Protocol):
+    """One engine. Errors of the driver leave it as errors of this package, chained."""
+
+    dialect: str
+    read_only: bool
+
+    @property
+    def adapter(self) -> Adapter:
+        """What runs queries on the driver."""
+
+    def acquire(self, *, write: bool) -> Connection:
+        """A connection for one caller alone, until :meth:`release`.
+
+        :raises ConfigurationError: where waiting for one would keep its holder from giving it back.
+        """
+
+    def release(self, connection: Connection, *, write: bool) -> None:
+        """Take a connection back, whatever its state and from whichever thread."""
+
+    def waits_for(self, connection: Connection, *, write: bool) -> bool:
+        """Whether :meth:`acquire` would wait until this connection, which is taken, is given back."""
+
+    def beside(self, connection: Connection) -> AbstractContextManager[Connection | None]:
+        """A connection on which to ask what is wrong after an error on this one, if there is any."""
+
+    def begin(self, connection: Connection, *, read_only: bool, isolation: str) -> None:
+        """Begin a transaction."""
+
+    def commit(self, connection: Connection) -> None:
+        """Commit; where that fails, the transaction is over all the same."""
+
+    def rollback(self, connection: Connection) -> None:
+        """Roll back; a connection that is beyond that is left for :meth:`release`."""
+
+    def savepoint(self, connection: Connection, depth: int) -> None:
+        """Set the savepoint of a depth."""
+
+    def release_savepoint(self, connection: Connection, depth: int) -> None:
+        """Keep what was done since."""
+
+    def rollback_to(self, connection: Connection, depth: int) -> None:
+        """Undo what was done since, and let go of the savepoint."""
+
+    def upsert(self, connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
+        """Write rows inside a transaction; how many were new or different."""
+
+    def prove(self, connection: Connection, query: Query, sql: str) -> None:
+        """Have the engine prepare a query inside a transaction, and compare its columns.
+
+        :raises QueryContractError: where it does not fit the schema.
+        """
+
+    def run_script(self, connection: Connection, script: str) -> None:
+        """Run the statements of a migration inside a transaction."""
+
+    def schema_changed(self) -> None:
+        """Forget what connections remember of the schema as it was."""
+
+    def close(self) -> None:
+        """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """The event loop that runs in this thread, without importing asyncio where nobody else has."""
+    asyncio = sys.modules.get("asyncio")
+    loop: AbstractEventLoop | None = None if asyncio is None else asyncio._get_running_loop()
+    return loop
+
+
+class Forking(Protocol):
+    """What has to be told of a fork: sockets and locks are of one process."""
+
+    def before_fork(self) -> None:
+        """Called in the process that is about to fork, by the thread that does."""
+
+    def after_fork_in_parent(self) -> None:
+        """Called in the same process, after it."""
+
+    def after_fork_in_child(self) -> None:
+        """Called in the child, before anything else of it."""
+
+
+_forking: WeakSet[Forking] = WeakSet()
+_told: list[Forking] = []
+_lock = threading.Lock()
+_forks = 0
+
+
+def forks() -> int:
+    """How many forks lie between the first process and this one; what was made before is not ours."""
+    return _forks
+
+
+def on_fork(each: Forking) -> None:
+    """Tell an object of every fork, as long as it lives."""
+    with _lock:
+        _forking.add(each)
+
+
+def _before() -> None:
+    _lock.acquire()  # or the child would find the set half changed
+    _told[:] = _forking
+    for each in _told:
+        each.before_fork()
+
+
+def _in_parent() -> None:
+    for each in _told:
+        each.after_fork_in_parent()
+    _told.clear()
+    _lock.release()
+
+
+def _in_child() -> None:
+    global _forks
+    _forks += 1
+    for each in _told:
+        each.after_fork_in_child()
+    _told.clear()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,0 +1,245 @@
+"""Parameters held to the types that their SQL declares: ``CAST(:start AS date)``.
+
+What a call gives is checked before a driver sees it, and sent as the driver wants it. A type stands for
+the same Python values on both engines:
+
+==================================  ==========================================================
+``date``                            ``datetime.date``, and no ``datetime``
+``timestamptz``                     a ``datetime`` with a time zone
+``bigint``, ``integer``             ``int`` of 64 and 32 bits
+``double precision``                ``float``, or an ``int`` that a float can hold
+``text``                            ``str``
+``text []``, ``bigint []`` ...      a list or tuple of those
+==================================  ==========================================================
+
+None is NULL everywhere. In SQLite's variant a list is what ``json_each(:names)`` reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from repo.checks import INT64_MAX, Refused, one_date, one_float, one_integer
+from repo.errors import InvalidRecord, Problem
+
+__all__ = [
+    "CHECKS",
+    "PYTHON_TYPES",
+    "Coding",
+    "Declared",
+    "agreed",
+    "coder",
+    "declared",
+    "list_form",
+    "row_coder",
+]
+
+_CAST: Final = re.compile(
+    r"\bCAST\s*\(\s*:(?P<name>[A-Za-z_]\w*)\s+AS\s+"
+    r"(?P<type>[a-z][a-z0-9 ]*?)\s*(?P<array>\[\s*\])?\s*\)",
+    re.IGNORECASE,
+)
+_LIST: Final = re.compile(r"\bjson_each\s*\(\s*:(?P<name>[A-Za-z_]\w*)\s*\)", re.IGNORECASE)
+_NO_SQL: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+_NAMES: Final[Mapping[str, str]] = {
+    "date": "date",
+    "timestamptz": "timestamptz",
+    "timestamp with time zone": "timestamptz",
+    "bigint": "bigint",
+    "int8": "bigint",
+    "integer": "integer",
+    "int": "integer",
+    "int4": "integer",
+    "double precision": "double precision",
+    "float8": "double precision",
+    "text": "text",
+}
+_ROWS_TOGETHER: Final = 1000
+
+PYTHON_TYPES: Final[Mapping[str, type]] = {
+    "date": date,
+    "timestamptz": datetime,
+    "bigint": int,
+    "integer": int,
+    "double precision": float,
+    "text": str,
+}
+"""Of each type what a caller gives."""
+
+
+class Declared(NamedTuple):
+    """The type that SQL declares for a parameter; ``type`` is empty for what json_each() reads."""
+
+    type: str
+    array: bool
+
+    def __str__(self) -> str:
+        return f"{self.type or 'json'} []" if self.array else self.type
+
+
+class Coding(NamedTuple):
+    """How a driver takes checked values: of each type that it does not take as it is, and lists."""
+
+    values: Mapping[str, Callable[[Any], Any]]
+    array: Callable[[list[Any]], Any]
+
+
+def declared(sql: str) -> dict[str, Declared]:
+    """The types of a statement's parameters, from their casts.
+
+    :raises ValueError: for a type that has no Python value alike on both engines, and for a parameter
+        that is cast to types of different kinds.
+    """
+    plain = _NO_SQL.sub(" ", sql)
+    found: dict[str, Declared] = {}
+    for each in _LIST.finditer(plain):
+        found[each["name"]] = Declared("", array=True)
+    for each in _CAST.finditer(plain):
+        written = " ".join(each["type"].lower().split())
+        if written not in _NAMES:
+            known = ", ".join(PYTHON_TYPES)
+            raise ValueError(
+                f":{each['name']} is cast to {written}; the types of parameters are {known}"
+            )
+        name, one = each["name"], Declared(_NAMES[written], each["array"] is not None)
+        found[name] = agreed(name, found.get(name, one), one)
+    return found
+
+
+def agreed(name: str, one: Declared, other: Declared) -> Declared:
+    """The type of a parameter that is declared in two places: of two sizes of integers the smaller.
+
+    What json_each() reads is a list of whatever the other declares.
+
+    :raises ValueError: where they are of different kinds.
+    """
+    if one == other:
+        return one
+    for each, rest in ((one, other), (other, one)):
+        # CAST(:names AS text) IS NULL stands beside json_each(:names): a list goes to SQLite as text.
+        if each == ("", True) and (rest.array or rest.type == "text"):
+            return rest if rest.array else each
+    if one.array == other.array and {one.type, other.type} == {"bigint", "integer"}:
+        return Declared("integer", one.array)
+    raise ValueError(f":{name} is declared {one} and {other}")
+
+
+def _aware(value: Any) -> datetime:
+    if type(value) is not datetime:
+        raise Refused(f"must be a datetime.datetime, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise Refused("must have a time zone")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise Refused(f"must be a str, not {type(value).__name__}")
+    if "\0" in value:
+        raise Refused("must not contain NUL")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("must not contain a lone surrogate") from None
+    return value
+
+
+CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "date": one_date,
+    "timestamptz": _aware,
+    "bigint": one_integer(-INT64_MAX - 1, INT64_MAX),
+    "integer": one_integer(-(2**31), 2**31 - 1),
+    "double precision": one_float,
+    "text": _text,
+}
+"""Of each type the check of a value that is not None."""
+
+
+def _one(kind: Declared, coding: Coding) -> Callable[[Any], Any]:
+    """The check of one parameter and its form for a driver, None aside."""
+    check = CHECKS[kind.type]
+    code = coding.values.get(kind.type)
+
+    def one(value: Any) -> Any:
+        return check(value) if code is None else code(check(value))
+
+    def many(value: Any) -> Any:
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise Refused(f"must be a list of {kind.type}, not {type(value).__name__}")
+        return coding.array([None if each is None else one(each) for each in value])
+
+    if kind.array:
+        return many
+    return one if code is not None else check
+
+
+def coder(
+    query: str, types: Mapping[str, Declared], coding: Coding
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """A function from the parameters of a call to what the driver is given.
+
+    It raises InvalidRecord, naming query and parameter, for a value that is not of its type.
+    """
+    ones = [(name, _one(kind, coding)) for name, kind in types.items()]
+
+    def code(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        ready = {}
+        name = ""
+        try:
+            for name, one in ones:
+                value = parameters[name]
+                ready[name] = None if value is None else one(value)
+        except Refused as refused:
+            reason = f"{_reason(name, types[name], parameters[name], str(refused))} [{query}]"
+            raise InvalidRecord([Problem(None, name, parameters[name], reason)]) from None
+        return ready
+
+    return code
+
+
+def _reason(name: str, kind: Declared, value: Any, reason: str) -> str:
+    if kind.array or not isinstance(value, list | tuple | set | frozenset):
+        return reason
+    return f"{reason}; {list_form(name, kind.type)}"
+
+
+def list_form(name: str, kind: str) -> str:
+    """How a query takes a list, for a message."""
+    return (
+        f"a list is written = ANY(CAST(:{name} AS {kind} [])) on PostgreSQL and "
+        f"read from json_each(:{name}) on SQLite"
+    )
+
+
+def row_coder(
+    query: str, types: Mapping[str, Declared], coding: Coding
+) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
+    """A function from rows of parameters to lists of rows as the driver takes them, by position.
+
+    It raises InvalidRecord as :func:`coder` does, with the number of the row.
+    """
+    code = coder(query, types, coding)
+
+    def batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[list[Any]]]:
+        number = 0
+        source = iter(rows)
+        while batch := list(islice(source, _ROWS_TOGETHER)):
+            ready = []
+            for row in batch:
+                try:
+                    ready.append(list(code(row).values()))
+                except KeyError as missing:
+                    problem = Problem(number, str(missing.args[0]), None, f"is missing [{query}]")
+                    raise InvalidRecord([problem]) from None
+                except InvalidRecord as invalid:
+                    raise InvalidRecord([invalid.problems[0]._replace(row=number)]) from None
+                number += 1
+            yield ready
+
+    return batches

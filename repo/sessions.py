@@ -1,0 +1,595 @@
+"""Who runs a query on which connection: transactions, their handles, and calls outside them.
+
+A transaction belongs to the blocks that entered it. A call through a block's handle takes part in it
+from whichever thread it comes, one at a time. A call through the database takes part where the block was
+entered: in that thread, and in that asyncio task where there is one, and nowhere else. A context
+variable says where that was; since copies of a context travel with tasks and ``asyncio.to_thread``, what
+it says counts only in the thread and the task that it names.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
+
+from repo import frames, migrations
+from repo.batches import Batches, Table
+from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
+from repo.errors import (
+    ConfigurationError,
+    ConflictError,
+    DatabaseUnavailable,
+    InvalidRecord,
+    MigrationError,
+    QueryContractError,
+    RepoError,
+)
+from repo.queries import Catalogue, sent, shipped
+from repo.watching import Watch
+
+__all__ = ["Block", "Executor", "Session"]
+
+_LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
+"""Errors after which not even a savepoint saves a transaction."""
+
+_TWO_THREADS: Final = (
+    "the transaction is in use by another thread at this moment; a handle is used by one at a time"
+)
+_ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
+_FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
+
+
+class _Transaction:
+    """A transaction on its connection, shared by its blocks; ``lock`` is held by who uses it just now.
+
+    ``failed`` is the error after which it can only be rolled back to a savepoint, ``lost`` the one after
+    which all of it can only be rolled back.
+    """
+
+    __slots__ = (
+        "backend",
+        "blocks",
+        "connection",
+        "depth",
+        "ended",
+        "failed",
+        "forks",
+        "left",
+        "lock",
+        "lost",
+        "uses",
+        "write",
+    )
+
+    def __init__(self, backend: Backend, connection: Connection, *, write: bool) -> None:
+        self.backend = backend
+        self.connection = connection
+        self.write = write
+        self.blocks: list[Block] = []
+        self.depth = 0
+        self.failed: RepoError | None = None
+        self.lost: RepoError | None = None
+        self.forks = forks()
+        self.lock = threading.RLock()
+        self.uses = 0
+        self.left = False
+        self.ended = False
+
+    def take(self) -> None:
+        """Begin to use it.
+
+        :raises ConfigurationError: where another thread is doing so, or it is over.
+        """
+        if self.forks != forks():
+            raise ConfigurationError(_FORKED)
+        if not self.lock.acquire(blocking=False):
+            raise ConfigurationError(_TWO_THREADS)
+        if self.ended or self.left:
+            self.lock.release()
+            raise ConfigurationError(_ENDED)
+        self.uses += 1
+
+    def give_back(self) -> None:
+        """End to use it, and end it where its block was left meanwhile."""
+        self.uses -= 1
+        self.lock.release()
+        if self.left:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Roll back and give the connection back: now, or when whoever is using it is done."""
+        self.left = True
+        # Whoever fails to get the lock leaves the rest to its holder, who looks at ``left`` after it.
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.uses == 0 and not self.ended:
+                    self.end(commit=False)
+            finally:
+                self.lock.release()
+
+    def end(self, *, commit: bool) -> None:
+        """Commit or roll back, and give the connection back, once."""
+        self.ended = True
+        for block in self.blocks:
+            block.open = False
+        self.blocks.clear()
+        try:
+            if commit:
+                self.backend.commit(self.connection)
+            else:
+                self.backend.rollback(self.connection)
+        finally:
+            self.backend.release(self.connection, write=self.write)
+
+
+class Block:
+    """One ``with`` block of a transaction: the outermost, or a savepoint in it."""
+
+    __slots__ = ("depth", "open", "read_only", "transaction")
+
+    def __init__(self, transaction: _Transaction, depth: int, *, read_only: bool) -> None:
+        self.transaction = transaction
+        self.depth = depth
+        self.read_only = read_only
+        self.open = True
+
+
+class _Entry(NamedTuple):
+    """Where a block was entered, and what was entered there before it."""
+
+    executor: Executor
+    block: Block
+    thread: int
+    task: Any
+    outer: _Entry | None
+
+
+_entered: ContextVar[_Entry | None] = ContextVar("repo_entered", default=None)
+
+
+def _task() -> Any:
+    """The asyncio task that runs, if any."""
+    loop = running_loop()
+    if loop is None:
+        return None
+    import asyncio
+
+    return asyncio.current_task(loop)
+
+
+def _live(entry: _Entry | None) -> _Entry | None:
+    """The innermost entry whose block is still open in this process."""
+    now = forks()
+    while entry is not None and not (entry.block.open and entry.block.transaction.forks == now):
+        entry = entry.outer
+    return entry
+
+
+class Executor:
+    """Runs queries on a backend's connections, and keeps the books of its transactions."""
+
+    def __init__(self, backend: Backend, catalogue: Catalogue, watch: Watch) -> None:
+        self.backend = backend
+        self.dialect = backend.dialect
+        self.catalogue = catalogue
+        self.watch = watch
+        self.queries = catalogue.bind(backend.dialect, backend.adapter, watch.watched)
+
+    def current(self) -> Block | None:
+        """The innermost block that was entered here: in this thread, and in this asyncio task."""
+        entry = _entered.get()
+        while entry is not None:
+            if (
+                entry.executor is self
+                and entry.block.open
+                and entry.thread == threading.get_ident()
+                and entry.block.transaction.forks == forks()
+                and entry.task is _task()
+            ):
+                return entry.block
+            entry = entry.outer
+        return None
+
+    def acquire(self, *, write: bool) -> Connection:
+        """A connection for a call or a transaction of its own.
+
+        :raises ConfigurationError: where it would wait for a transaction that waits for this call: one
+            entered by the task or thread that this context is a copy of.
+        """
+        entry = _entered.get()
+        if entry is not None:  # else, as a rule, nothing was entered anywhere near
+            while (entry := _live(entry)) is not None:
+                if entry.executor is self and self.backend.waits_for(
+                    entry.block.transaction.connection, write=write
+                ):
+                    raise ConfigurationError(
+                        "this call would wait for the transaction of the block it is in, which was "
+                        "entered in another thread or task: call through the block's handle "
+                        "(with db.transaction() as tx: ... tx.market ...)"
+                    )
+                entry = entry.outer
+        return self.backend.acquire(write=write)
+
+    @contextmanager
+    def block(self, outer: Block | None, *, read_only: bool, isolation: str) -> Iterator[Block]:
+        """A transaction, or a savepoint in the transaction of an ``outer`` block."""
+        if isolation not in ISOLATION_LEVELS:
+            raise ConfigurationError(
+                f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {isolation!r}"
+            )
+        block = (
+            self._begin(read_only=read_only, isolation=isolation)
+            if outer is None
+            else self._begin_inner(outer, read_only=read_only)
+        )
+        _entered.set(_Entry(self, block, threading.get_ident(), _task(), _live(_entered.get())))
+        try:
+            yield block
+        except BaseException as error:
+            self._leave(block, error)
+            raise
+        self._leave(block, None)
+
+    def _begin(self, *, read_only: bool, isolation: str) -> Block:
+        backend = self.backend
+        connection = self.acquire(write=not read_only)
+        try:
+            backend.begin(connection, read_only=read_only, isolation=isolation)
+        except BaseException:
+            backend.rollback(connection)
+            backend.release(connection, write=not read_only)
+            raise
+        transaction = _Transaction(backend, connection, write=not read_only)
+        block = Block(transaction, 0, read_only=read_only)
+        transaction.blocks.append(block)
+        return block
+
+    def _begin_inner(self, outer: Block, *, read_only: bool) -> Block:
+        transaction = outer.transaction
+        transaction.take()
+        try:
+            if transaction.blocks[-1].read_only and not read_only:
+                raise ConfigurationError("a transaction that writes cannot be inside a read-only one")
+            _raise_failure(transaction)
+            depth = transaction.depth + 1
+            self.backend.savepoint(transaction.connection, depth)
+            transaction.depth = depth
+            block = Block(transaction, depth, read_only=read_only)
+            transaction.blocks.append(block)
+            return block
+        finally:
+            transaction.give_back()
+
+    def _leave(self, block: Block, error: BaseException | None) -> None:
+        """End a block, wherever it is left; its own error goes on by itself.
+
+        :raises ConfigurationError: where it cannot end well.
+        """
+        entry = _entered.get()
+        if entry is not None and entry.block is block:
+            _entered.set(entry.outer)
+        transaction = block.transaction
+        if not block.open or transaction.forks != forks():
+            block.open = False
+            if error is None:
+                reason = (
+                    _FORKED
+                    if transaction.forks != forks()
+                    else (
+                        "the block's transaction is over: a block around it was left before it, or it "
+                        "was left while another thread used it; nothing of it is kept"
+                    )
+                )
+                raise ConfigurationError(reason)
+            return
+        outermost = block.depth == 0
+        if not transaction.lock.acquire(blocking=False):
+            # A call of another thread is still running: a task was cancelled while it awaited it.
+            self._lose(block, ConfigurationError(f"a block was left, but {_TWO_THREADS}"), error)
+            return
+        try:
+            if transaction.uses:  # this very thread is inside a call: a block that nobody holds any more
+                in_use = ConfigurationError("a block was left inside a call of its own transaction")
+                self._lose(block, in_use, error)
+            elif transaction.blocks[-1] is not block:
+                self._lose(
+                    block,
+                    ConfigurationError(
+                        "blocks were left in the wrong order: one inside is still open; all of the "
+                        "transaction is rolled back"
+                    ),
+                    error,
+                )
+            elif outermost:
+                self._leave_outermost(transaction, error)
+            else:
+                self._leave_inner(block, error)
+        finally:
+            transaction.lock.release()
+
+    def _lose(self, block: Block, reason: ConfigurationError, error: BaseException | None) -> None:
+        """Leave a block in a way that loses the whole transaction."""
+        transaction = block.transaction
+        block.open = False
+        transaction.lost = reason
+        if block.depth == 0:
+            for each in transaction.blocks:
+                each.open = False
+            transaction.abandon()
+        elif block in transaction.blocks:
+            del transaction.blocks[transaction.blocks.index(block) :]
+        if error is None:
+            raise reason
+
+    def _leave_outermost(self, transaction: _Transaction, error: BaseException | None) -> None:
+        failure = transaction.lost or transaction.failed
+        transaction.end(commit=error is None and failure is None)
+        if error is None and failure is not None:
+            raise failure
+
+    def _leave_inner(self, block: Block, error: BaseException | None) -> None:
+        transaction = block.transaction
+        block.open = False
+        transaction.blocks.pop()
+        failure = transaction.lost or transaction.failed
+        try:
+            if error is None and failure is None:
+                try:
+                    self.backend.release_savepoint(transaction.connection, block.depth)
+                except RepoError as refused:
+                    self._undo_to(transaction, block.depth, refused)
+                    raise
+            else:
+                self._undo_to(transaction, block.depth, error or failure)
+        finally:
+            transaction.depth = block.depth - 1
+        if error is None and failure is not None:
+            raise failure
+
+    def _undo_to(self, transaction: _Transaction, depth: int, error: BaseException | None) -> None:
+        transaction.failed = error if isinstance(error, _LOSES_ALL) else None
+        try:
+            self.backend.rollback_to(transaction.connection, depth)
+        except RepoError as lost:
+            transaction.failed = lost
+
+    @contextmanager
+    def savepoint(self, transaction: _Transaction) -> Iterator[None]:
+        """What a write inside a transaction stands in: released at the end, undone on any error."""
+        _raise_failure(transaction)
+        transaction.depth += 1
+        depth = transaction.depth
+        try:
+            self.backend.savepoint(transaction.connection, depth)
+            try:
+                yield
+                _raise_failure(transaction)
+                self.backend.release_savepoint(transaction.connection, depth)
+            except BaseException as error:
+                self._undo_to(transaction, depth, error)
+                raise
+        finally:
+            transaction.depth -= 1
+
+    def explain(self, connection: Connection, error: QueryContractError) -> RepoError:
+        """What a query that does not fit the schema comes from, if that can be told: no migration."""
+        with self.backend.beside(connection) as other:
+            if other is None:
+                return error
+            try:
+                started = self.queries["migrations.started"](other, {})
+                applied = self.queries["migrations.applied"](other, {}) if started else []
+            except RepoError:
+                return error
+        there = len(migrations.load(self.dialect))
+        at = applied[-1].version if applied else 0
+        if at >= there:
+            return error
+        return MigrationError(
+            f"{error}; it is at migration {at} of {there}: smdi migrate, or db.migrate()"
+        )
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only for looking."""
+
+
+def _raise_failure(transaction: _Transaction) -> None:
+    failure = transaction.lost or transaction.failed
+    if failure is not None:
+        raise failure
+
+
+class Session:
+    """Runs named queries: in one block's transaction, or in that of whoever calls, or each by itself."""
+
+    def __init__(self, executor: Executor, block: Block | None = None) -> None:
+        self.executor = executor
+        self.dialect = executor.dialect
+        self.catalogue = executor.catalogue
+        self._bound = block
+        self._queries = executor.queries
+
+    def block(self) -> Block | None:
+        """The block that a call takes part in; None where it is a transaction of its own.
+
+        :raises ConfigurationError: for a handle whose block was left.
+        """
+        bound = self._bound
+        if bound is None:
+            return self.executor.current()
+        if not bound.open:
+            raise ConfigurationError(_ENDED)
+        return bound
+
+    def in_transaction(self) -> bool:
+        """Whether a call takes part in a transaction."""
+        return self.block() is not None
+
+    def read(self, query: str, **parameters: Any) -> Any:
+        """What one query answers: a list of records, a record or None, or a value."""
+        run = self._queries[query]
+        block = self.block()
+        if block is not None:
+            with self._in(block.transaction) as connection:
+                return run(connection, parameters)
+        executor = self.executor
+        connection = executor.acquire(write=False)
+        try:
+            return run(connection, parameters)
+        except QueryContractError as error:
+            raise executor.explain(connection, error) from error.__cause__
+        finally:
+            executor.backend.release(connection, write=False)
+
+    def frame(self, query: str, **parameters: Any) -> Any:
+        """What one query answers, as an Arrow table."""
+        executor = self.executor
+        columns = self.catalogue.query(query, self.dialect).columns
+        build = frames.builder(columns)
+        run = self.catalogue.bind_batches(self.dialect, executor.backend.adapter, query)
+        batches: list[Any] = []
+
+        def read(connection: Connection, given: Any, /) -> int:
+            batches.extend(run(connection, given, build))
+            return sum(map(len, batches))
+
+        with self.snapshot():
+            block = self.block()
+            assert block is not None
+            with self._in(block.transaction) as connection:
+                executor.watch.watched(query, read)(connection, parameters)
+        return frames.to_table(columns, batches)
+
+    def write(self, query: str, **parameters: Any) -> Any:
+        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails."""
+        with self._writing() as connection:
+            return self._queries[query](connection, parameters)
+
+    def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Write rows of parameters, all or none, in bounded memory; how many were written."""
+        backend = self.executor.backend
+        batches = self.catalogue.bind_rows(self.dialect, backend.adapter, query)
+        run = self._queries[query]
+        with self._writing() as connection:
+            return sum(run(connection, batch) for batch in batches(rows))
+
+    def upsert(self, table: Table, batches: Batches) -> int:
+        """Write batches, all or none; the number of rows that were new or different."""
+        with self._writing() as connection:
+            return self.executor.backend.upsert(connection, self._queries, table, batches)
+
+    def run_script(self, script: str) -> None:
+        """Run several statements in the transaction."""
+        with self._writing() as connection:
+            self.executor.backend.run_script(connection, script)
+
+    def schema_changed(self) -> None:
+        """Forget what was remembered of the schema as it was."""
+        self.executor.backend.schema_changed()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let several reads see one state of the database."""
+        if self.in_transaction():
+            yield
+        else:
+            with self.executor.block(None, read_only=True, isolation="repeatable read"):
+                yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let several statements succeed or fail as one."""
+        with self._writing():
+            yield
+
+    def check(self) -> list[QueryContractError]:
+        """Have the engine prepare every query; what does not fit the schema, by query."""
+        if self.in_transaction():
+            raise ConfigurationError("a check has a transaction of its own; leave this one first")
+        read_only = self.executor.backend.read_only
+        found: list[QueryContractError] = []
+        try:
+            with self.executor.block(None, read_only=read_only, isolation="read committed") as block:
+                found += self._misfits(block.transaction)
+                raise _Undone
+        except _Undone:
+            pass
+        return found
+
+    def _misfits(self, transaction: _Transaction) -> list[QueryContractError]:
+        backend, catalogue = self.executor.backend, self.catalogue
+        queries = [catalogue.query(name, self.dialect) for name in catalogue.names()]
+        if not backend.read_only:
+            for query in queries:
+                if query.name == "stage" and query.file.is_relative_to(shipped("queries")):
+                    # The tables in which the package's own writes set rows aside.
+                    self._queries[query.full_name](transaction.connection, {})
+        found: list[QueryContractError] = []
+        for query in queries:
+            if query.defines or (query.writes and backend.read_only):
+                continue
+            depth = transaction.depth + 1
+            backend.savepoint(transaction.connection, depth)
+            try:
+                backend.prove(transaction.connection, query, sent(query, backend.adapter))
+            except QueryContractError as misfit:
+                found.append(misfit)
+            finally:
+                backend.rollback_to(transaction.connection, depth)
+        return found
+
+    @contextmanager
+    def _in(self, transaction: _Transaction) -> Iterator[Connection]:
+        """The connection of a transaction, for a call of this thread's.
+
+        After an error of the database, PostgreSQL's transaction is lost, and so SQLite's is.
+        """
+        transaction.take()
+        try:
+            _raise_failure(transaction)
+            yield transaction.connection
+        except InvalidRecord:
+            raise
+        except QueryContractError as error:
+            transaction.failed = self.executor.explain(transaction.connection, error)
+            raise transaction.failed from error.__cause__
+        except RepoError as error:
+            if transaction.lost is None:
+                transaction.failed = error
+            raise
+        finally:
+            transaction.give_back()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction of the call's own, or a savepoint in the one that it takes part in."""
+        executor = self.executor
+        if executor.backend.read_only:
+            raise ConfigurationError("the database was opened read only")
+        block = self.block()
+        if block is None:
+            # Each of these writes settles its conflicts itself and waits for other writers; a stricter
+            # level would only make it fail instead.
+            with executor.block(None, read_only=False, isolation="read committed") as own:
+                connection = own.transaction.connection
+                try:
+                    yield connection
+                except QueryContractError as error:
+                    raise executor.explain(connection, error) from error.__cause__
+            return
+        transaction = block.transaction
+        transaction.take()
+        try:
+            if transaction.blocks[-1].read_only:
+                raise ConfigurationError("the transaction is read only")
+            with executor.savepoint(transaction):
+                try:
+                    yield transaction.connection
+                except QueryContractError as error:
+                    raise executor.explain(transaction.connection, error) from error.__cause__
+        finally:
+            transaction.give_back()

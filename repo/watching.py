@@ -1,0 +1,75 @@
+"""What runs, seen while it runs: the logger ``repo``, slow queries, and a hook for metrics.
+
+Nothing is logged but names, numbers and times: no value and no password. With no hook, no limit and no
+logger at DEBUG a query costs one look at the level more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+from repo.errors import ConfigurationError
+from repo.queries import Runs
+
+__all__ = ["LOG", "OnQuery", "Watch"]
+
+LOG: Final = logging.getLogger("repo")
+LOG.addHandler(logging.NullHandler())
+
+OnQuery = Callable[[str, float, int], object]
+"""Called after each statement with its query's name, the seconds it took and its number of rows."""
+
+
+class Watch:
+    """Tells of statements: at DEBUG of each, at WARNING of slow ones, and the hook of each."""
+
+    def __init__(self, slow_query: float | None, on_query: OnQuery | None) -> None:
+        """Take what ``connect()`` was given.
+
+        :raises ConfigurationError: for what is no number of seconds, or no function.
+        """
+        number: Any = slow_query
+        if type(number) not in (int, float, type(None)) or (number or 0) < 0:
+            raise ConfigurationError(f"slow_query must be a number of seconds, not {number!r}")
+        if on_query is not None and not callable(on_query):
+            raise ConfigurationError(f"on_query must be a function, not {on_query!r}")
+        self._slow = slow_query
+        self._hook = on_query
+        self._always = slow_query is not None or on_query is not None
+
+    def watched(self, name: str, run: Runs) -> Runs:
+        """The same function, telling of each call that ends well."""
+        always, wanted, tell = self._always, LOG.isEnabledFor, self._tell
+
+        def watching(connection: Any, given: Any, /) -> Any:
+            if not always and not wanted(logging.DEBUG):
+                return run(connection, given)
+            started = perf_counter()
+            answer = run(connection, given)
+            tell(name, perf_counter() - started, _rows(answer))
+            return answer
+
+        return watching
+
+    def _tell(self, name: str, seconds: float, rows: int) -> None:
+        LOG.debug("%s: %.3f ms, %d rows", name, 1000 * seconds, rows)
+        if self._slow is not None and seconds > self._slow:
+            LOG.warning("slow query %s: %.3f s, %d rows", name, seconds, rows)
+        if self._hook is not None:
+            try:
+                self._hook(name, seconds, rows)
+            except Exception:
+                # What is counted must not fail what is done, which may be committed already.
+                LOG.exception("on_query failed for %s", name)
+
+
+def _rows(answer: Any) -> int:
+    """The rows of an answer: of a list its length, of a write its count, of a record one."""
+    if type(answer) is list:
+        return len(answer)
+    if type(answer) is int:
+        return answer
+    return 0 if answer is None else 1
