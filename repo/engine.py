@@ -43,6 +43,7 @@ class Backend(Protocol):
 
     dialect: str
     read_only: bool
+    closed: bool
 
     @property
     def adapter(self) -> Adapter:

@@ -39,6 +39,7 @@ _TWO_THREADS: Final = (
     "the transaction is in use by another thread at this moment; a handle is used by one at a time"
 )
 _ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
+_CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
 _FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
 
 
@@ -87,8 +88,10 @@ class _Transaction:
             raise ConfigurationError(_FORKED)
         if not self.lock.acquire(blocking=False):
             raise ConfigurationError(_TWO_THREADS)
-        if self.ended or self.left:
+        if self.ended or self.left or self.backend.closed:
             self.lock.release()
+            if self.backend.closed:
+                raise DatabaseUnavailable(_CLOSED)
             raise ConfigurationError(_ENDED)
         self.uses += 1
 
@@ -320,12 +323,17 @@ class Executor:
                 each.open = False
             transaction.abandon()
         elif block in transaction.blocks:
-            del transaction.blocks[transaction.blocks.index(block) :]
+            place = transaction.blocks.index(block)
+            for each in transaction.blocks[place:]:
+                each.open = False
+            del transaction.blocks[place:]
         if error is None:
             raise reason
 
     def _leave_outermost(self, transaction: _Transaction, error: BaseException | None) -> None:
         failure = transaction.lost or transaction.failed
+        if transaction.backend.closed:
+            failure = DatabaseUnavailable(_CLOSED)
         transaction.end(commit=error is None and failure is None)
         if error is None and failure is not None:
             raise failure

@@ -144,7 +144,7 @@ class PostgreSQLBackend:
         self._pool_timeout = options.get("pool_timeout", _WAIT_SECONDS)
         self._connect = connect
         self._opening = threading.Lock()
-        self._closed = False
+        self.closed = False
         self._pool: _Pool | None = self._open_pool()
         on_fork(self)
 
@@ -164,7 +164,7 @@ class PostgreSQLBackend:
         """The pool of this process; a child of a fork makes its own when it first needs one."""
         if self._pool is None:
             with self._opening:
-                if self._closed:
+                if self.closed:
                     raise DatabaseUnavailable("no connection to be had: the database is closed")
                 if self._pool is None:
                     self._pool = self._open_pool()
@@ -371,7 +371,7 @@ class PostgreSQLBackend:
         self._own_pool().drain()
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         if self._pool is not None:
             self._cool()
             self._pool.close()

@@ -73,7 +73,7 @@ class SQLiteBackend:
         self._opening = threading.Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._all: list[sqlite3.Connection] = []
-        self._closed = False
+        self.closed = False
         self._inherited = ""
         if path is not None and not read_only:
             _make_private(path)
@@ -149,7 +149,7 @@ class SQLiteBackend:
             return
 
     def acquire(self, *, write: bool) -> sqlite3.Connection:
-        if self._closed:
+        if self.closed:
             raise DatabaseUnavailable("the database is closed")
         if self._inherited:
             raise ConfigurationError(self._inherited)
@@ -330,10 +330,11 @@ class SQLiteBackend:
         """Nothing to do: SQLite prepares its statements anew when the schema changes."""
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         while self._all:
             self._all.pop().close()
         self._readers.clear()
+        self._writer = None
 
 
 _inherited: Final[list[sqlite3.Connection]] = []
