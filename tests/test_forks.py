@@ -131,7 +131,7 @@ def test_a_child_that_ends_like_a_program(filled: Database, url: str) -> None:
 
 
 def test_a_fork_inside_a_block(filled: Database, url: str) -> None:
-    """The transaction stays the parent's: in the child its handle is refused and its end does nothing."""
+    """The transaction stays the parent's: a child's use of it is refused, its end does nothing."""
 
     def work(tx: Database, context: Any) -> None:
         for call in (tx.tickers.all, lambda: write(tx, "CHILD")):
