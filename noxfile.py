@@ -11,12 +11,15 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "demo", "wheel", "tests", "equivalence"]
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = True
+nox.options.default_venv_backend = "uv|virtualenv"  # uv, where it is there, installs in a second
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 TEST = nox.project.dependency_groups(PROJECT, "test")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
 BENCH = nox.project.dependency_groups(PROJECT, "bench")
 EXTRAS = ".[cli,review,arrow]"
+# A process for each core, each with a PostgreSQL server of its own; ``-- -n 0`` is one after another.
+SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 
 
 @nox.session
@@ -24,14 +27,15 @@ EXTRAS = ".[cli,review,arrow]"
 def tests(session: nox.Session, backend: str) -> None:
     """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
     session.install("-e", EXTRAS, *TEST)
-    session.run("pytest", f"--backend={backend}", "--ignore=tests/equivalence", *session.posargs)
+    engine = f"--backend={backend}"
+    session.run("pytest", *SIDE_BY_SIDE, engine, "--ignore=tests/equivalence", *session.posargs)
 
 
 @nox.session
 def equivalence(session: nox.Session) -> None:
     """Compare the engines on generated data; ``-- --hypothesis-profile=thorough`` takes an hour."""
     session.install("-e", EXTRAS, *TEST)
-    session.run("pytest", "tests/equivalence", *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "tests/equivalence", *session.posargs)
 
 
 @nox.session

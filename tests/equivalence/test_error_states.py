@@ -172,7 +172,12 @@ _PARAMETERS: Final[tuple[Any, ...]] = (
 )
 
 
-@pytest.mark.parametrize("value", _PARAMETERS, ids=repr)
+def _named(value: object) -> str:
+    """The same in every process, which an address is not: pytest-xdist compares what each collects."""
+    return repr(value).partition(" at 0x")[0]
+
+
+@pytest.mark.parametrize("value", _PARAMETERS, ids=_named)
 def test_parameters_of_named_queries(engines: Engines, value: Any) -> None:
     """What two engines would bind differently is refused before it reaches either."""
     for name, parameter in (("market.on_day", "date"), ("tickers.identify", "symbols")):
