@@ -82,8 +82,14 @@ class Backend(Protocol):
     def rollback_to(self, connection: Connection, depth: int) -> None:
         """Undo what was done since, and let go of the savepoint."""
 
-    def upsert(self, connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
-        """Write rows inside a transaction; how many were new or different."""
+    def upsert(
+        self, connection: Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+    ) -> int:
+        """Write rows inside a transaction; how many were new or different.
+
+        :param depth: of the savepoint that was set for this write; 0 where the transaction was begun for
+            it. Nothing else was done since, so that a write may go back there and start over.
+        """
 
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.

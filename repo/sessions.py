@@ -488,7 +488,10 @@ class Session:
     def upsert(self, table: Table, batches: Batches) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self._writing() as connection:
-            return self.executor.backend.upsert(connection, self._queries, table, batches)
+            block = self.block()
+            assert block is not None
+            depth = block.transaction.depth
+            return self.executor.backend.upsert(connection, self._queries, table, batches, depth=depth)
 
     def run_script(self, script: str) -> None:
         """Run several statements in the transaction."""

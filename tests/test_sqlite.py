@@ -65,12 +65,44 @@ def test_settings(db: Database, write: bool) -> None:
         "foreign_keys": 1,
         "journal_mode": "wal",
         "synchronous": 1,
-        "temp_store": 2,
+        "temp_store": 1 if write else 2,
         "cache_size": -65536,
         "busy_timeout": 30_000,
         "query_only": int(not write),
     }
     assert {name: pragma(db, name, write=write) for name in expected} == expected
+
+
+def test_no_savepoint_where_nothing_needs_one(db: Database) -> None:
+    """A write that is a transaction of its own is begun anew, and not undone, when a key comes again."""
+    seed(db)
+    day = date(2020, 1, 1).toordinal()
+    bars = [bar("AAPL", date.fromordinal(day + number)) for number in range(2500)]
+    sent: list[str] = []
+    writer = engine(db).acquire(write=True)
+    writer.set_trace_callback(sent.append)
+    engine(db).release(writer, write=True)
+    assert db.market.upsert(bars) == 2500
+    assert db.market.upsert([*bars, bars[0]._replace(volume=5)]) == 1
+    assert [
+        each for each in sent if each.split()[0] in ("BEGIN", "SAVEPOINT", "ROLLBACK", "COMMIT")
+    ] == [
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+        "BEGIN IMMEDIATE",
+        "ROLLBACK",
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ]
+    sent.clear()
+    with db.transaction():
+        assert db.market.upsert([*bars, bars[0]]) == 1
+    assert [each for each in sent if "SAVEPOINT" in each or "level" in each] == [
+        "SAVEPOINT level_1",
+        "ROLLBACK TO level_1",
+        "RELEASE level_1",
+    ]
+    assert db.market.history("AAPL") == bars
 
 
 def test_busy_timeout(path: Path) -> None:
@@ -262,9 +294,9 @@ def test_a_database_in_memory_is_shared_by_threads(
 
 
 def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is older than 3.38 is a ConfigurationError, and no file is made."""
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
-    with pytest.raises(ConfigurationError, match=r"SQLite 3\.38"):
+    """What is older than 3.39 is a ConfigurationError, and no file is made."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 38, 5))
+    with pytest.raises(ConfigurationError, match=r"SQLite 3\.39"):
         repo.connect(f"sqlite:///{path}")
     assert not path.exists()
 

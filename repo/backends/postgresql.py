@@ -324,7 +324,9 @@ class PostgreSQLBackend:
         self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
         self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
 
-    def upsert(self, connection: _Connection, queries: Bound, table: Table, rows: Batches) -> int:
+    def upsert(
+        self, connection: _Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+    ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
         batches = rows.read()
         first = list(islice(batches, 2))

@@ -29,7 +29,7 @@ from repo.watching import LOG
 
 __all__ = ["SQLiteBackend"]
 
-_OLDEST: Final = (3, 38, 0)
+_OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _STATEMENTS: Final = 256
@@ -108,11 +108,12 @@ class SQLiteBackend:
         )
         try:
             if write:
-                # Before temp_store: it would put this database into memory, where rows set aside by
-                # the million have no place. An empty name is a file that SQLite deletes by itself.
+                # For rows set aside. An empty name is a file that SQLite deletes by itself.
                 connection.execute("ATTACH DATABASE '' AS staging")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-            connection.execute("PRAGMA temp_store = MEMORY")
+            # Pages as they were before a savepoint are kept in what this names, and in memory they are a
+            # list: to look one up takes longer the more there are. Readers keep none.
+            connection.execute(f"PRAGMA temp_store = {'FILE' if write else 'MEMORY'}")
             connection.execute("PRAGMA foreign_keys = ON")
             if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
                 raise ConfigurationError("this SQLite cannot enforce foreign keys")
@@ -286,18 +287,24 @@ class SQLiteBackend:
         self._execute(connection, f"ROLLBACK TO level_{depth:d}")
         self._execute(connection, f"RELEASE level_{depth:d}")
 
-    def upsert(self, connection: sqlite3.Connection, queries: Bound, table: Table, rows: Batches) -> int:
+    def upsert(
+        self, connection: sqlite3.Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+    ) -> int:
         """Write straight into the table while no key can come twice, which is nearly always.
 
         When one may, start over by way of a table in which keys settle: only then does "new or
         different" mean what it says for a key whose first row is written and whose last is not.
+        There is no savepoint to start over from but the one that stands around the write anyway: every
+        page that is changed after a savepoint is first copied, which takes as long as the change.
         """
-        self._execute(connection, "SAVEPOINT direct")
         written = DirectWrite(connection, queries, table).write(rows)
         if written is None:
-            self._execute(connection, "ROLLBACK TO direct")
+            if depth:
+                self._execute(connection, f"ROLLBACK TO level_{depth:d}")
+            else:
+                self.rollback(connection)
+                self.begin(connection, read_only=False, isolation="serializable")
             written = self._settled(connection, queries, table, rows.again())
-        self._execute(connection, "RELEASE direct")
         return written
 
     def _settled(

@@ -1,14 +1,16 @@
 """One call in a process that has done nothing else, for what it takes in time and in all of its memory.
 
-``python -m tests.bench.alone JOB CONTESTANT URL [FILE]`` prints a JSON object.
+``python -m tests.bench.alone JOB CONTESTANT URL [FILE...]`` prints a JSON object.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from time import perf_counter
 from typing import Any, Final
@@ -69,7 +71,8 @@ def _pandas(url: str, _: str) -> tuple[Call, Plain]:
     return lambda: core.ranking(engine, ranking_parameters(LAST_DAY)), _tuples
 
 
-def _csv(url: str, path: str) -> tuple[Call, Plain]:
+def _csv(url: str, paths: str, *, together: bool = True) -> tuple[Call, Plain]:
+    """Load files of bars, at once or one after the other."""
     try:
         loading: Any = import_module("repo.loading")
     except ImportError as error:
@@ -79,13 +82,17 @@ def _csv(url: str, path: str) -> tuple[Call, Plain]:
     def plain(_: Any) -> list[tuple[Any, ...]]:
         return [(sum(coverage.rows for coverage in db.market.coverage()),)]
 
-    return lambda: loading.load(db, path), plain
+    files = paths.split(os.pathsep)
+    loads = [files] if together else [[file] for file in files]
+    return lambda: [loading.load(db, each, kind="market") for each in loads], plain
 
 
 CONTESTANTS: Final[dict[str, dict[str, Callable[[str, str], tuple[Call, Plain]]]]] = {
     "frame": {"ours": _frame, "list of records": _records},
     "ranking_large": {"ours": _ranking, "pandas": _pandas},
     "csv_memory": {"ours": _csv},
+    "csv_files": {"ours": _csv, "one by one": partial(_csv, together=False)},
+    "csv_changed": {"ours": _csv, "new bars": _csv},
 }
 
 

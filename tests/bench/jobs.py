@@ -15,7 +15,7 @@ __all__ = ["CONCURRENT", "LARGE", "OPEN_CLOSE", "READERS", "READS", "TITLES", "W
 
 OPEN_CLOSE: Final = "open_close"
 CONCURRENT: Final = "concurrent"
-LARGE: Final = ("frame", "ranking_large", "csv_memory")
+LARGE: Final = ("frame", "ranking_large", "csv_memory", "csv_files", "csv_changed")
 READERS: Final = 8
 
 
@@ -156,5 +156,7 @@ TITLES: Final = {
     "frame": "all bars as one Arrow table, against a list of records",
     "ranking_large": "the ranking of many, against pandas over rows read through SQLAlchemy Core",
     "csv_memory": "load a CSV file, by its memory",
+    "csv_files": "load three CSV files at once, more than the cache holds, against one after the other",
+    "csv_changed": "load a CSV file in which every bar is changed, against one of new bars",
 }
 """Every job, in the order of the report."""

@@ -121,7 +121,7 @@ def _of_job(results: Results, backend: str, job: str) -> list[str]:
     found = [r for r in results.found.values() if (r.backend, r.job) == (backend, job)]
     if not found:
         return []
-    order = [*NAMES, "list of records", "pandas"]
+    order = [*NAMES, "list of records", "pandas", "one by one", "new bars"]
     found.sort(key=lambda result: order.index(result.contestant))
     rows = [_row(results, result) for result in found]
     kept = [

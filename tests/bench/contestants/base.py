@@ -31,7 +31,10 @@ PRAGMAS: Final[Mapping[str, str]] = {
     "foreign_keys": "ON",
     "synchronous": "NORMAL",
 }
-"""The settings of this package's SQLite connections, for everybody. WAL is a property of the file."""
+"""The settings of this package's SQLite connections, for everybody. WAL is a property of the file.
+
+``temp_store`` is that of its readers; nobody here has a savepoint, for which its writer has another.
+"""
 
 
 class NotOffered(Exception):
