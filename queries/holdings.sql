@@ -1,4 +1,4 @@
--- Reading holdings.
+-- Reading holdings, and what of their writing is alike on both engines.
 
 -- name: history(symbol, start, end)
 -- record_class: Holding
@@ -87,3 +87,150 @@ WHERE
     )
 ORDER BY m.ticker_id, m.quarter_end, m.institution_id, m.filing_date
 LIMIT CAST(:rows AS bigint);
+
+-- name: add(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
+-- Writes holdings that are not there, each key at most once, and leaves alone those that are; counts
+-- what was written: what a load on SQLite counts as new. Index: institutional_holdings_pkey.
+INSERT INTO institutional_holdings (
+    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
+)
+VALUES (
+    :ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent
+)
+ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO NOTHING;
+
+-- name: add_ten(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
+-- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
+-- in every row. Index: institutional_holdings_pkey.
+INSERT INTO institutional_holdings (
+    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
+)
+VALUES
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
+(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent)
+ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO NOTHING;
+
+-- name: settled()^
+-- record_class: Settled(keys: int, there: int)
+-- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
+-- what a load counts. Index: institutional_holdings_pkey.
+SELECT
+    COUNT(*) AS keys,
+    COUNT(m.ticker_id) AS there
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.quarter_end AS quarter_end,
+        x.institution_id AS institution_id,
+        x.filing_date AS filing_date
+    FROM institutional_holdings_stage AS x
+) AS s
+LEFT JOIN institutional_holdings AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.quarter_end = s.quarter_end
+    AND m.institution_id = s.institution_id
+    AND m.filing_date = s.filing_date;
+
+-- name: superseded()
+-- record_class: Superseded(first_place: int, last_place: int)
+-- The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+-- no key may come twice. The last row of a key stays, and so do the places between two that do not.
+-- Index: none, it reads all of what was set aside.
+SELECT
+    g.ahead + 1 AS first_place,
+    g.place - 1 AS last_place
+FROM (
+    SELECT
+        k.place AS place,
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+    FROM (
+        SELECT MAX(x.place) AS place
+        FROM institutional_holdings_stage AS x
+        GROUP BY x.ticker_id, x.quarter_end, x.institution_id, x.filing_date
+    ) AS k
+) AS g
+WHERE g.place - g.ahead > 1
+ORDER BY g.place
+LIMIT 20;
+
+-- name: merge_some(with_ownership_percent)!
+-- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
+-- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
+-- writes it by key as merge() does. For loads of files and frames without these columns.
+-- Index: institutional_holdings_pkey.
+INSERT INTO institutional_holdings (
+    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
+)
+SELECT
+    s.ticker_id,
+    s.quarter_end,
+    s.institution_id,
+    s.filing_date,
+    s.shares_held,
+    s.market_value,
+    s.ownership_percent
+FROM (
+    SELECT
+        x.ticker_id AS ticker_id,
+        x.quarter_end AS quarter_end,
+        x.institution_id AS institution_id,
+        x.filing_date AS filing_date,
+        x.shares_held AS shares_held,
+        x.market_value AS market_value,
+        x.ownership_percent AS ownership_percent,
+        ROW_NUMBER()
+            OVER (
+                PARTITION BY x.ticker_id, x.quarter_end, x.institution_id, x.filing_date ORDER BY x.place DESC
+            )
+            AS turn
+    FROM institutional_holdings_stage AS x
+) AS s
+LEFT JOIN institutional_holdings AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.quarter_end = s.quarter_end
+    AND m.institution_id = s.institution_id
+    AND m.filing_date = s.filing_date
+WHERE
+    s.turn = 1
+    AND (
+        m.ticker_id IS NULL
+        OR (m.shares_held, m.market_value, m.ownership_percent)
+        IS DISTINCT FROM (
+            s.shares_held,
+            s.market_value,
+            CASE
+                WHEN CAST(:with_ownership_percent AS bigint) = 1 THEN s.ownership_percent ELSE
+                    m.ownership_percent
+            END
+        )
+    )
+ORDER BY s.ticker_id, s.quarter_end, s.institution_id, s.filing_date
+ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
+    shares_held = excluded.shares_held,
+    market_value = excluded.market_value,
+    ownership_percent
+    = CASE
+        WHEN CAST(:with_ownership_percent AS bigint) = 1 THEN excluded.ownership_percent ELSE
+            institutional_holdings.ownership_percent
+    END
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS DISTINCT FROM (
+    excluded.shares_held,
+    excluded.market_value,
+    CASE
+        WHEN CAST(:with_ownership_percent AS bigint) = 1 THEN excluded.ownership_percent ELSE
+            institutional_holdings.ownership_percent
+    END
+);

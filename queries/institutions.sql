@@ -1,4 +1,4 @@
--- Reading institutions.
+-- Reading institutions, and what of their writing is alike on both engines.
 
 -- name: get(cik)^
 -- record_class: Institution
@@ -17,3 +17,50 @@ SELECT
     i.name AS name
 FROM institutions AS i
 ORDER BY i.cik;
+
+-- name: add(cik, name)*!
+-- Writes institutions that are not there, each key at most once, and leaves alone those that are; counts
+-- what was written: what a load on SQLite counts as new. Index: institutions_cik_key.
+INSERT INTO institutions (
+    cik, name
+)
+VALUES (
+    :cik, :name
+)
+ON CONFLICT (cik) DO NOTHING;
+
+-- name: settled()^
+-- record_class: Settled(keys: int, there: int)
+-- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
+-- what a load counts. Index: institutions_cik_key.
+SELECT
+    COUNT(*) AS keys,
+    COUNT(m.cik) AS there
+FROM (
+    SELECT DISTINCT x.cik AS cik
+    FROM institutions_stage AS x
+) AS s
+LEFT JOIN institutions AS m
+    ON m.cik = s.cik;
+
+-- name: superseded()
+-- record_class: Superseded(first_place: int, last_place: int)
+-- The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+-- no key may come twice. The last row of a key stays, and so do the places between two that do not.
+-- Index: none, it reads all of what was set aside.
+SELECT
+    g.ahead + 1 AS first_place,
+    g.place - 1 AS last_place
+FROM (
+    SELECT
+        k.place AS place,
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+    FROM (
+        SELECT MAX(x.place) AS place
+        FROM institutions_stage AS x
+        GROUP BY x.cik
+    ) AS k
+) AS g
+WHERE g.place - g.ahead > 1
+ORDER BY g.place
+LIMIT 20;

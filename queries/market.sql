@@ -1,4 +1,4 @@
--- Reading and deleting bars.
+-- Reading and deleting bars, and what of their writing is alike on both engines.
 
 -- name: history(symbol, start, end)
 -- record_class: Bar
@@ -145,3 +145,132 @@ WHERE
     )
 ORDER BY m.ticker_id, m.date
 LIMIT CAST(:rows AS bigint);
+
+-- name: add(ticker_id, date, open, high, low, close, volume)*!
+-- Writes bars that are not there, each key at most once, and leaves alone those that are; counts
+-- what was written: what a load on SQLite counts as new. Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+VALUES (
+    :ticker_id, :date, :open, :high, :low, :close, :volume
+)
+ON CONFLICT (ticker_id, date) DO NOTHING;
+
+-- name: add_ten(ticker_id, date, open, high, low, close, volume)*!
+-- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
+-- in every row. Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+VALUES
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume),
+(:ticker_id, :date, :open, :high, :low, :close, :volume)
+ON CONFLICT (ticker_id, date) DO NOTHING;
+
+-- name: settled()^
+-- record_class: Settled(keys: int, there: int)
+-- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
+-- what a load counts. Index: market_data_pkey.
+SELECT
+    COUNT(*) AS keys,
+    COUNT(m.ticker_id) AS there
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.date AS date
+    FROM market_data_stage AS x
+) AS s
+LEFT JOIN market_data AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.date = s.date;
+
+-- name: superseded()
+-- record_class: Superseded(first_place: int, last_place: int)
+-- The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+-- no key may come twice. The last row of a key stays, and so do the places between two that do not.
+-- Index: none, it reads all of what was set aside.
+SELECT
+    g.ahead + 1 AS first_place,
+    g.place - 1 AS last_place
+FROM (
+    SELECT
+        k.place AS place,
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+    FROM (
+        SELECT MAX(x.place) AS place
+        FROM market_data_stage AS x
+        GROUP BY x.ticker_id, x.date
+    ) AS k
+) AS g
+WHERE g.place - g.ahead > 1
+ORDER BY g.place
+LIMIT 20;
+
+-- name: merge_some(with_open, with_high, with_low, with_volume)!
+-- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
+-- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
+-- writes it by key as merge() does. For loads of files and frames without these columns.
+-- Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+SELECT
+    s.ticker_id,
+    s.date,
+    s.open,
+    s.high,
+    s.low,
+    s.close,
+    s.volume
+FROM (
+    SELECT
+        x.ticker_id AS ticker_id,
+        x.date AS date,
+        x.open AS open,
+        x.high AS high,
+        x.low AS low,
+        x.close AS close,
+        x.volume AS volume,
+        ROW_NUMBER() OVER (PARTITION BY x.ticker_id, x.date ORDER BY x.place DESC) AS turn
+    FROM market_data_stage AS x
+) AS s
+LEFT JOIN market_data AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.date = s.date
+WHERE
+    s.turn = 1
+    AND (
+        m.ticker_id IS NULL
+        OR (m.open, m.high, m.low, m.close, m.volume)
+        IS DISTINCT FROM (
+            CASE WHEN CAST(:with_open AS bigint) = 1 THEN s.open ELSE m.open END,
+            CASE WHEN CAST(:with_high AS bigint) = 1 THEN s.high ELSE m.high END,
+            CASE WHEN CAST(:with_low AS bigint) = 1 THEN s.low ELSE m.low END,
+            s.close,
+            CASE WHEN CAST(:with_volume AS bigint) = 1 THEN s.volume ELSE m.volume END
+        )
+    )
+ORDER BY s.ticker_id, s.date
+ON CONFLICT (ticker_id, date) DO UPDATE SET
+    open = CASE WHEN CAST(:with_open AS bigint) = 1 THEN excluded.open ELSE market_data.open END,
+    high = CASE WHEN CAST(:with_high AS bigint) = 1 THEN excluded.high ELSE market_data.high END,
+    low = CASE WHEN CAST(:with_low AS bigint) = 1 THEN excluded.low ELSE market_data.low END,
+    close = excluded.close,
+    volume = CASE WHEN CAST(:with_volume AS bigint) = 1 THEN excluded.volume ELSE market_data.volume END
+WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
+IS DISTINCT FROM (
+    CASE WHEN CAST(:with_open AS bigint) = 1 THEN excluded.open ELSE market_data.open END,
+    CASE WHEN CAST(:with_high AS bigint) = 1 THEN excluded.high ELSE market_data.high END,
+    CASE WHEN CAST(:with_low AS bigint) = 1 THEN excluded.low ELSE market_data.low END,
+    excluded.close,
+    CASE WHEN CAST(:with_volume AS bigint) = 1 THEN excluded.volume ELSE market_data.volume END
+);

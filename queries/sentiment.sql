@@ -1,4 +1,4 @@
--- Reading retail interest.
+-- Reading retail interest, and what of their writing is alike on both engines.
 
 -- name: history(symbol, source, start, end)
 -- record_class: Sentiment
@@ -74,3 +74,122 @@ WHERE
     )
 ORDER BY m.ticker_id, m.source, m.date
 LIMIT CAST(:rows AS bigint);
+
+-- name: add(ticker_id, source, date, interest, score)*!
+-- Writes rows that are not there, each key at most once, and leaves alone those that are; counts
+-- what was written: what a load on SQLite counts as new. Index: retail_sentiment_pkey.
+INSERT INTO retail_sentiment (
+    ticker_id, source, date, interest, score
+)
+VALUES (
+    :ticker_id, :source, :date, :interest, :score
+)
+ON CONFLICT (ticker_id, source, date) DO NOTHING;
+
+-- name: add_ten(ticker_id, source, date, interest, score)*!
+-- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
+-- in every row. Index: retail_sentiment_pkey.
+INSERT INTO retail_sentiment (
+    ticker_id, source, date, interest, score
+)
+VALUES
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score),
+(:ticker_id, :source, :date, :interest, :score)
+ON CONFLICT (ticker_id, source, date) DO NOTHING;
+
+-- name: settled()^
+-- record_class: Settled(keys: int, there: int)
+-- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
+-- what a load counts. Index: retail_sentiment_pkey.
+SELECT
+    COUNT(*) AS keys,
+    COUNT(m.ticker_id) AS there
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.source AS source,
+        x.date AS date
+    FROM retail_sentiment_stage AS x
+) AS s
+LEFT JOIN retail_sentiment AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.source = s.source
+    AND m.date = s.date;
+
+-- name: superseded()
+-- record_class: Superseded(first_place: int, last_place: int)
+-- The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+-- no key may come twice. The last row of a key stays, and so do the places between two that do not.
+-- Index: none, it reads all of what was set aside.
+SELECT
+    g.ahead + 1 AS first_place,
+    g.place - 1 AS last_place
+FROM (
+    SELECT
+        k.place AS place,
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+    FROM (
+        SELECT MAX(x.place) AS place
+        FROM retail_sentiment_stage AS x
+        GROUP BY x.ticker_id, x.source, x.date
+    ) AS k
+) AS g
+WHERE g.place - g.ahead > 1
+ORDER BY g.place
+LIMIT 20;
+
+-- name: merge_some(with_score)!
+-- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
+-- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
+-- writes it by key as merge() does. For loads of files and frames without these columns.
+-- Index: retail_sentiment_pkey.
+INSERT INTO retail_sentiment (
+    ticker_id, source, date, interest, score
+)
+SELECT
+    s.ticker_id,
+    s.source,
+    s.date,
+    s.interest,
+    s.score
+FROM (
+    SELECT
+        x.ticker_id AS ticker_id,
+        x.source AS source,
+        x.date AS date,
+        x.interest AS interest,
+        x.score AS score,
+        ROW_NUMBER() OVER (PARTITION BY x.ticker_id, x.source, x.date ORDER BY x.place DESC) AS turn
+    FROM retail_sentiment_stage AS x
+) AS s
+LEFT JOIN retail_sentiment AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.source = s.source
+    AND m.date = s.date
+WHERE
+    s.turn = 1
+    AND (
+        m.ticker_id IS NULL
+        OR (m.interest, m.score)
+        IS DISTINCT FROM (
+            s.interest,
+            CASE WHEN CAST(:with_score AS bigint) = 1 THEN s.score ELSE m.score END
+        )
+    )
+ORDER BY s.ticker_id, s.source, s.date
+ON CONFLICT (ticker_id, source, date) DO UPDATE SET
+    interest = excluded.interest,
+    score = CASE WHEN CAST(:with_score AS bigint) = 1 THEN excluded.score ELSE retail_sentiment.score END
+WHERE (retail_sentiment.interest, retail_sentiment.score)
+IS DISTINCT FROM (
+    excluded.interest,
+    CASE WHEN CAST(:with_score AS bigint) = 1 THEN excluded.score ELSE retail_sentiment.score END
+);

@@ -20,6 +20,7 @@ from repo.errors import (
     PROBLEM_LIMIT,
     InvalidRecord,
     Problem,
+    RepoError,
     UnknownInstitution,
     UnknownTicker,
 )
@@ -32,8 +33,10 @@ __all__ = [
     "Columns",
     "Identities",
     "Ranges",
+    "RepeatedKeys",
     "Stored",
     "Table",
+    "Tally",
     "settle",
 ]
 
@@ -67,6 +70,35 @@ class Table:
     def spec(self) -> Spec:
         """What makes its record valid."""
         return RECORDS[self.record]
+
+    @property
+    def nullable(self) -> list[str]:
+        """The columns that may be NULL, which a file may lack; their fields have the same names."""
+        return [field.name for field in self.spec.fields if field.nullable]
+
+
+class RepeatedKeys(RepoError):
+    """A key comes more than once in rows in which none may.
+
+    ``places`` are the first rows whose keys come again further on, as ranges, both ends included.
+    """
+
+    def __init__(self, places: Sequence[tuple[int, int]]) -> None:
+        self.places = tuple(places)
+        super().__init__("a key comes more than once")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a load wants to know of an upsert besides how many rows were written.
+
+    Of the rows that were written ``new`` were not there before, ``repeated`` rows gave way to others of
+    their keys further on. Where the tally is ``strict``, those raise :class:`RepeatedKeys`.
+    """
+
+    strict: bool = False
+    new: int = 0
+    repeated: int = 0
 
 
 @dataclass(slots=True)
@@ -103,6 +135,11 @@ class Batches:
 
     A bad row stops the batches but not the reading: what else is wrong is looked for before the
     error is raised, so that one attempt names all there is to mend.
+
+    Rows may say more of themselves by attributes: ``rereadable``, if they can be iterated over again;
+    ``absent``, the fields that they all lack, which an upsert is to leave as they are; ``tally``, a
+    :class:`Tally` that is to be filled. ``latest`` has, of a table that is ``in_order``, what is to be
+    written for each key: its place among the rows, and its columns.
     """
 
     def __init__(self, table: Table, rows: Iterable[Any], identities: Mapping[str, Identities]) -> None:
@@ -112,6 +149,9 @@ class Batches:
         # What has a length can be read again, and what says so. Not every other iterable can, even if
         # it is no iterator itself: it may hand out the same iterator each time.
         self._once = not (isinstance(rows, Collection) or getattr(rows, "rereadable", False))
+        self.absent: frozenset[str] = frozenset(getattr(rows, "absent", ()))
+        self.tally: Tally | None = getattr(rows, "tally", None)
+        self.latest: dict[Any, tuple[int, tuple[Any, ...]]] = {}
         self._kept = ExitStack()
         self._spool: Any = None
         self._row = 0
@@ -119,6 +159,11 @@ class Batches:
         kinds = [kind for _, kind in table.columns]
         self._encoding = list(zip(table.fields, kinds, strict=True))
         self._places = [names.index(name) for name in table.fields]
+
+    @property
+    def count(self) -> int:
+        """How many rows were read so far."""
+        return self._row
 
     def __enter__(self) -> Batches:
         return self
@@ -173,12 +218,18 @@ class Batches:
                     break
             else:
                 if not problems and encoded is not None:
+                    self._note(encoded, first_row)
                     yield encoded
         if problems:
             raise InvalidRecord(problems)
         for identities in self._identities.values():
             if identities.missing:
                 raise identities.error(identities.missing)
+
+    def _note(self, batch: Columns, first_row: int) -> None:
+        if self._table.in_order:
+            rows = enumerate(zip(*batch, strict=True), first_row)
+            self.latest.update((row[0], (place, row)) for place, row in rows)
 
     def _checked(
         self,

@@ -87,8 +87,12 @@ class Backend(Protocol):
     ) -> int:
         """Write rows inside a transaction; how many were new or different.
 
+        Columns that the rows lack are left as they are in rows that are there. A tally that they have is
+        filled.
+
         :param depth: of the savepoint that was set for this write; 0 where the transaction was begun for
             it. Nothing else was done since, so that a write may go back there and start over.
+        :raises RepeatedKeys: where the tally is strict and a key comes again.
         """
 
     def prove(self, connection: Connection, query: Query, sql: str) -> None:

@@ -7,7 +7,7 @@ is chained as ``__cause__``. No message holds a password or a row of somebody el
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -128,7 +128,23 @@ class IntegrityError(RepoError):
 
 
 class UniqueViolation(IntegrityError):
-    """A value that must be unique is there already (two tickers with one CUSIP, say)."""
+    """A value that must be unique is there already: two tickers with one CUSIP.
+
+    ``problems`` has the first 20 rows that cannot be written for that, where they can be told, each with
+    the row, the CUSIP, and in its reason whose that is and where.
+    """
+
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)[:PROBLEM_LIMIT]
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> UniqueViolation:
+        """The error that names these."""
+        return cls("\n".join(map(str, problems[:PROBLEM_LIMIT])), problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.problems)
 
 
 class ForeignKeyViolation(IntegrityError):

@@ -90,8 +90,10 @@ def as_rows(record: type[Any], rows: Iterable[Any]) -> Iterable[Any]:
 class TableRows:
     """The rows of a table as records, a slice at a time, as often as they are asked for.
 
-    Columns go by the record's field names, in any order; one that may be NULL may be missing. Values
-    are converted where nothing is lost: any integer or float type, dates and midnights, any text type.
+    Columns go by the record's field names, in any order. One that may be NULL may be missing, and is
+    ``absent`` then: an upsert leaves it as it is in rows that are there, and writes NULL into new ones.
+    Values are converted where nothing is lost: any integer or float type, dates and midnights, any text
+    type.
     """
 
     rereadable = True
@@ -102,12 +104,13 @@ class TableRows:
         :raises InvalidRecord: for a column that is missing, unknown, or cannot be converted.
         """
         self._record = record
+        self.absent: frozenset[str] = frozenset()
         self._table = self._converted(_arrow().table(table))
 
     def _converted(self, table: Any) -> Any:
         arrow = _arrow()
         fields = {column.name: column for column in columns_of(self._record)}
-        nullable = {field.name for field in RECORDS[self._record].fields if field.nullable}
+        nullable = frozenset(field.name for field in RECORDS[self._record].fields if field.nullable)
         problems = [
             Problem(None, name, "a column", f"is no field of {self._record.__name__}")
             for name in table.column_names
@@ -130,6 +133,7 @@ class TableRows:
                     problems.append(Problem(None, name, str(column.type), reason))
         if problems:
             raise InvalidRecord(problems)
+        self.absent = nullable.difference(table.column_names)
         return arrow.table(arrays, names=list(fields))
 
     def __iter__(self) -> Iterator[Any]:

@@ -10,9 +10,10 @@ other names that Yahoo Finance and Stooq use:
   and the like are read without their brackets, and a blank, ``-`` or ``_`` between words is all one;
 - ``Adj Close`` is the close, but only where there is no ``Close``.
 
-Other columns are left alone. A cell counts without the blanks around it, and is NULL when nothing is
-left. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a decimal point and no separators, and a whole
-number may be written 467700.0.
+Other columns are left alone. A field that may be NULL and has no column stays as it is in rows that are
+there, and is NULL in new ones: a file of ``symbol,date,close`` changes closes. A cell counts without the
+blanks around it, and is NULL when nothing is left. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a
+decimal point and no separators, and a whole number may be written 467700.0.
 
 What a file holds is told by its name (tickers, institutions, market, holdings or sentiment, and the
 ending), or else by its columns.
@@ -26,9 +27,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from repo.batches import RepeatedKeys, Tally
 from repo.database import Database
-from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
+from repo.errors import ConfigurationError, InvalidRecord, UniqueViolation, UnknownTicker
 from repo.records import argument
+from repo.repositories.cusips import Clash, clashes
 from repo.tabular.files import SUFFIXES, Delimited, split_name
 from repo.tabular.headers import KINDS, find_kind, lay_out
 from repo.tabular.rejects import Rejects
@@ -47,14 +50,19 @@ _REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
 class Loaded(NamedTuple):
     """What became of one file.
 
-    ``rows`` were read, ``changed`` of them were new or different, ``rejected`` were left out;
-    ``ignored`` are the columns that no field wants, ``rejects`` is the file with the rows left out.
+    ``rows`` were read, and ``rejected`` of them left out. ``repeated`` gave way to a later row of the
+    same key. Of the others ``new`` were not there, ``changed`` were there and differed, ``unchanged``
+    were there as they are. ``ignored`` are the columns that no field wants, and ``rejects`` is the file
+    with the rows left out.
     """
 
     kind: str
     file: Path
     rows: int
+    new: int
     changed: int
+    unchanged: int
+    repeated: int
     rejected: int = 0
     ignored: tuple[str, ...] = ()
     rejects: Path | None = None
@@ -100,6 +108,7 @@ def load(
     symbol: str | None = None,
     mapping: Mapping[str, str] | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     rejects: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> list[Loaded]:
@@ -111,10 +120,12 @@ def load(
     :param kind: what the file holds, where neither its name nor its columns say so.
     :param symbol: the ticker that a file of market or sentiment is about, which has no column for it.
     :param mapping: columns by field, for files whose headers say something else.
-    :param skip_bad: leave bad rows out, those of unknown tickers and institutions among them, and
-        write them to a reject file: a CSV with a line for each problem, naming file, line, column,
-        value and reason, with the row as it was. It replaces an earlier one and is there only once
-        the load is committed; inside a transaction of the caller's, when this returns.
+    :param skip_bad: leave bad rows out, those of unknown tickers and institutions among them and those
+        with the CUSIP of another ticker, and write them to a reject file: a CSV with a line for each
+        problem, naming file, line, column, value and reason, with the row as it was. It replaces an
+        earlier one and is there only once the load is committed; inside a transaction of the caller's,
+        when this returns.
+    :param strict: refuse a file in which a key comes more than once, where the last row would count.
     :param rejects: that file, written even when nothing is rejected; None is ``<file
         name>.rejects.csv`` in the current folder, for each file with bad rows.
     :param progress: called now and then with the kind, the rows so far, and the bytes read so far of
@@ -123,10 +134,11 @@ def load(
     :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
         that do not fit; nothing is written.
     :raises InvalidRecord: naming the first 20 problems of the first file that has any, with their
-        lines; nothing is written.
+        lines, the repeated keys of a ``strict`` load among them; nothing is written.
     :raises UnknownTicker: naming every symbol of a file that is missing; nothing is written.
     :raises UnknownInstitution: naming every CIK of a file that is missing; nothing is written.
-    :raises UniqueViolation: when two tickers would have one CUSIP; nothing is written.
+    :raises UniqueViolation: when two tickers would have one CUSIP, naming the first 20 such rows with
+        their lines, and whose CUSIP it is; nothing is written.
     """
     if kind is not None and kind not in KINDS:
         raise ConfigurationError(f"the kinds of rows are {', '.join(KINDS)}, not {kind!r}")
@@ -145,24 +157,32 @@ def load(
         for target in targets:
             if target not in outboxes:
                 outboxes[target] = stack.enter_context(closing(Rejects(target)))
-        changed = _write(db, sources, symbol, [outboxes[target] for target in targets])
+        written = _write(db, sources, symbol, [outboxes[target] for target in targets], strict=strict)
         for outbox in outboxes.values():
             outbox.publish(if_empty=rejects is not None)
-    loaded = []
-    for source, rows in zip(sources, changed, strict=True):
-        written = source.rejects is not None and (source.rejected or rejects is not None)
-        loaded.append(
-            Loaded(
-                source.layout.kind,
-                source.file.path,
-                source.rows,
-                rows,
-                source.rejected,
-                source.layout.ignored,
-                source.rejects.path if source.rejects is not None and written else None,
-            )
-        )
-    return loaded
+    return [
+        _loaded(source, count, always=rejects is not None)
+        for source, count in zip(sources, written, strict=True)
+    ]
+
+
+def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
+    """What became of a file of which so many rows were written; ``always`` has it a reject file."""
+    # Where somebody else writes the same rows at the same moment, new ones may be there by then.
+    new = min(source.tally.new, written)
+    repeated = source.tally.repeated
+    return Loaded(
+        kind=source.layout.kind,
+        file=source.file.path,
+        rows=source.rows,
+        new=new,
+        changed=written - new,
+        unchanged=source.rows - source.rejected - repeated - written,
+        repeated=repeated,
+        rejected=source.rejected,
+        ignored=source.layout.ignored,
+        rejects=source.rejects.path if source.rejects and (source.rejected or always) else None,
+    )
 
 
 def _sources(
@@ -222,16 +242,22 @@ def _reject_path(
 
 
 def _write(
-    db: Database, sources: Sequence[Source], symbol: str | None, outboxes: Sequence[Rejects]
+    db: Database,
+    sources: Sequence[Source],
+    symbol: str | None,
+    outboxes: Sequence[Rejects],
+    *,
+    strict: bool,
 ) -> list[int]:
     """Write every file's rows or none; how many of each were new or different."""
-    changed: list[int] = []
+    written: list[int] = []
     known: dict[str, set[Any]] = {}
     try:
         # Writes settle their conflicts themselves; a stricter level would only make them fail instead.
         with db.transaction(isolation="read committed"):
             for number, source in enumerate(sources):
                 kind = source.layout.kind
+                source.tally = Tally(strict=strict)
                 references = _REFERENCES.get(kind, ())
                 if outboxes:
                     if references and not known:  # whatever is loaded of these came before
@@ -240,11 +266,39 @@ def _write(
                     if references and symbol is not None and symbol not in known["symbol"]:
                         raise UnknownTicker([symbol])
                     source.reject_to(outboxes[number], {name: known[name] for name in references})
-                changed.append(getattr(db, kind).upsert(source))
+                    if kind == "tickers":
+                        source.refuse(_clashing(db, source))
+                try:
+                    written.append(getattr(db, kind).upsert(source))
+                except UniqueViolation as error:
+                    named = source.located(_clashing(db, source)) if error.problems else []
+                    raise (UniqueViolation.of(named) if named else error) from error.__cause__
+    except RepeatedKeys as repeated:
+        raise InvalidRecord(sources[len(written)].repeated(repeated.places)) from repeated
     except InvalidRecord as invalid:
         if outboxes:
             raise
         # The rows in which upsert found something are now looked up in the file, with all others.
-        problems = sources[len(changed)].diagnose()
+        problems = sources[len(written)].diagnose()
         raise InvalidRecord(problems or invalid.problems) from invalid
-    return changed
+    return written
+
+
+def _clashing(db: Database, source: Source) -> dict[int, tuple[str, str]]:
+    """The rows of tickers whose CUSIP is another's, by their number: the field and the reason of each.
+
+    Once they are left out, an earlier row of the same ticker is its last, and may clash too.
+    """
+    if "cusip" in source.absent:
+        return {}
+    there = db.tickers.all()
+    rows = [(number, values[0], values[2]) for number, values in source.numbered()]
+    found: dict[int, Clash] = {}
+    while more := clashes(there, rows, found):
+        found.update((clash.row, clash) for clash in more)
+    lines = source.lines({clash.owner_row for clash in found.values() if clash.owner_row is not None})
+    told = {}
+    for row, clash in sorted(found.items()):
+        place = "in the database" if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
+        told[row] = ("cusip", clash.reason(place))
+    return told

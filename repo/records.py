@@ -169,11 +169,13 @@ class Divergence(NamedTuple):
 class Spec:
     """What makes a record valid: its fields, and the pair of them that must not be in reverse.
 
+    ``key`` are the fields in which two rows of a table differ.
     ``not_below`` names two fields: the first must not be below the second where both are there.
     """
 
     record: type[Any]
     fields: tuple[Field, ...]
+    key: tuple[str, ...]
     not_below: tuple[str, str] | None = None
 
 
@@ -190,8 +192,9 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 text_field("company_name", NAME),
                 text_field("cusip", CUSIP, nullable=True),
             ),
+            key=("symbol",),
         ),
-        Spec(Institution, (_CIK, text_field("name", NAME))),
+        Spec(Institution, (_CIK, text_field("name", NAME)), key=("cik",)),
         Spec(
             Bar,
             (
@@ -203,6 +206,7 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 price_field("close"),
                 count_field("volume", nullable=True),
             ),
+            key=("symbol", "date"),
             not_below=("high", "low"),
         ),
         Spec(
@@ -216,6 +220,7 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 count_field("market_value"),
                 between_field("ownership_percent", 0.0, 100.0),
             ),
+            key=("symbol", "quarter_end", "cik", "filing_date"),
             not_below=("filing_date", "quarter_end"),
         ),
         Spec(
@@ -227,6 +232,7 @@ RECORDS: Final[dict[type[Any], Spec]] = {
                 count_field("interest"),
                 between_field("score", -1.0, 1.0),
             ),
+            key=("symbol", "source", "date"),
         ),
     )
 }

@@ -227,7 +227,7 @@ def test_load(empty_url: str, real_data: Path) -> None:
     ]
     done = smdi("--url", empty_url, "load", folder)
     assert (done.code, done.err) == (0, "")
-    assert [line.split()[2] for line in done.out.splitlines()[1:6]] == ["0"] * 5
+    assert [line.split()[2:4] for line in done.out.splitlines()[1:6]] == [["0", "0"]] * 5
     assert done.out.endswith("\nnothing changed\n")
 
 
@@ -242,14 +242,44 @@ def test_load_with_options(db: Database, url: str) -> None:
     done = smdi("load", "x.csv", *options, "--skip-bad", "--rejects", "r.csv", "--url", url)
     assert done.code == 0
     assert done.out.splitlines() == [
-        "kind    rows read  new or changed  rejected  file",
-        "market          2               1         1  x.csv",
+        "kind    rows read  new  changed  unchanged  repeated  rejected  file",
+        "market          2    1        0          0         0         1  x.csv",
     ]
     assert done.err == "x.csv: ignored columns: 'Adj'\nx.csv: 1 row was rejected, see r.csv\n"
     assert Path("r.csv").read_text(encoding="utf-8").splitlines()[1] == (
         'x.csv,3,Price,,must not be empty,"2020-01-03,,1"'
     )
     assert [bar.date for bar in db.market.history("A")] == [date(2020, 1, 2)]
+
+
+def test_load_exits_1_when_every_row_of_a_file_was_rejected(db: Database, url: str) -> None:
+    """Whoever skips bad rows is told by the exit code that nothing of a file was good."""
+    db.tickers.upsert([Ticker("A", "Aye")])
+    Path("in").mkdir()
+    Path("in/tickers.csv").write_text("symbol,name\nB,Bee\n", encoding="utf-8")
+    Path("in/market.csv").write_text(
+        "symbol,date,close\nNO,2020-01-02,1\nA,2020-01-02,x\n", encoding="utf-8"
+    )
+    done = smdi("load", "in", "--skip-bad", "--url", url)
+    assert done.code == 1
+    assert done.err == "in/market.csv: every row (2) was rejected, see market.csv.rejects.csv\n"
+    assert [ticker.symbol for ticker in db.tickers.all()] == ["A", "B"]
+    Path("in/market.csv").write_text("symbol,date,close\n", encoding="utf-8")
+    assert smdi("load", "in", "--skip-bad", "--url", url).code == 0
+
+
+def test_load_strictly(db: Database, url: str) -> None:
+    """With --strict a key that comes again is an error that names file, line and key."""
+    db.tickers.upsert([Ticker("A", "Aye")])
+    Path("market.csv").write_text("symbol,date,close\nA,2020-01-02,1\na,20200102,2\n", encoding="utf-8")
+    done = smdi("load", "market.csv", "--strict", "--url", url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: market.csv:2: symbol, date = 'A, 2020-01-02': the key comes again on line 3\n"
+    )
+    assert db.market.history("A") == []
+    done = smdi("load", "market.csv", "--url", url)
+    assert done.out.splitlines()[1].split() == ["market", "2", "1", "0", "0", "1", "0", "market.csv"]
 
 
 def test_load_leaves_other_files_alone(url: str) -> None:

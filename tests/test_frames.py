@@ -148,6 +148,25 @@ def test_columns_go_by_name_and_types_are_converted_without_loss(db: repo.Databa
     ]
 
 
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars"])
+def test_a_column_that_is_not_there_stays_as_it_is(db: repo.Database, library: str) -> None:
+    """A table without a column changes the others; a record says of every field what it is to be."""
+    taker = pytest.importorskip(library)
+    _filled(db)
+    before = db.market.history("A")
+    table = db.market.frame(["A"]).select(["symbol", "date", "close"])
+    if library == "pandas":
+        table = table.to_pandas(date_as_object=True)
+    elif library == "polars":
+        table = taker.from_arrow(table)
+    assert db.market.upsert(table) == 0
+    assert db.market.history("A") == before
+    assert before[0].volume is not None
+    bar = Bar("A", before[0].date, None, None, None, before[0].close, None)
+    assert db.market.upsert([bar]) == 1
+    assert db.market.history("A")[0] == bar
+
+
 @pytest.mark.parametrize(
     ("column", "values", "field"),
     [

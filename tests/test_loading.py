@@ -71,7 +71,7 @@ def test_every_kind_in_every_form(db: Database, tmp_path: Path, name: str) -> No
         path = write(tmp_path, name.format(kind), text)
         (loaded,) = load(db, path)
         assert (loaded.kind, loaded.file, loaded.rows) == (kind, path, 2)
-        assert load(db, str(path)) == [loaded._replace(changed=0)]
+        assert load(db, str(path)) == [loaded._replace(new=0, changed=0, unchanged=2)]
     assert db.tickers.all() == [
         Ticker("A", "Aye", "037833100"),
         Ticker("B", "Bee"),
@@ -98,10 +98,10 @@ def test_real_folder(db: Database, real_data: Path) -> None:
         "sentiment": 159_773,
     }
     first = load(db, folder)
-    assert [(each.kind, each.rows, each.changed) for each in first] == [
+    assert [(each.kind, each.rows, each.new) for each in first] == [
         (kind, rows, rows) for kind, rows in counts.items()
     ]
-    assert [each.changed for each in load(db, folder)] == [0, 0, 0, 0, 0]
+    assert [(each.new, each.changed) for each in load(db, folder)] == [(0, 0)] * 5
     assert db.market.history("A")[0] == Bar(
         "A",
         date(2018, 4, 2),
@@ -153,7 +153,7 @@ def test_names_of_columns(
     if "close" not in [column.strip(" <>").lower() for column in header.split(",")]:
         row = ["2" if cell == "1" else cell for cell in row]
     (loaded,) = load(memory, market(tmp_path, f"{header}\n{','.join(row)}\n"))
-    assert loaded == Loaded("market", tmp_path / "market.csv", 1, 1, ignored=ignored)
+    assert loaded == Loaded("market", tmp_path / "market.csv", 1, 1, 0, 0, 0, ignored=ignored)
     volume = 9 if "VOL" in header else None
     assert memory.market.history("A") == [Bar("A", DAY, None, None, None, 2.0, volume)]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import repo
-from repo import Bar, Database, Institution, RepoError, Ticker, UniqueViolation
+from repo import Bar, Database, Institution, RepoError, Ticker
 from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
 from repo.loading import Loaded, load
 from repo.tabular.files import Delimited
@@ -152,7 +152,7 @@ def test_skipping_bad_rows(stocked: Database) -> None:
         f"a,{day(5)},2,",
     )
     assert load(stocked, path, skip_bad=True) == [
-        Loaded("market", path, 7, 2, 5, (), Path("market.csv.rejects.csv"))
+        Loaded("market", path, 7, 2, 0, 0, 0, 5, (), Path("market.csv.rejects.csv"))
     ]
     assert [bar.date.isoformat() for bar in stocked.market.history("A")] == [day(0), day(5)]
     name = str(path)
@@ -187,7 +187,7 @@ def test_every_bad_row_of_many_is_rejected(stocked: Database) -> None:
     ]
     good = [number for number in range(3000) if number % 5 and number % 3 and number % 2]
     (loaded,) = load(stocked, market(*rows), skip_bad=True)
-    assert loaded[2:5] == (3000, len(good), 3000 - len(good))
+    assert (loaded.rows, loaded.new, loaded.rejected) == (3000, len(good), 3000 - len(good))
     assert [bar.date.isoformat() for bar in stocked.market.history("A")] == [day(n) for n in good]
     assert {int(line[1]) - 2 for line in rejects()} == set(range(3000)) - set(good)
 
@@ -195,7 +195,8 @@ def test_every_bad_row_of_many_is_rejected(stocked: Database) -> None:
 def test_rejects_are_written_once_where_a_file_is_read_twice(stocked: Database) -> None:
     """Keys that come again far apart make SQLite read a file again; its rejects stay single."""
     rows = [f"A,{day(number % 1500)},{number or ''},5" for number in range(3000)]
-    assert load(stocked, market(*rows), skip_bad=True)[0][2:5] == (3000, 1500, 1)
+    (loaded,) = load(stocked, market(*rows), skip_bad=True)
+    assert (loaded.rows, loaded.new, loaded.repeated, loaded.rejected) == (3000, 1500, 1499, 1)
     assert [line[1] for line in rejects()] == ["2"]
 
 
@@ -281,20 +282,11 @@ def test_nothing_is_overwritten_but_rejects(memory: Database) -> None:
 def test_a_load_that_fails_leaves_no_reject_file(stocked: Database) -> None:
     """When a later file fails there is neither a row nor a reject file, nor a piece of one."""
     bars = market(f"A,{day(0)},1,1", f"A,{day(1)},x,1")
-    names = market(
-        "B,Bee,037833100",
-        "C,,037833100",
-        "D,Dee,037833100",
-        name="tickers.csv",
-        header="symbol,company_name,cusip",
-    )
-    with pytest.raises(UniqueViolation):
-        load(stocked, [bars, names], skip_bad=True)
     quoted = market(f'A,{day(0)},"1"x,1', name="broken.csv")
     with pytest.raises(InvalidRecord, match=r"broken\.csv:2: .*cannot be read as rows"):
         load(stocked, [bars, quoted], skip_bad=True)
     assert stocked.market.history("A") == []
-    assert present() == ["broken.csv", "market.csv", "tickers.csv"]
+    assert present() == ["broken.csv", "market.csv"]
 
 
 def test_an_earlier_reject_file_survives_a_load_that_fails(memory: Database) -> None:
@@ -429,4 +421,4 @@ def test_a_killed_process_leaves_nothing(stocked: Database, url: str) -> None:
         assert process.wait() == -signal.SIGKILL
     assert content(url) == before
     assert present() == ["market.csv", "tickers.csv"]
-    assert [each.changed for each in load(stocked, ".", skip_bad=True)] == [1, 59_999]
+    assert [each.new for each in load(stocked, ".", skip_bad=True)] == [1, 59_999]

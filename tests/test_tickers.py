@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from repo import Database, Ticker, UniqueViolation, UnknownTicker
+from repo.errors import Problem
 from tests.builders import raw, seed
 
 APPLE = Ticker("AAPL", "Apple Inc.", "037833100")
@@ -75,10 +77,23 @@ def test_one_cusip_is_of_one_ticker(db: Database, url: str) -> None:
             db.tickers.upsert([*beside, Ticker("FAKE", "Fake Inc.", APPLE.cusip), *beside])
         expected = sqlite3.IntegrityError if db.dialect == "sqlite" else psycopg.errors.UniqueViolation
         assert type(raised.value.__cause__) is expected
-        assert "037833100" not in str(raised.value)
+        row = len(beside)
+        assert raised.value.problems == (
+            Problem(
+                row,
+                "cusip",
+                "037833100",
+                "is the CUSIP of AAPL, in the database; FAKE cannot have it too",
+            ),
+        )
+        assert str(raised.value).startswith(f"row {row}: cusip = '037833100': is the CUSIP of AAPL")
         assert raw(url, "SELECT COUNT(*) FROM tickers") == [(1,)]
-    with pytest.raises(UniqueViolation):
+    with pytest.raises(UniqueViolation) as raised:
         db.tickers.upsert([MICROSOFT, Ticker("FAKE", "Fake Inc.", MICROSOFT.cusip)])
+    assert str(raised.value) == (
+        "row 1: cusip = '594918104': is the CUSIP of MSFT, in row 0; FAKE cannot have it too"
+    )
+    assert copy.copy(raised.value).problems == raised.value.problems  # as between processes
     assert db.tickers.all() == [APPLE]
 
 
@@ -94,6 +109,26 @@ def test_a_cusip_can_be_handed_on(db: Database, beside: int) -> None:
     assert db.tickers.all() == [APPLE]
     assert db.tickers.upsert([freed, *others, taken]) == 2 + beside
     assert db.tickers.get("AAA") == taken
+
+
+@pytest.mark.parametrize("times", [1, 1500])
+def test_of_a_symbol_that_comes_again_only_the_last_cusip_counts(db: Database, times: int) -> None:
+    """A row whose CUSIP is another's does no harm where a later row of its ticker takes its place."""
+    db.tickers.upsert([APPLE])
+    others = [Ticker(f"N{number}", "New") for number in range(times)]
+    rows = [Ticker("FAKE", "Fake Inc.", APPLE.cusip), *others, Ticker("FAKE", "Fake Inc.")]
+    assert db.tickers.upsert(iter(rows)) == times + 1
+    assert db.tickers.get("FAKE").cusip is None
+
+
+def test_a_clash_inside_a_transaction_leaves_it_whole(db: Database) -> None:
+    """The rows are named as the transaction sees them, and it goes on without the write that failed."""
+    with db.transaction() as tx:
+        tx.tickers.upsert([APPLE])
+        with pytest.raises(UniqueViolation, match=r"^row 0: .* is the CUSIP of AAPL, in the database"):
+            tx.tickers.upsert(Ticker(name, "Fake", APPLE.cusip) for name in ("FAKE", "MORE"))
+        tx.tickers.upsert([MICROSOFT])
+    assert db.tickers.all() == [APPLE, MICROSOFT]
 
 
 def test_created_at_is_now_in_utc_and_stays(db: Database, url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from repo.batches import Columns, Table
+from repo.batches import Batches, Columns, RepeatedKeys, Table, Tally
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query
@@ -13,8 +13,10 @@ from repo.queries import Query
 __all__ = [
     "ROWS_TOGETHER",
     "check_option",
+    "merge",
     "refuse_unknown",
     "unlike",
+    "write_counted",
     "write_rows",
     "wrong_columns",
     "wrong_type",
@@ -51,13 +53,16 @@ def unlike(query: Query, reason: str) -> QueryContractError:
     return QueryContractError(f"{query.full_name} ({query.place}) does not fit the database: {reason}")
 
 
-def write_rows(connection: Connection, queries: Bound, table: Table, columns: Columns) -> int:
-    """Upsert rows with the table's statement, as many as can be by ten: a call costs as much as a row.
+def write_rows(
+    connection: Connection, queries: Bound, table: Table, columns: Columns, *, statement: str = "upsert"
+) -> int:
+    """Write rows with a table's statement, as many as can be by ten: a call costs as much as a row.
 
-    :returns: how many were new or different.
+    :param statement: ``upsert``, or ``add``, which leaves alone what is there.
+    :returns: how many were written.
     """
     rows = len(columns[0]) if columns else 0
-    wide = queries.get(f"{table.aggregate}.upsert_ten")
+    wide = queries.get(f"{table.aggregate}.{statement}_ten")
     even = rows - rows % _TOGETHER if wide is not None else 0
     written = 0
     if wide is not None and even:
@@ -66,7 +71,40 @@ def write_rows(connection: Connection, queries: Bound, table: Table, columns: Co
         written += wide(connection, zip(*abreast, strict=True))
     if even < rows:
         rest = [column[even:] for column in columns]
-        written += queries[f"{table.aggregate}.upsert"](connection, zip(*rest, strict=True))
+        written += queries[f"{table.aggregate}.{statement}"](connection, zip(*rest, strict=True))
+    return written
+
+
+def write_counted(
+    connection: Connection, queries: Bound, table: Table, columns: Columns, tally: Tally | None
+) -> int:
+    """The same, the new rows counted apart where there is a tally: as those that can be added."""
+    new = 0
+    if tally is not None and columns:
+        new = write_rows(connection, queries, table, columns, statement="add")
+        tally.new += new
+        if new == len(columns[0]):
+            return new
+    return new + write_rows(connection, queries, table, columns)
+
+
+def merge(connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
+    """Write the rows that were set aside, of each key the last; how many were new or different.
+
+    :raises RepeatedKeys: where the rows' tally is strict and a key came again.
+    """
+    tally = rows.tally
+    if tally is not None:
+        settled = queries[f"{table.aggregate}.settled"](connection, {})
+        tally.repeated = rows.count - settled.keys
+        tally.new = settled.keys - settled.there
+        if tally.strict and tally.repeated:
+            raise RepeatedKeys(queries[f"{table.aggregate}.superseded"](connection, {}))
+    if rows.absent:
+        given = {f"with_{name}": int(name not in rows.absent) for name in table.nullable}
+        written: int = queries[f"{table.aggregate}.merge_some"](connection, given)
+    else:
+        written = queries[f"{table.aggregate}.merge"](connection, {})
     return written
 
 

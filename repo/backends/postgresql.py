@@ -20,7 +20,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import refuse_unknown, write_rows
+from repo.backends.base import merge, refuse_unknown, write_counted
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
@@ -332,27 +332,35 @@ class PostgreSQLBackend:
         first = list(islice(batches, 2))
         if not first:
             return 0
-        if len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS:
-            return self._direct(connection, queries, table, first[0])
-        return self._merge(connection, queries, table, chain(first, batches))
+        if len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS and not rows.absent:
+            columns, keys = settle(first[0], table.key_width)
+            if rows.tally is None or not (
+                table.in_order or (rows.tally.strict and len(keys) < rows.count)
+            ):
+                return self._direct(connection, queries, table, columns, rows)
+        return self._merge(connection, queries, table, rows, chain(first, batches))
 
-    def _direct(self, connection: _Connection, queries: Bound, table: Table, batch: Columns) -> int:
-        columns, _ = settle(batch, table.key_width)
+    def _direct(
+        self, connection: _Connection, queries: Bound, table: Table, columns: Columns, rows: Batches
+    ) -> int:
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
             for (_, kind), column in zip(table.columns, columns, strict=True)
         ]
         if not table.in_order:
             # In the order of the key, so that two writers wait for each other and do not deadlock.
-            rows = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
-            dated = list(zip(*rows, strict=True))
-        return write_rows(connection, queries, table, dated)
+            ordered = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
+            dated = list(zip(*ordered, strict=True))
+        if rows.tally is not None:
+            rows.tally.repeated = rows.count - len(dated[0])
+        return write_counted(connection, queries, table, dated, rows.tally)
 
     def _merge(
         self,
         connection: _Connection,
         queries: Bound,
         table: Table,
+        rows: Batches,
         batches: Iterable[Columns],
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})
@@ -360,7 +368,7 @@ class PostgreSQLBackend:
         for pieces in _pieces(table, batches):
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
-        written: int = queries[f"{table.aggregate}.merge"](connection, {})
+        written = merge(connection, queries, table, rows)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 

@@ -9,11 +9,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Final
 
-from repo.backends.base import check_option, refuse_unknown
+from repo.backends.base import check_option, merge, refuse_unknown
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
@@ -297,6 +296,8 @@ class SQLiteBackend:
         There is no savepoint to start over from but the one that stands around the write anyway: every
         page that is changed after a savepoint is first copied, which takes as long as the change.
         """
+        if rows.absent or (table.in_order and rows.tally is not None):
+            return self._settled(connection, queries, table, rows, rows.read())
         written = DirectWrite(connection, queries, table).write(rows)
         if written is None:
             if depth:
@@ -304,7 +305,7 @@ class SQLiteBackend:
             else:
                 self.rollback(connection)
                 self.begin(connection, read_only=False, isolation="serializable")
-            written = self._settled(connection, queries, table, rows.again())
+            written = self._settled(connection, queries, table, rows, rows.again())
         return written
 
     def _settled(
@@ -312,14 +313,17 @@ class SQLiteBackend:
         connection: sqlite3.Connection,
         queries: Bound,
         table: Table,
+        rows: Batches,
         batches: Iterator[Columns],
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})
         fill = queries[f"{table.aggregate}.fill"]
-        places = count()
+        place = 0
         for batch in batches:
-            fill(connection, zip(places, *batch))  # noqa: B905  # places never ends
-        written: int = queries[f"{table.aggregate}.merge"](connection, {})
+            end = place + len(batch[0])
+            fill(connection, zip(range(place, end), *batch, strict=True))
+            place = end
+        written = merge(connection, queries, table, rows)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 

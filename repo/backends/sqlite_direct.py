@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from repo.backends.base import write_rows
-from repo.batches import Batches, Columns, Ranges, Table, settle
+from repo.backends.base import write_counted
+from repo.batches import Batches, Columns, Ranges, Table, Tally, settle
 from repo.engine import Bound
-from repo.errors import IntegrityError
+from repo.errors import IntegrityError, UniqueViolation
 
 __all__ = ["DirectWrite"]
 
@@ -28,22 +28,34 @@ class DirectWrite:
         self._key = [name for name, _ in table.columns[: table.key_width]]
         self.comparing = False
         self._there: set[Any] = set()
+        self._ranges = Ranges()
+        self._tally: Tally | None = None
+        self._keys = 0
 
     def write(self, batches: Batches) -> int | None:
-        """The number of rows written, or None where a key of an earlier batch may have come again."""
-        ranges = Ranges()
+        """The number of rows written.
+
+        None where a key of an earlier batch may have come again, or where only all rows together can
+        tell what is to be written: for a strict tally, and for a unique value that a later row frees.
+        """
+        tally = self._tally = batches.tally
         written = 0
         source = batches.read(keep=True, stored=self)
         for batch in source:
             columns, keys = settle(batch, len(self._key))
-            if not ranges.admit(keys):
+            if tally is not None and tally.strict and len(keys) < len(batch[0]):
                 return None
+            if not self._ranges.admit(keys):
+                return None
+            self._keys += len(keys)
             if self._there:
                 rows = zip(*columns, strict=True)
                 columns = list(zip(*(row for row in rows if row not in self._there), strict=True))
             try:
-                count = write_rows(self._connection, self._queries, self._table, columns)
-            except IntegrityError:
+                count = write_counted(self._connection, self._queries, self._table, columns, tally)
+            except IntegrityError as error:
+                if self._table.in_order and isinstance(error, UniqueViolation):
+                    return None
                 # A bad row further on comes before what the database says of this one: PostgreSQL hears
                 # of no row before all are read.
                 for _ in source:
@@ -52,6 +64,8 @@ class DirectWrite:
             written += count
             self._there = set()
             self.comparing = self._between is not None and count < len(keys) / 2
+        if tally is not None:
+            tally.repeated = batches.count - self._keys
         return written
 
     def holds(self, batch: Columns) -> bool:
@@ -65,6 +79,14 @@ class DirectWrite:
             limits[f"last_{name}"] = value
         there = self._between(self._connection, {**limits, "rows": len(rows) + 1})
         if there == rows:
-            return True
+            return self._tally is None or self._passes(batch)
         self._there = set(there)
         return False
+
+    def _passes(self, batch: Columns) -> bool:
+        """Whether no key of a batch that is there can have come before; it counts as seen then."""
+        _, keys = settle(batch, len(self._key))
+        if not self._ranges.admit(keys):
+            return False
+        self._keys += len(keys)
+        return True

@@ -88,6 +88,10 @@ def load(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave bad rows out and write them to a reject file.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse a file in which a key comes more than once."),
+    ] = False,
     rejects: Annotated[
         Path | None,
         typer.Option(
@@ -99,8 +103,12 @@ def load(
 ) -> None:
     """Load CSV and TSV files, all or nothing.
 
-    New rows are inserted, different ones changed, equal ones left alone. The first row of a file names
-    its columns: the fields' own names, or those of Yahoo Finance and Stooq.
+    New rows are inserted, different ones changed, equal ones left alone. Where a key comes more than
+    once, the last row counts. The first row of a file names its columns: the fields' own names, or those
+    of Yahoo Finance and Stooq. A field without a column (it may be open, high, low, volume, cusip,
+    ownership_percent or score) stays as it is in rows that are there, and is empty in new ones.
+
+    Exits with 1 when every row of a file was rejected.
     """
     from repo import loading
 
@@ -120,13 +128,16 @@ def load(
                     symbol=symbol,
                     mapping=fields,
                     skip_bad=skip_bad,
+                    strict=strict,
                     rejects=rejects,
                     progress=progress,
                 )
         except (UnknownTicker, UnknownInstitution) as error:
             _explain_missing(error)
             raise typer.Exit(1) from None
-    _report(done, skip_bad=skip_bad)
+    _report(done)
+    if any(each.rejected and each.rejected == each.rows for each in done):
+        raise typer.Exit(1)
 
 
 def _as_mapping(pairs: list[str]) -> dict[str, str]:
@@ -150,19 +161,18 @@ def _explain_missing(error: UnknownTicker | UnknownInstitution) -> None:
     )
 
 
-def _report(done: list[Loaded], *, skip_bad: bool) -> None:
-    fields = ["kind", "rows_read", "new_or_changed", *(["rejected"] if skip_bad else []), "file"]
-    show_table(
-        fields,
-        [{**each._asdict(), "rows_read": each.rows, "new_or_changed": each.changed} for each in done],
-    )
-    if not any(each.changed for each in done):
+def _report(done: list[Loaded]) -> None:
+    fields = ["kind", "rows_read", "new", "changed", "unchanged", "repeated", "rejected", "file"]
+    show_table(fields, [{**each._asdict(), "rows_read": each.rows} for each in done])
+    if not any(each.new or each.changed for each in done):
         typer.echo("nothing changed")
     for each in done:
         if each.ignored:
             typer.echo(f"{each.file}: ignored columns: {', '.join(map(repr, each.ignored))}", err=True)
         if each.rejected:
             rows = "1 row was" if each.rejected == 1 else f"{each.rejected:,} rows were"
+            if each.rejected == each.rows:
+                rows = f"every row ({rows.split()[0]}) was"
             typer.echo(f"{each.file}: {rows} rejected, see {each.rejects}", err=True)
 
 

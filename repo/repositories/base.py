@@ -8,7 +8,13 @@ from datetime import date
 from typing import Any, Protocol
 
 from repo.batches import Batches, Identities, Table
-from repo.errors import InvalidRecord, Problem, UnknownInstitution, UnknownTicker
+from repo.errors import (
+    InvalidRecord,
+    Problem,
+    UniqueViolation,
+    UnknownInstitution,
+    UnknownTicker,
+)
 from repo.frames import as_rows
 from repo.records import argument
 
@@ -59,7 +65,14 @@ class Repository:
             "cik": Identities(institutions, UnknownInstitution),
         }
         with Batches(table, as_rows(table.record, rows), identities) as batches:
-            return session.upsert(table, batches)
+            try:
+                return session.upsert(table, batches)
+            except UniqueViolation as error:
+                raise self._named(error, batches) from error.__cause__
+
+    def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
+        """The error that names the rows, where there is something to name."""
+        return error
 
     def _frame(
         self,

@@ -50,8 +50,9 @@ class HoldingRepository(Repository):
     def upsert(self, rows: Iterable[Holding]) -> int:
         """Insert holdings, or change those that are there and differ.
 
-        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. Duplicate keys
-        settle, the last one wins.
+        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a
+        column for ownership_percent leaves it as it is in rows that are there, and NULL in new ones;
+        records always say what they are to be. Duplicate keys settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.

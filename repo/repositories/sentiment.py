@@ -36,8 +36,9 @@ class SentimentRepository(Repository):
     def upsert(self, rows: Iterable[Sentiment]) -> int:
         """Insert rows, or change those that are there and differ.
 
-        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. Duplicate keys
-        settle, the last one wins.
+        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a
+        column for score leaves it as it is in rows that are there, and NULL in new ones;
+        records always say what they are to be. Duplicate keys settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from repo.batches import Table
-from repo.errors import UnknownTicker
+from repo.batches import Batches, Table
+from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
 from repo.records import Ticker, argument
 from repo.repositories.base import Repository
+from repo.repositories.cusips import clashes
 
 __all__ = ["TickerRepository"]
 
@@ -28,13 +29,28 @@ class TickerRepository(Repository):
     def upsert(self, rows: Iterable[Ticker]) -> int:
         """Insert tickers, or change the name and CUSIP of those that are there.
 
-        Duplicate symbols settle, the last one wins.
+        Takes any iterable of records, and Arrow, pandas and polars tables; one without the column cusip
+        leaves the CUSIPs as they are. Duplicate symbols settle, the last one wins.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        :raises UniqueViolation: when two tickers would have one CUSIP; nothing is written.
+        :raises UniqueViolation: when two tickers would have one CUSIP, naming the first 20 such rows and
+            whose CUSIP it is; nothing is written.
         """
         return self._upsert(_TABLE, rows)
+
+    def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
+        rows = [(row, values[0], values[2]) for row, values in batches.latest.values()]
+        try:
+            found = clashes(self.all(), rows)
+        except RepoError:
+            return error  # the transaction is lost, and with it what there was to ask
+        problems = []
+        for clash in found:
+            place = "in the database" if clash.owner_row is None else f"in row {clash.owner_row}"
+            problems.append(Problem(clash.row, "cusip", clash.cusip, clash.reason(place)))
+        # There are none where somebody else wrote or took back such a CUSIP at the same moment.
+        return UniqueViolation.of(problems) if problems else error
 
     def get(self, symbol: str) -> Ticker:
         """One ticker.

@@ -48,6 +48,11 @@ class Layout:
         """What makes a record of this kind valid."""
         return RECORDS[KINDS[self.kind]]
 
+    @property
+    def absent(self) -> frozenset[str]:
+        """The fields that may be NULL and have no column."""
+        return frozenset(field.name for field, place in self.columns if field.nullable and place is None)
+
     def place(self, name: str) -> int | None:
         """The place of a field's column; None where it has none."""
         return next((place for field, place in self.columns if field.name == name), None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
+from repo.batches import Tally
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 from repo.records import columns
 from repo.tabular.cells import convert
@@ -49,8 +51,10 @@ class Source:
     """An iterable of a file's records, which reads it anew each time it is iterated over.
 
     Being ``rereadable``, it is read again by ``upsert`` where need be, and no rows are set aside.
-    A bad row raises InvalidRecord, or is left out and goes to ``rejects`` once :meth:`reject_to` was
-    called. ``rows`` and ``rejected`` count those of the last time around.
+    ``absent`` are the fields without a column that may be NULL: an upsert leaves them as they are in
+    rows that are there. ``tally`` has what became of the rows. A bad row raises InvalidRecord, or is
+    left out and goes to ``rejects`` once :meth:`reject_to` was called. ``rows`` and ``rejected`` count
+    those of the last time around.
     """
 
     rereadable = True
@@ -63,6 +67,9 @@ class Source:
         self.rows = 0
         self.rejected = 0
         self.rejects: Rejects | None = None
+        self.absent = layout.absent
+        self.tally = Tally()
+        self._refused: Mapping[int, tuple[str, str]] = {}
         self._mark = (0, 0)
         self._known: Mapping[str, set[Any]] = {}
         self._symbol = symbol
@@ -77,6 +84,10 @@ class Source:
         self._mark = rejects.mark()
         self._known = known
 
+    def refuse(self, rows: Mapping[int, tuple[str, str]]) -> None:
+        """Leave these rows out too: by their number in the file, the field and the reason of each."""
+        self._refused = rows
+
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(self._records())
 
@@ -87,7 +98,7 @@ class Source:
         for number, chunk in enumerate(self.file.chunks(), 1):
             rows, troubles = self._convert(chunk)
             if self.rejects is not None:
-                rows, refused = self._vet(rows)
+                rows, refused = self._vet(rows, self.rows)
                 self._reject(chunk, troubles + refused, self.rejects)
             elif troubles:
                 raise InvalidRecord(problem for problem, _ in self._problems(chunk, troubles))
@@ -108,7 +119,7 @@ class Source:
         try:
             for chunk in self.file.chunks():
                 rows, troubles = self._convert(chunk)
-                troubles += self._vet(rows)[1]
+                troubles += self._vet(rows, self.rows)[1]
                 found += (problem for problem, _ in self._problems(chunk, troubles))
                 if len(found) >= PROBLEM_LIMIT:
                     break
@@ -116,6 +127,85 @@ class Source:
         except InvalidRecord as invalid:
             found += invalid.problems
         return found[:PROBLEM_LIMIT]
+
+    def _taken(self) -> Iterator[tuple[int, Chunk, _Rows]]:
+        """The rows that are taken, read anew, with their chunk and the number of its first row."""
+        first = 0
+        for chunk in self.file.chunks():
+            rows, _ = self._convert(chunk)
+            if self.rejects is not None:
+                rows, _ = self._vet(rows, first)
+            yield first, chunk, rows
+            first += len(chunk.rows)
+
+    def numbered(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """The rows that are taken as they are stored, with their numbers in the file; reads it anew.
+
+        :raises InvalidRecord: for a bad row, where those are not left out.
+        """
+        for first, _, rows in self._taken():
+            if rows.records:
+                cleaned = columns(self.layout.spec, rows.records, first)
+                numbers = (first + place for place in rows.places)
+                yield from zip(numbers, zip(*cleaned, strict=True), strict=True)
+
+    def located(self, wanted: Mapping[int, tuple[str, str]]) -> list[Problem]:
+        """Problems of rows: by their number in the file, the field and the reason of each."""
+        found: list[Problem] = []
+        self.rows = 0
+        for chunk in self.file.chunks():
+            end = self.rows + len(chunk.rows)
+            here = [row for row in wanted if self.rows <= row < end]
+            troubles = [_Trouble(row - self.rows, *wanted[row]) for row in here]
+            found += (problem for problem, _ in self._problems(chunk, troubles))
+            self.rows = end
+        return found
+
+    def lines(self, wanted: Collection[int]) -> dict[int, int]:
+        """The physical lines on which rows start, by their number in the file; reads it anew."""
+        found: dict[int, int] = {}
+        first = 0
+        for chunk in self.file.chunks():
+            here = [row for row in wanted if first <= row < first + len(chunk.rows)]
+            if here:
+                lines = chunk.lines()
+                found.update((row, lines[row - first]) for row in here)
+            first += len(chunk.rows)
+        return found
+
+    def repeated(self, ranges: Iterable[tuple[int, int]]) -> list[Problem]:
+        """The first problems of keys that come more than once; reads the file anew.
+
+        :param ranges: of the rows that are taken, those that others of their keys take the place of.
+        """
+        spec = self.layout.spec
+        names = [field.name for field in spec.fields]
+        key_places = [names.index(name) for name in spec.key]
+        wanted = islice(chain.from_iterable(range(low, high + 1) for low, high in ranges), PROBLEM_LIMIT)
+        ahead = deque(wanted)
+        found: list[Problem] = []
+        waiting: dict[tuple[Any, ...], list[int]] = {}
+        number = 0
+        for first, chunk, rows in self._taken():
+            if not rows.records:
+                continue
+            lines = chunk.lines()
+            cleaned = columns(spec, rows.records, first)
+            keys = zip(*(cleaned[place] for place in key_places), strict=True)
+            for key, place in zip(keys, rows.places, strict=True):
+                for index in waiting.pop(key, ()):
+                    reason = f"the key comes again on line {lines[place]}"
+                    found[index] = found[index]._replace(reason=reason)
+                if ahead and number == ahead[0]:
+                    ahead.popleft()
+                    waiting.setdefault(key, []).append(len(found))
+                    fields, value = ", ".join(spec.key), ", ".join(map(str, key))
+                    path = str(self.file.path)
+                    found.append(Problem(first + place, fields, value, "", path, lines[place]))
+                number += 1
+            if not ahead and not waiting:
+                break
+        return found
 
     def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Trouble]]:
         """Records of the rows whose cells can be read, and what keeps the others from it."""
@@ -146,8 +236,11 @@ class Source:
         records = list(map(tuple.__new__, repeat(record), zip(*values, strict=True)))
         return _Rows(records, places).without(troubles), troubles
 
-    def _vet(self, rows: _Rows) -> tuple[_Rows, list[_Trouble]]:
-        """The rows that ``upsert`` will take, and what keeps it from taking the others."""
+    def _vet(self, rows: _Rows, first: int) -> tuple[_Rows, list[_Trouble]]:
+        """The rows that ``upsert`` will take, and what keeps it from taking the others.
+
+        :param first: the number of the chunk's first row.
+        """
         refused: list[_Trouble] = []
         start = 0
         while start < len(rows.records):
@@ -162,6 +255,9 @@ class Source:
                 start += 1
         rows = rows.without(refused)
         strangers = self._strangers(rows)
+        if self._refused:
+            told = ((place, self._refused.get(first + place)) for place in rows.places)
+            strangers += [_Trouble(place, *each) for place, each in told if each is not None]
         return rows.without(strangers), refused + strangers
 
     def _strangers(self, rows: _Rows) -> list[_Trouble]:

@@ -147,7 +147,7 @@ def _loads(place: Place, job: str, sizes: Sizes, rounds: int, results: Results) 
         files = [folder / f"{number}.csv" for number in range(3 if job == "csv_files" else 2)]
         needed: list[repo.Ticker] = []
         for number, file in enumerate(files):
-            days = number * _CSV_DAYS if job == "csv_files" else 0
+            days = (2 - number) * _CSV_DAYS if job == "csv_files" else 0
             needed = write_csv(file, rows, seed=number, before=data.LAST_DAY - timedelta(days=days))
         ways: dict[str, tuple[list[Path], list[Path]]] = {"ours": (files[:1], files[1:])}
         ways["new bars"] = ([], files[1:])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import repo
 from repo import Bar, Holding, Institution, Sentiment, Ticker
+from repo.batches import Tally
 from tests.equivalence.model import Rows
 from tests.strategies import values
 
@@ -20,6 +21,7 @@ __all__ = [
     "CONTAINERS",
     "INSTITUTIONS",
     "SYMBOLS",
+    "Counted",
     "Load",
     "OnlyOnce",
     "contained",
@@ -47,6 +49,20 @@ class OnlyOnce:
     def __iter__(self) -> Iterator[Any]:
         while self._rows:
             yield self._rows.popleft()
+
+
+class Counted:
+    """Rows that an upsert is to count, and that may lack fields, as those of a file do."""
+
+    rereadable = True
+
+    def __init__(self, rows: Iterable[Any], *, strict: bool = False, absent: Iterable[str] = ()) -> None:
+        self._rows = list(rows)
+        self.tally = Tally(strict=strict)
+        self.absent = frozenset(absent)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
 
 
 CONTAINERS: Final[dict[str, Callable[[Sequence[Any]], Iterable[Any]]]] = {

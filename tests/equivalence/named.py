@@ -10,8 +10,9 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 import repo
+from repo.batches import RepeatedKeys
 from tests.equivalence.between import keys_between, read_between
-from tests.equivalence.loads import Load, loads, write_referred
+from tests.equivalence.loads import Counted, Load, loads, write_referred
 from tests.equivalence.model import AGGREGATES
 from tests.equivalence.reads import as_frame, asked_ciks, asked_sources, asked_symbols
 from tests.strategies import Content, within
@@ -126,6 +127,45 @@ def _ranking(content: Content) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+_ROWS: Final = {"market": "bars"}
+
+
+def _again(aggregate: str) -> Arguments:
+    """Some rows of what is there, and some of these once more."""
+
+    def arguments(content: Content) -> st.SearchStrategy[dict[str, Any]]:
+        rows = list(getattr(content, _ROWS.get(aggregate, aggregate)))
+        if not rows:
+            return st.just({"rows": []})
+        some = st.lists(st.sampled_from(rows), max_size=2 * len(rows))
+        return some.map(lambda again: {"rows": [*rows, *again]})
+
+    return arguments
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only for looking."""
+
+
+def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """What is asked of rows set aside, as a load that counts them, or is strict, asks it."""
+    aggregate, _, query = name.partition(".")
+    rows = Counted(arguments["rows"], strict=query == "superseded")
+    answer: Any = []
+    try:
+        with db.transaction():
+            try:
+                getattr(db, aggregate).upsert(rows)
+            except RepeatedKeys as repeated:
+                answer = list(repeated.places)
+            if query == "settled":
+                keys = len(arguments["rows"]) - rows.tally.repeated
+                answer = (keys, keys - rows.tally.new)
+            raise _Undone
+    except _Undone:
+        return answer
+
+
 _RANGE: Final = {"symbol": _symbol, "start": _bound, "end": _bound}
 _FRAME: Final = {"symbols": _some_symbols, "start": _bound, "end": _bound}
 
@@ -136,6 +176,11 @@ READING: Final[Mapping[str, Asked]] = {
     "holdings.frame": Asked(_fixed(**_FRAME), read=_read_frame),
     "holdings.history": Asked(_fixed(**_RANGE)),
     "holdings.known": Asked(_fixed(symbol=_symbol, as_of=_bound)),
+    **{
+        f"{aggregate}.{query}": Asked(_again(aggregate), read=_read_aside)
+        for aggregate in AGGREGATES
+        for query in ("settled", "superseded")
+    },
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),
     "institutions.identify": Asked(_fixed(ciks=_ciks), _without_keys),
@@ -167,6 +212,36 @@ def _refer(aggregate: str) -> Callable[[repo.Database], Any]:
 
 def _load(db: repo.Database, load: Load) -> Any:
     return getattr(db, load.aggregate).upsert(load.rows())
+
+
+def _load_counted(db: repo.Database, load: Load) -> Any:
+    rows = load.rows()
+    counted = Counted(rows[len(rows) // 2 :])
+    return (
+        getattr(db, load.aggregate).upsert(rows[: len(rows) // 2]),
+        getattr(db, load.aggregate).upsert(counted),
+        counted.tally,
+    )
+
+
+_ABSENT: Final = {
+    "tickers": (("cusip",),),
+    "market": (("open",), ("volume",), ("high", "low"), ("open", "high", "low", "volume")),
+    "holdings": (("ownership_percent",),),
+    "sentiment": (("score",),),
+}
+
+
+def _load_some(db: repo.Database, call: tuple[Load, tuple[str, ...], int]) -> Any:
+    """Write a load, then one that lacks columns, of other rows in part."""
+    load, absent, first = call
+    other = Load(load.aggregate, load.seeds[::-1], load.size, load.order, load.again)
+    lacking = [
+        row._replace(**dict.fromkeys(absent)) for row in other.rows()[min(first, load.size // 2) :]
+    ]
+    upsert = getattr(db, load.aggregate).upsert
+    counted = Counted(lacking, absent=absent)
+    return upsert(load.rows()[: load.size // 2]), upsert(counted), upsert(counted), counted.tally
 
 
 @st.composite
@@ -204,6 +279,12 @@ def _writing() -> dict[str, Written]:
         found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 51, 97)), _load)
         if name in _BY_TEN:
             found[f"{name}.upsert_ten"] = Written(refer, loads(name, sizes=(10, 11, 51, 97)), _load)
+            found[f"{name}.add_ten"] = Written(refer, loads(name, sizes=(20, 51, 97)), _load_counted)
+        if name != "tickers":
+            found[f"{name}.add"] = Written(refer, loads(name, sizes=(2, 7, 15)), _load_counted)
+        if name in _ABSENT:
+            some = st.tuples(loads(name), st.sampled_from(_ABSENT[name]), st.sampled_from((0, 1, 700)))
+            found[f"{name}.merge_some"] = Written(refer, some, _load_some)
         for step in ("stage", "fill", "merge", "unstage"):
             found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
     days = st.sampled_from([row.date for row in _BARS.rows()])

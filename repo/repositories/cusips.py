@@ -1,0 +1,63 @@
+"""Which rows of tickers cannot be written, since another ticker has their CUSIP.
+
+The engines say that there is one, each in its own words and without its row. This goes through the rows
+as they do: of each symbol the last, in the order of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from repo.records import Ticker
+
+__all__ = ["Clash", "clashes"]
+
+
+class Clash(NamedTuple):
+    """A row of a ticker with the CUSIP of another.
+
+    ``owner`` has that from ``owner_row``, or had it in the database where this is None.
+    """
+
+    row: int
+    symbol: str
+    cusip: str
+    owner: str
+    owner_row: int | None
+
+    def reason(self, place: str) -> str:
+        """What to say of it; ``place`` is where the owner is."""
+        return f"is the CUSIP of {self.owner}, {place}; {self.symbol} cannot have it too"
+
+
+def clashes(
+    there: Iterable[Ticker],
+    rows: Sequence[tuple[int, str, str | None]],
+    without: Collection[int] = (),
+) -> list[Clash]:
+    """The rows that cannot be written, in order; each is passed over.
+
+    :param there: the tickers that the database has.
+    :param rows: the number, the symbol and the CUSIP of each row, in order, as they are stored.
+    :param without: the numbers of rows that are left out.
+    """
+    latest = {symbol: (row, cusip) for row, symbol, cusip in rows if row not in without}
+    cusips = {ticker.symbol: ticker.cusip for ticker in there}
+    owners: dict[str, tuple[str, int | None]] = {
+        cusip: (symbol, None) for symbol, cusip in cusips.items() if cusip is not None
+    }
+    found = []
+    for symbol, (row, cusip) in sorted(latest.items(), key=lambda item: item[1][0]):
+        if cusip is not None:
+            owner, owner_row = owners.get(cusip, (symbol, None))
+            if owner != symbol:
+                found.append(Clash(row, symbol, cusip, owner, owner_row))
+                continue
+        freed = cusips.get(symbol)
+        if freed is not None:
+            del owners[freed]
+        cusips[symbol] = cusip
+        if cusip is not None:
+            owners[cusip] = (symbol, row)
+    return found
