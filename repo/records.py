@@ -9,9 +9,9 @@ What makes a single value valid is in ``repo.checks``.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from operator import ge
 from typing import Any, Final, NamedTuple
 
@@ -76,7 +76,7 @@ class Bar(NamedTuple):
     """One day of one ticker: prices in dollars, above 0 and below 1e12; volume in shares."""
 
     symbol: str
-    date: date
+    date: datetime.date
     open: float | None
     high: float | None
     low: float | None
@@ -92,8 +92,8 @@ class Holding(NamedTuple):
 
     symbol: str
     cik: int
-    quarter_end: date
-    filing_date: date
+    quarter_end: datetime.date
+    filing_date: datetime.date
     shares_held: int
     market_value: int
     ownership_percent: float | None = None
@@ -104,7 +104,7 @@ class Sentiment(NamedTuple):
 
     symbol: str
     source: str
-    date: date
+    date: datetime.date
     interest: int
     score: float | None = None
 
@@ -113,8 +113,8 @@ class Coverage(NamedTuple):
     """The first and last bar of a ticker, and how many there are."""
 
     symbol: str
-    first: date
-    last: date
+    first: datetime.date
+    last: datetime.date
     rows: int
 
 
@@ -127,8 +127,8 @@ class Summary(NamedTuple):
     """
 
     symbol: str
-    first: date
-    last: date
+    first: datetime.date
+    last: datetime.date
     rows: int
     open: float | None
     high: float | None
@@ -142,7 +142,7 @@ class Summary(NamedTuple):
 class Point(NamedTuple):
     """One day of a timeline: the close, the interest and the shares known to be held that day."""
 
-    date: date
+    date: datetime.date
     close: float
     interest: int | None
     shares_held: int | None
@@ -156,7 +156,7 @@ class Divergence(NamedTuple):
     """
 
     symbol: str
-    as_of: date
+    as_of: datetime.date
     flow: float
     interest_change: float
     price_return: float | None

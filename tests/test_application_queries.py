@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 import repo
 from repo import Database, InvalidRecord, MigrationError, QueryContractError
 from repo.queries import load
 from tests.builders import DAY, bar, day, raw, seed
+from tests.cli_helpers import smdi
 
 _KINDS = ", ".join(
     f"{name}: {kind} | None"
@@ -443,3 +445,32 @@ def test_the_server_sees_names(db: Database, url: str) -> None:
         db.tickers.all()
         text = texts[-1]
     assert text.startswith("SELECT /* tickers.all */")
+
+
+def test_smdi_check(url: str, empty_url: str, folder: Path) -> None:
+    """It exits with 0 where all fits, and with 1, naming file and line, where something does not."""
+    fine = smdi("--url", url, "check")
+    assert (fine.code, fine.out) == (0, "every query fits the database\n")
+    write_queries(folder, PORTABLE + TYPO)
+    wrong = smdi("--url", url, "check", "--queries", str(folder))
+    assert wrong.code == 1
+    assert "app.typo (" in wrong.out
+    assert "not fit the database" in wrong.err
+    if empty_url.startswith("sqlite"):
+        with repo.connect(empty_url):
+            pass
+    empty = smdi("--url", empty_url, "check")
+    assert empty.code == 1
+    assert "smdi migrate" in empty.err
+
+
+def test_records_in_pydantic_models(db: Database) -> None:
+    """Every record is a type that pydantic, and so a response model, can check and write."""
+    seed(db)
+    db.market.upsert([bar()])
+    bars = TypeAdapter(list[repo.Bar])
+    assert bars.validate_json(bars.dump_json(db.market.history("AAPL"))) == [bar()]
+    others = "Ticker Institution Holding Sentiment Coverage Summary Point Divergence"
+    for name in others.split():
+        record: Any = getattr(repo, name)
+        assert TypeAdapter(record).json_schema()["maxItems"] == len(record._fields)

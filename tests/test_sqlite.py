@@ -317,7 +317,7 @@ def test_a_row_that_cannot_be_decoded_ends_its_read(path: Path, tmp_path: Path) 
         seed(db)
         bars = [bar("AAPL", date.fromordinal(700_000 + number)) for number in range(300)]
         db.market.upsert([bars[0]._replace(volume=7), *bars[1:]])
-        with pytest.raises(ValueError, match="out of range") as raised:
+        with pytest.raises(repo.RangeError, match="day holds 99999999") as raised:
             db.queries.app.days()
         db.market.upsert([bar("AAPL", date.fromordinal(700_300))])
         assert len(db.market.history("AAPL")) == 301

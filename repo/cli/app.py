@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import demo, reading, writing
+from repo.cli import checking, demo, reading, writing
 from repo.cli.options import Url
 from repo.errors import ConfigurationError, RepoError
 
@@ -81,6 +81,7 @@ def _options(
 
 
 for _command, _examples in (
+    (checking.check, ["smdi check", "smdi check --queries sql"]),
     (writing.migrate, ["smdi migrate", "smdi migrate --to 1 --yes"]),
     (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
     (reading.tickers, ["smdi tickers --format csv"]),

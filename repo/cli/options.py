@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,8 +63,10 @@ Source = Annotated[
 ]
 
 
-def opened(ctx: typer.Context, url: str | None, *, read_only: bool = True) -> Database:
+def opened(
+    ctx: typer.Context, url: str | None, *, read_only: bool = True, queries: Sequence[Path] = ()
+) -> Database:
     """The database of the command's --url, or else of the one before the command's name."""
     from repo.database import connect  # with the drivers, which --help does not need
 
-    return connect(url if url is not None else ctx.obj, read_only=read_only)
+    return connect(url if url is not None else ctx.obj, read_only=read_only, queries=queries)

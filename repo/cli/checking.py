@@ -1,0 +1,48 @@
+"""The command that looks whether everything fits: check."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repo.cli.options import Url, opened
+from repo.errors import DatabaseUnavailable
+
+__all__ = ["check"]
+
+
+def check(
+    ctx: typer.Context,
+    queries: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="A folder of an application's queries, laid out as the package's; may be given again.",
+        ),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Have the database prepare every query, and list those that do not fit its schema.
+
+    Each with its name, file, line and the engine's words. Nothing is run and nothing is written. Exits
+    with 1 when there is one. Where the database takes no writes, queries that write are left out.
+    """
+    folders = queries or ()
+    with opened(ctx, url, queries=folders) as db:  # which makes no file where there is none
+        found = db.check()
+        behind = db.version() == 0
+    looked_at = "query that reads"
+    with suppress(DatabaseUnavailable), opened(ctx, url, read_only=False, queries=folders) as db:
+        found = db.check()
+        looked_at = "query"
+    for misfit in found:
+        typer.echo(str(misfit))
+    if found:
+        hint = "; the database has no tables yet: smdi migrate" if behind else ""
+        noun = "query does" if len(found) == 1 else "queries do"
+        typer.echo(f"{len(found)} {noun} not fit the database{hint}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"every {looked_at} fits the database")
