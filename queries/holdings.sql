@@ -90,7 +90,7 @@ LIMIT CAST(:rows AS bigint);
 
 -- name: add(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
 -- Writes holdings that are not there, each key at most once, and leaves alone those that are; counts
--- what was written: what a load on SQLite counts as new. Index: institutional_holdings_pkey.
+-- what was written: what a load counts as new on SQLite. Index: institutional_holdings_pkey.
 INSERT INTO institutional_holdings (
     ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
 )
@@ -118,13 +118,25 @@ VALUES
 (:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent)
 ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO NOTHING;
 
--- name: settled()^
--- record_class: Settled(keys: int, there: int)
--- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
--- what a load counts. Index: institutional_holdings_pkey.
-SELECT
-    COUNT(*) AS keys,
-    COUNT(m.ticker_id) AS there
+-- name: keys()$
+-- record_class: Keys(keys: int)
+-- How many keys the rows have that an upsert set aside, for what a load counts.
+-- Index: none, it reads all of what was set aside.
+SELECT COUNT(*) AS keys
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.quarter_end AS quarter_end,
+        x.institution_id AS institution_id,
+        x.filing_date AS filing_date
+    FROM institutional_holdings_stage AS x
+) AS s;
+
+-- name: there()$
+-- record_class: There(keys: int)
+-- How many of these keys are in the table already, before they are merged, for what a load counts.
+-- Index: institutional_holdings_pkey.
+SELECT COUNT(*) AS keys
 FROM (
     SELECT DISTINCT
         x.ticker_id AS ticker_id,
@@ -133,7 +145,7 @@ FROM (
         x.filing_date AS filing_date
     FROM institutional_holdings_stage AS x
 ) AS s
-LEFT JOIN institutional_holdings AS m
+INNER JOIN institutional_holdings AS m
     ON m.ticker_id = s.ticker_id
     AND m.quarter_end = s.quarter_end
     AND m.institution_id = s.institution_id

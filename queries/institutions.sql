@@ -20,7 +20,7 @@ ORDER BY i.cik;
 
 -- name: add(cik, name)*!
 -- Writes institutions that are not there, each key at most once, and leaves alone those that are; counts
--- what was written: what a load on SQLite counts as new. Index: institutions_cik_key.
+-- what was written: what a load counts as new on SQLite. Index: institutions_cik_key.
 INSERT INTO institutions (
     cik, name
 )
@@ -29,18 +29,26 @@ VALUES (
 )
 ON CONFLICT (cik) DO NOTHING;
 
--- name: settled()^
--- record_class: Settled(keys: int, there: int)
--- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
--- what a load counts. Index: institutions_cik_key.
-SELECT
-    COUNT(*) AS keys,
-    COUNT(m.cik) AS there
+-- name: keys()$
+-- record_class: Keys(keys: int)
+-- How many keys the rows have that an upsert set aside, for what a load counts.
+-- Index: none, it reads all of what was set aside.
+SELECT COUNT(*) AS keys
+FROM (
+    SELECT DISTINCT x.cik AS cik
+    FROM institutions_stage AS x
+) AS s;
+
+-- name: there()$
+-- record_class: There(keys: int)
+-- How many of these keys are in the table already, before they are merged, for what a load counts.
+-- Index: institutions_cik_key.
+SELECT COUNT(*) AS keys
 FROM (
     SELECT DISTINCT x.cik AS cik
     FROM institutions_stage AS x
 ) AS s
-LEFT JOIN institutions AS m
+INNER JOIN institutions AS m
     ON m.cik = s.cik;
 
 -- name: superseded()

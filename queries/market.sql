@@ -148,7 +148,7 @@ LIMIT CAST(:rows AS bigint);
 
 -- name: add(ticker_id, date, open, high, low, close, volume)*!
 -- Writes bars that are not there, each key at most once, and leaves alone those that are; counts
--- what was written: what a load on SQLite counts as new. Index: market_data_pkey.
+-- what was written: what a load counts as new on SQLite. Index: market_data_pkey.
 INSERT INTO market_data (
     ticker_id, date, open, high, low, close, volume
 )
@@ -176,20 +176,30 @@ VALUES
 (:ticker_id, :date, :open, :high, :low, :close, :volume)
 ON CONFLICT (ticker_id, date) DO NOTHING;
 
--- name: settled()^
--- record_class: Settled(keys: int, there: int)
--- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
--- what a load counts. Index: market_data_pkey.
-SELECT
-    COUNT(*) AS keys,
-    COUNT(m.ticker_id) AS there
+-- name: keys()$
+-- record_class: Keys(keys: int)
+-- How many keys the rows have that an upsert set aside, for what a load counts.
+-- Index: none, it reads all of what was set aside.
+SELECT COUNT(*) AS keys
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.date AS date
+    FROM market_data_stage AS x
+) AS s;
+
+-- name: there()$
+-- record_class: There(keys: int)
+-- How many of these keys are in the table already, before they are merged, for what a load counts.
+-- Index: market_data_pkey.
+SELECT COUNT(*) AS keys
 FROM (
     SELECT DISTINCT
         x.ticker_id AS ticker_id,
         x.date AS date
     FROM market_data_stage AS x
 ) AS s
-LEFT JOIN market_data AS m
+INNER JOIN market_data AS m
     ON m.ticker_id = s.ticker_id
     AND m.date = s.date;
 

@@ -77,7 +77,7 @@ LIMIT CAST(:rows AS bigint);
 
 -- name: add(ticker_id, source, date, interest, score)*!
 -- Writes rows that are not there, each key at most once, and leaves alone those that are; counts
--- what was written: what a load on SQLite counts as new. Index: retail_sentiment_pkey.
+-- what was written: what a load counts as new on SQLite. Index: retail_sentiment_pkey.
 INSERT INTO retail_sentiment (
     ticker_id, source, date, interest, score
 )
@@ -105,13 +105,24 @@ VALUES
 (:ticker_id, :source, :date, :interest, :score)
 ON CONFLICT (ticker_id, source, date) DO NOTHING;
 
--- name: settled()^
--- record_class: Settled(keys: int, there: int)
--- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
--- what a load counts. Index: retail_sentiment_pkey.
-SELECT
-    COUNT(*) AS keys,
-    COUNT(m.ticker_id) AS there
+-- name: keys()$
+-- record_class: Keys(keys: int)
+-- How many keys the rows have that an upsert set aside, for what a load counts.
+-- Index: none, it reads all of what was set aside.
+SELECT COUNT(*) AS keys
+FROM (
+    SELECT DISTINCT
+        x.ticker_id AS ticker_id,
+        x.source AS source,
+        x.date AS date
+    FROM retail_sentiment_stage AS x
+) AS s;
+
+-- name: there()$
+-- record_class: There(keys: int)
+-- How many of these keys are in the table already, before they are merged, for what a load counts.
+-- Index: retail_sentiment_pkey.
+SELECT COUNT(*) AS keys
 FROM (
     SELECT DISTINCT
         x.ticker_id AS ticker_id,
@@ -119,7 +130,7 @@ FROM (
         x.date AS date
     FROM retail_sentiment_stage AS x
 ) AS s
-LEFT JOIN retail_sentiment AS m
+INNER JOIN retail_sentiment AS m
     ON m.ticker_id = s.ticker_id
     AND m.source = s.source
     AND m.date = s.date;

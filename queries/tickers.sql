@@ -20,18 +20,26 @@ SELECT
 FROM tickers AS t
 ORDER BY t.symbol;
 
--- name: settled()^
--- record_class: Settled(keys: int, there: int)
--- How many keys the rows set aside by an upsert have, and how many of those are in the table already, for
--- what a load counts. Index: tickers_symbol_key.
-SELECT
-    COUNT(*) AS keys,
-    COUNT(m.symbol) AS there
+-- name: keys()$
+-- record_class: Keys(keys: int)
+-- How many keys the rows have that an upsert set aside, for what a load counts.
+-- Index: none, it reads all of what was set aside.
+SELECT COUNT(*) AS keys
+FROM (
+    SELECT DISTINCT x.symbol AS symbol
+    FROM tickers_stage AS x
+) AS s;
+
+-- name: there()$
+-- record_class: There(keys: int)
+-- How many of these keys are in the table already, before they are merged, for what a load counts.
+-- Index: tickers_symbol_key.
+SELECT COUNT(*) AS keys
 FROM (
     SELECT DISTINCT x.symbol AS symbol
     FROM tickers_stage AS x
 ) AS s
-LEFT JOIN tickers AS m
+INNER JOIN tickers AS m
     ON m.symbol = s.symbol;
 
 -- name: superseded()

@@ -52,7 +52,7 @@ Dates are whole days since 1970-01-01, tickers and institutions are their keys.
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How a record lies in its table.
+    """How a record lies in its table, which has this ``name``.
 
     ``columns`` are those of the upsert statement with their kinds (``id``, ``day``, ``int``,
     ``float`` or ``text``), the key's first; ``fields`` are the record's fields they come from.
@@ -60,6 +60,7 @@ class Table:
     """
 
     aggregate: str
+    name: str
     record: type[Any]
     columns: tuple[tuple[str, str], ...]
     fields: tuple[str, ...]

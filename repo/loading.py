@@ -257,6 +257,7 @@ def _write(
         with db.transaction(isolation="read committed"):
             for number, source in enumerate(sources):
                 kind = source.layout.kind
+                earlier = any(other.layout.kind == "tickers" for other in sources[:number])
                 source.tally = Tally(strict=strict)
                 references = _REFERENCES.get(kind, ())
                 if outboxes:
@@ -267,11 +268,12 @@ def _write(
                         raise UnknownTicker([symbol])
                     source.reject_to(outboxes[number], {name: known[name] for name in references})
                     if kind == "tickers":
-                        source.refuse(_clashing(db, source))
+                        source.refuse(_clashing(db, source, earlier=earlier))
                 try:
                     written.append(getattr(db, kind).upsert(source))
                 except UniqueViolation as error:
-                    named = source.located(_clashing(db, source)) if error.problems else []
+                    found = _clashing(db, source, earlier=earlier) if error.problems else {}
+                    named = source.located(found)
                     raise (UniqueViolation.of(named) if named else error) from error.__cause__
     except RepeatedKeys as repeated:
         raise InvalidRecord(sources[len(written)].repeated(repeated.places)) from repeated
@@ -284,10 +286,12 @@ def _write(
     return written
 
 
-def _clashing(db: Database, source: Source) -> dict[int, tuple[str, str]]:
+def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:
     """The rows of tickers whose CUSIP is another's, by their number: the field and the reason of each.
 
     Once they are left out, an earlier row of the same ticker is its last, and may clash too.
+
+    :param earlier: whether the load has an earlier file of tickers, whose rows look like the database's.
     """
     if "cusip" in source.absent:
         return {}
@@ -296,9 +300,12 @@ def _clashing(db: Database, source: Source) -> dict[int, tuple[str, str]]:
     found: dict[int, Clash] = {}
     while more := clashes(there, rows, found):
         found.update((clash.row, clash) for clash in more)
+        if source.rejects is None:  # these are not left out, and nothing takes their place
+            break
     lines = source.lines({clash.owner_row for clash in found.values() if clash.owner_row is not None})
     told = {}
+    elsewhere = "in the database" + (" or an earlier file" if earlier else "")
     for row, clash in sorted(found.items()):
-        place = "in the database" if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
+        place = elsewhere if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
         told[row] = ("cusip", clash.reason(place))
     return told

@@ -11,8 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import repo
 from repo import Bar, Database, Holding, Institution, InvalidRecord, Sentiment, Ticker, UniqueViolation
 from repo.loading import Loaded, load
+from tests import servers
 
 DAY = date(2020, 1, 2)
 KEYS = 3000
@@ -26,6 +28,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def stocked(db: Database) -> Database:
     """A database with the ticker A and the institution 7."""
+    return _with_references(db)
+
+
+def _with_references(db: Database) -> Database:
     db.tickers.upsert([Ticker("A", "Aye")])
     db.institutions.upsert([Institution(7, "Seven")])
     return db
@@ -142,6 +148,7 @@ def test_a_cusip_of_another_ticker_is_named(stocked: Database) -> None:
         "symbol,name,CUSIP",
         "META,Meta,30303M102",
         "AAPL,Apple,037833100",
+        "FAKE,Fake,30303M102",
         "FAKE,Fake,037833100",
     )
     expected = sqlite3.IntegrityError if stocked.dialect == "sqlite" else psycopg.errors.UniqueViolation
@@ -151,11 +158,20 @@ def test_a_cusip_of_another_ticker_is_named(stocked: Database) -> None:
         assert str(raised.value) == (
             "tickers.csv:2: CUSIP = '30303M102': is the CUSIP of FB, in the database; "
             "META cannot have it too\n"
-            "tickers.csv:4: CUSIP = '037833100': is the CUSIP of AAPL, on line 3; "
+            "tickers.csv:5: CUSIP = '037833100': is the CUSIP of AAPL, on line 3; "
             "FAKE cannot have it too"
         )
         assert isinstance(raised.value.__cause__, expected)
     assert [ticker.symbol for ticker in stocked.tickers.all()] == ["A", "FB"]
+
+
+def test_a_cusip_of_an_earlier_file_is_named(stocked: Database) -> None:
+    """What an earlier file of the load wrote is not there once the load has failed."""
+    header = "symbol,name,cusip"
+    files = [written("1.csv", header, "X,Exx,123456789"), written("2.csv", header, "Y,Why,123456789")]
+    with pytest.raises(UniqueViolation, match=r"^2\.csv:2: .* in the database or an earlier file; Y "):
+        load(stocked, files, kind="tickers")
+    assert [ticker.symbol for ticker in stocked.tickers.all()] == ["A"]
 
 
 def test_a_cusip_of_another_ticker_can_be_skipped(stocked: Database) -> None:
@@ -238,3 +254,16 @@ def test_the_other_kinds_keep_what_has_no_column(stocked: Database) -> None:
     assert stocked.sentiment.history("A") == [interest._replace(interest=6)]
     assert stocked.sentiment.history("B") == [Sentiment("B", "s", DAY, 1)]
     assert [each.changed + each.new for each in load(stocked, ".")] == [0, 0, 0]
+
+
+def test_counts_where_the_server_counts_nothing(server: servers.Server, template: str) -> None:
+    """A server whose track_counts is off does not tell what a transaction changed; the keys do."""
+    name = server.create(template)
+    try:
+        url = server.url_of(name, min_size="1", options="-c track_counts=off")
+        ran: list[str] = []
+        with repo.connect(url, on_query=lambda query, seconds, rows: ran.append(query)) as db:
+            test_every_row_is_counted_once(_with_references(db), "by day", 150)
+        assert "market.there" in ran
+    finally:
+        server.drop(name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from repo.batches import Batches, Columns, RepeatedKeys, Table, Tally
+from repo.batches import Batches, Columns, RepeatedKeys, Table
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query
@@ -16,7 +16,6 @@ __all__ = [
     "merge",
     "refuse_unknown",
     "unlike",
-    "write_counted",
     "write_rows",
     "wrong_columns",
     "wrong_type",
@@ -75,31 +74,34 @@ def write_rows(
     return written
 
 
-def write_counted(
-    connection: Connection, queries: Bound, table: Table, columns: Columns, tally: Tally | None
+def merge(
+    connection: Connection,
+    queries: Bound,
+    table: Table,
+    rows: Batches,
+    changes: Callable[[], int | None] = lambda: None,
 ) -> int:
-    """The same, the new rows counted apart where there is a tally: as those that can be added."""
-    new = 0
-    if tally is not None and columns:
-        new = write_rows(connection, queries, table, columns, statement="add")
-        tally.new += new
-        if new == len(columns[0]):
-            return new
-    return new + write_rows(connection, queries, table, columns)
-
-
-def merge(connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
     """Write the rows that were set aside, of each key the last; how many were new or different.
 
+    :param changes: tells how many rows of the table the transaction has changed so far. Where it cannot
+        (None), the keys that are there already are counted when there is a tally, which takes longer.
     :raises RepeatedKeys: where the rows' tally is strict and a key came again.
     """
-    tally = rows.tally
-    if tally is not None:
-        settled = queries[f"{table.aggregate}.settled"](connection, {})
-        tally.repeated = rows.count - settled.keys
-        tally.new = settled.keys - settled.there
-        if tally.strict and tally.repeated:
-            raise RepeatedKeys(queries[f"{table.aggregate}.superseded"](connection, {}))
+    name, tally = table.aggregate, rows.tally
+    if tally is None:
+        return _merge(connection, queries, table, rows)
+    if tally.strict and queries[f"{name}.keys"](connection, {}) < rows.count:
+        raise RepeatedKeys(queries[f"{name}.superseded"](connection, {}))
+    before = changes()
+    there = queries[f"{name}.there"](connection, {}) if before is None else 0
+    written = _merge(connection, queries, table, rows)
+    keys = rows.count if written == rows.count else queries[f"{name}.keys"](connection, {})
+    tally.repeated = rows.count - keys
+    tally.new = keys - there if before is None else written - ((changes() or 0) - before)
+    return written
+
+
+def _merge(connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
     if rows.absent:
         given = {f"with_{name}": int(name not in rows.absent) for name in table.nullable}
         written: int = queries[f"{table.aggregate}.merge_some"](connection, given)

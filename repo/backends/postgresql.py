@@ -20,7 +20,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import merge, refuse_unknown, write_counted
+from repo.backends.base import merge, refuse_unknown, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
@@ -45,6 +45,15 @@ _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _BESIDE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
+_CHANGES: Final = """
+SELECT pg_stat_get_xact_tuples_updated(c.oid) AS changes
+FROM pg_class AS c
+WHERE c.oid = CAST(%(table)s AS regclass) AND c.relkind = 'r' AND current_setting('track_counts') = 'on'
+UNION ALL
+SELECT NULL
+LIMIT 1
+"""
+"""What the server counts of a transaction, unless it was told not to, or the table is in parts."""
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -332,28 +341,22 @@ class PostgreSQLBackend:
         first = list(islice(batches, 2))
         if not first:
             return 0
-        if len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS and not rows.absent:
-            columns, keys = settle(first[0], table.key_width)
-            if rows.tally is None or not (
-                table.in_order or (rows.tally.strict and len(keys) < rows.count)
-            ):
-                return self._direct(connection, queries, table, columns, rows)
+        plain = not rows.absent and rows.tally is None
+        if plain and len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS:
+            return self._direct(connection, queries, table, first[0])
         return self._merge(connection, queries, table, rows, chain(first, batches))
 
-    def _direct(
-        self, connection: _Connection, queries: Bound, table: Table, columns: Columns, rows: Batches
-    ) -> int:
+    def _direct(self, connection: _Connection, queries: Bound, table: Table, batch: Columns) -> int:
+        columns, _ = settle(batch, table.key_width)
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
             for (_, kind), column in zip(table.columns, columns, strict=True)
         ]
         if not table.in_order:
             # In the order of the key, so that two writers wait for each other and do not deadlock.
-            ordered = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
-            dated = list(zip(*ordered, strict=True))
-        if rows.tally is not None:
-            rows.tally.repeated = rows.count - len(dated[0])
-        return write_counted(connection, queries, table, dated, rows.tally)
+            rows = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
+            dated = list(zip(*rows, strict=True))
+        return write_rows(connection, queries, table, dated)
 
     def _merge(
         self,
@@ -368,9 +371,17 @@ class PostgreSQLBackend:
         for pieces in _pieces(table, batches):
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
-        written = merge(connection, queries, table, rows)
+        written = merge(connection, queries, table, rows, lambda: self._changes(connection, table))
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
+
+    def _changes(self, connection: _Connection, table: Table) -> int | None:
+        """How many rows of a table the transaction has changed so far; None where nobody counts them."""
+        try:
+            ((changes,),) = connection.execute(_CHANGES, {"table": table.name}).fetchall()
+        except psycopg.Error as error:
+            raise translate(error) from error
+        return None if changes is None else int(changes)
 
     def run_script(self, connection: _Connection, script: str) -> None:
         self._execute(connection, script)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from repo.backends.base import write_counted
+from repo.backends.base import write_rows
 from repo.batches import Batches, Columns, Ranges, Table, Tally, settle
 from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
@@ -52,7 +52,7 @@ class DirectWrite:
                 rows = zip(*columns, strict=True)
                 columns = list(zip(*(row for row in rows if row not in self._there), strict=True))
             try:
-                count = write_counted(self._connection, self._queries, self._table, columns, tally)
+                count = self._write(columns)
             except IntegrityError as error:
                 if self._table.in_order and isinstance(error, UniqueViolation):
                     return None
@@ -67,6 +67,19 @@ class DirectWrite:
         if tally is not None:
             tally.repeated = batches.count - self._keys
         return written
+
+    def _write(self, columns: Columns) -> int:
+        """Write rows; where there is a tally count the new ones apart: as those that can be added.
+
+        On PostgreSQL two statements would take their locks out of order.
+        """
+        new = 0
+        if self._tally is not None and columns:
+            new = write_rows(self._connection, self._queries, self._table, columns, statement="add")
+            self._tally.new += new
+            if new == len(columns[0]):
+                return new
+        return new + write_rows(self._connection, self._queries, self._table, columns)
 
     def holds(self, batch: Columns) -> bool:
         """Whether these rows lie in the table just so, side by side in the order of their keys."""

@@ -21,6 +21,7 @@ __all__ = ["HoldingRepository"]
 
 _TABLE: Final = Table(
     aggregate="holdings",
+    name="institutional_holdings",
     record=Holding,
     columns=(
         ("ticker_id", "id"),

@@ -14,6 +14,7 @@ __all__ = ["InstitutionRepository"]
 
 _TABLE: Final = Table(
     aggregate="institutions",
+    name="institutions",
     record=Institution,
     columns=(("cik", "int"), ("name", "text")),
     fields=("cik", "name"),

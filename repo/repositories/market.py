@@ -18,6 +18,7 @@ __all__ = ["MarketRepository"]
 
 _TABLE: Final = Table(
     aggregate="market",
+    name="market_data",
     record=Bar,
     columns=(
         ("ticker_id", "id"),

@@ -17,6 +17,7 @@ __all__ = ["SentimentRepository"]
 
 _TABLE: Final = Table(
     aggregate="sentiment",
+    name="retail_sentiment",
     record=Sentiment,
     columns=(
         ("ticker_id", "id"),

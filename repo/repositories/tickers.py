@@ -15,6 +15,7 @@ __all__ = ["TickerRepository"]
 
 _TABLE: Final = Table(
     aggregate="tickers",
+    name="tickers",
     record=Ticker,
     columns=(("symbol", "text"), ("company_name", "text"), ("cusip", "text")),
     fields=("symbol", "company_name", "cusip"),

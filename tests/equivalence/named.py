@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Final
+from unittest.mock import patch
 
 from hypothesis import strategies as st
 
 import repo
+from repo.backends.base import write_rows
 from repo.batches import RepeatedKeys
 from tests.equivalence.between import keys_between, read_between
 from tests.equivalence.loads import Counted, Load, loads, write_referred
@@ -158,9 +161,9 @@ def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
                 getattr(db, aggregate).upsert(rows)
             except RepeatedKeys as repeated:
                 answer = list(repeated.places)
-            if query == "settled":
-                keys = len(arguments["rows"]) - rows.tally.repeated
-                answer = (keys, keys - rows.tally.new)
+            keys = len(arguments["rows"]) - rows.tally.repeated
+            if query != "superseded":
+                answer = keys if query == "keys" else keys - rows.tally.new
             raise _Undone
     except _Undone:
         return answer
@@ -179,7 +182,7 @@ READING: Final[Mapping[str, Asked]] = {
     **{
         f"{aggregate}.{query}": Asked(_again(aggregate), read=_read_aside)
         for aggregate in AGGREGATES
-        for query in ("settled", "superseded")
+        for query in ("keys", "there", "superseded")
     },
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),
@@ -214,14 +217,17 @@ def _load(db: repo.Database, load: Load) -> Any:
     return getattr(db, load.aggregate).upsert(load.rows())
 
 
-def _load_counted(db: repo.Database, load: Load) -> Any:
+def _load_added(db: repo.Database, load: Load) -> Any:
+    """Write a part of the rows, then all with the statement that leaves alone what is there."""
     rows = load.rows()
-    counted = Counted(rows[len(rows) // 2 :])
-    return (
-        getattr(db, load.aggregate).upsert(rows[: len(rows) // 2]),
-        getattr(db, load.aggregate).upsert(counted),
-        counted.tally,
-    )
+    upsert = getattr(db, load.aggregate).upsert
+    first = upsert(rows[: len(rows) // 2])
+    adding = partial(write_rows, statement="add")
+    with (
+        patch("repo.backends.postgresql.write_rows", adding),
+        patch("repo.backends.sqlite_direct.write_rows", adding),
+    ):
+        return first, upsert(rows)
 
 
 _ABSENT: Final = {
@@ -279,9 +285,9 @@ def _writing() -> dict[str, Written]:
         found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 51, 97)), _load)
         if name in _BY_TEN:
             found[f"{name}.upsert_ten"] = Written(refer, loads(name, sizes=(10, 11, 51, 97)), _load)
-            found[f"{name}.add_ten"] = Written(refer, loads(name, sizes=(20, 51, 97)), _load_counted)
+            found[f"{name}.add_ten"] = Written(refer, loads(name, sizes=(20, 51, 97)), _load_added)
         if name != "tickers":
-            found[f"{name}.add"] = Written(refer, loads(name, sizes=(2, 7, 15)), _load_counted)
+            found[f"{name}.add"] = Written(refer, loads(name, sizes=(2, 7, 33)), _load_added)
         if name in _ABSENT:
             some = st.tuples(loads(name), st.sampled_from(_ABSENT[name]), st.sampled_from((0, 1, 700)))
             found[f"{name}.merge_some"] = Written(refer, some, _load_some)
