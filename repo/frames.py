@@ -10,15 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.queries import Column, columns_of
 from repo.records import RECORDS
 
-__all__ = ["TableRows", "as_rows", "builder", "from_records", "is_table", "schema", "to_table"]
+__all__ = ["ArrowTable", "TableRows", "as_rows", "builder", "from_records", "schema", "to_table"]
 
 _SLICE_ROWS: Final = 10_000
+
+
+@runtime_checkable
+class ArrowTable(Protocol):
+    """What hands over columns by the Arrow protocol: tables and frames of pyarrow, pandas and polars."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 def _arrow() -> Any:
@@ -74,17 +81,12 @@ def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
     return arrow.Table.from_arrays(arrays, schema=made)
 
 
-def is_table(rows: object) -> bool:
-    """Whether these are an Arrow, pandas or polars table, or another that speaks the protocol."""
-    return hasattr(rows, "__arrow_c_stream__")
-
-
-def as_rows(record: type[Any], rows: Iterable[Any]) -> Iterable[Any]:
+def as_rows(record: type[Any], rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
     """Rows as they are, or a table's rows as records.
 
     :raises InvalidRecord: see :class:`TableRows`.
     """
-    return TableRows(record, rows) if is_table(rows) else rows
+    return TableRows(record, rows) if isinstance(rows, ArrowTable) else rows
 
 
 class TableRows:

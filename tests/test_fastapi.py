@@ -1,63 +1,80 @@
-"""The dependency that a web application writes: its two halves run in different threads of a pool."""
+"""The README's web application, under its server: a dependency's halves run in different threads."""
+
+from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from contextlib import contextmanager
 
 import httpx
-from fastapi import Depends, FastAPI
+import pytest
+import uvicorn
+from fastapi import FastAPI
 
-import repo
-from repo import Database, Ticker, Transaction
 from tests.builders import raw
+from tests.readme import module
 
 CLIENTS = 8
 REQUESTS = 120
 
 
-def application(db: Database) -> FastAPI:
-    """An application that writes a ticker a request, and fails after it where it is told to."""
-    app = FastAPI()
-
-    def transaction() -> Iterator[Transaction]:
-        with db.transaction() as tx:
-            yield tx
-
-    @app.post("/tickers/{symbol}")
-    def add(symbol: str, fail: bool, tx: Annotated[Any, Depends(transaction, scope="function")]) -> int:
-        tx.tickers.upsert([Ticker(symbol, "Somebody")])
-        if fail:
-            raise LookupError(symbol)
-        return len(tx.tickers.get(symbol))
-
-    @app.get("/bars/{symbol}")
-    def bars(symbol: str) -> list[repo.Bar]:
-        return db.market.history(symbol)
-
-    return app
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an application from a thread, as uvicorn does; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            host, port = listening.getsockname()
+            yield f"http://{host}:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
-def test_every_answer_has_its_row_and_no_failure_has_one(db: Database, url: str) -> None:
-    """Eight clients at once, every other request failing after its write."""
+def put(symbol: str, *, fails: bool) -> list[dict[str, object]]:
+    """A request's bars: of one that fails the second is refused, when the ticker has been written."""
+    bar = {"symbol": symbol, "open": None, "high": None, "low": None, "close": 1.5, "volume": 1}
+    return [
+        {**bar, "date": "2020-06-01"},
+        {**bar, "date": "2020-06-02", "close": -1.0 if fails else 2.5},
+    ]
 
-    async def main() -> dict[str, int]:
-        transport = httpx.ASGITransport(application(db), raise_app_exceptions=False)
-        answers: dict[str, int] = {}
-        numbers = iter(range(REQUESTS))
 
-        async def client(http: httpx.AsyncClient) -> None:
+async def ask(address: str) -> dict[str, int]:
+    """Eight clients at once, every other request failing after its write; the status of each."""
+    answers: dict[str, int] = {}
+    numbers = iter(range(REQUESTS))
+
+    async def client() -> None:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as http:
             for number in numbers:
                 symbol = f"S{number}"
-                answer = await http.post(f"/tickers/{symbol}", params={"fail": number % 2})
+                bars = put(symbol, fails=bool(number % 2))
+                answer = await http.put("/bars", json=bars, headers={"Connection": "close"})
                 answers[symbol] = answer.status_code
 
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as http:
-            await asyncio.gather(*(client(http) for _ in range(CLIENTS)))
-            assert (await http.get("/bars/S0")).json() == []
-        return answers
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return answers
 
-    answers = asyncio.run(main())
+
+def test_every_answer_has_its_row_and_no_failure_has_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was answered with 200 is there, and nothing else is."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    app = module("app.py")
+    with app.db, served(app.app) as address:
+        answers = asyncio.run(ask(address))
+        (first, _) = httpx.get(f"{address}/bars/S0").json()
     wanted = {f"S{number}": 500 if number % 2 else 200 for number in range(REQUESTS)}
     assert answers == wanted
+    assert first == ["S0", "2020-06-01", None, None, None, 1.5, 1]
     stored = {symbol for (symbol,) in raw(url, "SELECT symbol FROM tickers")}
     assert stored == {symbol for symbol, code in wanted.items() if code == 200}

@@ -15,7 +15,7 @@ from repo.errors import (
     UnknownInstitution,
     UnknownTicker,
 )
-from repo.frames import as_rows
+from repo.frames import ArrowTable, as_rows
 from repo.records import argument
 
 __all__ = ["Repository", "Session", "bounds", "several_symbols", "there"]
@@ -49,7 +49,7 @@ class Repository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def _upsert(self, table: Table, rows: Iterable[Any]) -> int:
+    def _upsert(self, table: Table, rows: Iterable[Any] | ArrowTable) -> int:
         session = self._session
 
         def tickers(symbols: list[str]) -> Iterable[tuple[str, int]]:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
+from repo.frames import ArrowTable
 from repo.records import Holding, argument
 from repo.repositories.base import Repository, bounds
 
@@ -48,7 +49,7 @@ _TABLE: Final = Table(
 class HoldingRepository(Repository):
     """Holdings by ticker, quarter end, institution and filing date."""
 
-    def upsert(self, rows: Iterable[Holding]) -> int:
+    def upsert(self, rows: Iterable[Holding] | ArrowTable) -> int:
         """Insert holdings, or change those that are there and differ.
 
         Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a

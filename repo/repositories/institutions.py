@@ -7,6 +7,7 @@ from typing import Final
 
 from repo.batches import Table
 from repo.errors import UnknownInstitution
+from repo.frames import ArrowTable
 from repo.records import Institution, argument
 from repo.repositories.base import Repository
 
@@ -25,7 +26,7 @@ _TABLE: Final = Table(
 class InstitutionRepository(Repository):
     """Institutions by CIK, the SEC's Central Index Key."""
 
-    def upsert(self, rows: Iterable[Institution]) -> int:
+    def upsert(self, rows: Iterable[Institution] | ArrowTable) -> int:
         """Insert institutions, or change the names of those that are there.
 
         Duplicate CIKs settle, the last one wins.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
 from repo.errors import UnknownTicker
+from repo.frames import ArrowTable
 from repo.records import Bar, Coverage, Summary, argument
 from repo.repositories.base import Repository, bounds, several_symbols, there
 
@@ -37,7 +38,7 @@ _TABLE: Final = Table(
 class MarketRepository(Repository):
     """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""
 
-    def upsert(self, rows: Iterable[Bar]) -> int:
+    def upsert(self, rows: Iterable[Bar] | ArrowTable) -> int:
         """Insert bars, or change those that are there and differ.
 
         Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
+from repo.frames import ArrowTable
 from repo.records import Sentiment, argument
 from repo.repositories.base import Repository, bounds
 
@@ -34,7 +35,7 @@ _TABLE: Final = Table(
 class SentimentRepository(Repository):
     """Interest and score by ticker, source and date."""
 
-    def upsert(self, rows: Iterable[Sentiment]) -> int:
+    def upsert(self, rows: Iterable[Sentiment] | ArrowTable) -> int:
         """Insert rows, or change those that are there and differ.
 
         Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a

@@ -7,6 +7,7 @@ from typing import Final
 
 from repo.batches import Batches, Table
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
+from repo.frames import ArrowTable
 from repo.records import Ticker, argument
 from repo.repositories.base import Repository
 from repo.repositories.cusips import clashes
@@ -27,7 +28,7 @@ _TABLE: Final = Table(
 class TickerRepository(Repository):
     """Tickers by symbol. Symbols are folded to upper case wherever they are given."""
 
-    def upsert(self, rows: Iterable[Ticker]) -> int:
+    def upsert(self, rows: Iterable[Ticker] | ArrowTable) -> int:
         """Insert tickers, or change the name and CUSIP of those that are there.
 
         Takes any iterable of records, and Arrow, pandas and polars tables; one without the column cusip
