@@ -27,6 +27,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from repo import migrations
 from repo.batches import RepeatedKeys, Tally
 from repo.database import Database
 from repo.errors import ConfigurationError, InvalidRecord, UniqueViolation, UnknownTicker
@@ -131,6 +132,7 @@ def load(
     :param progress: called now and then with the kind, the rows so far, and the bytes read so far of
         how many in the file; the count starts over where a file has to be read a second time.
     :returns: what became of each file, in the order of loading.
+    :raises MigrationError: for a database that lacks migrations, or is not this package's.
     :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
         that do not fit; nothing is written.
     :raises InvalidRecord: naming the first 20 problems of the first file that has any, with their
@@ -152,6 +154,7 @@ def load(
         targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
     except OSError as error:
         raise ConfigurationError(f"cannot read {error.filename}: {error.strerror}") from error
+    migrations.require_newest(db.dialect, db.version())
     with ExitStack() as stack:
         outboxes: dict[Path, Rejects] = {}
         for target in targets:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from repo.errors import ConfigurationError, MigrationError, RepoError
+from repo.errors import ConfigurationError, MigrationError, QueryContractError, RepoError
 from repo.queries import DIALECTS, shipped
 
-__all__ = ["Migration", "Runner", "load", "migrate", "version"]
+__all__ = ["Migration", "Runner", "behind", "fitting", "load", "migrate", "require_newest", "version"]
 
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+?)(?P<undo>\.undo)?\.sql")
 
@@ -111,11 +111,44 @@ def load(dialect: str, schema: Path | None = None) -> list[Migration]:
 
 
 def version(runner: Runner) -> int:
-    """The number of the newest migration applied; 0 for an empty database."""
+    """The number of the newest migration applied; 0 for an empty database.
+
+    :raises MigrationError: when the record of migrations is another program's.
+    """
     if not runner.read("migrations.started"):
         return 0
-    applied: Sequence[Any] = runner.read("migrations.applied")
+    applied = _applied(runner.read)
     return applied[-1].version if applied else 0
+
+
+def behind(dialect: str, at: int) -> str:
+    """What to say of a database that lacks migrations, and what to do; empty where it lacks none."""
+    there = len(load(dialect))
+    return f"at migration {at} of {there}: smdi migrate, or db.migrate()" if at < there else ""
+
+
+def require_newest(dialect: str, at: int) -> None:
+    """Refuse long work on a database that lacks migrations, before it begins.
+
+    :raises MigrationError: saying what to do.
+    """
+    if lacking := behind(dialect, at):
+        raise MigrationError(f"the database is {lacking}")
+
+
+def fitting(dialect: str, ask: Callable[[str], Any]) -> bool:
+    """Whether a database is one to write to: False while nothing is applied.
+
+    :param ask: gives what a named query without parameters answers.
+    :raises MigrationError: when it is newer than these files, was migrated by others than these, or is
+        another program's.
+    """
+    if not ask("migrations.started"):
+        _refuse_strangers(ask)
+        return False
+    applied = _applied(ask)
+    _refuse_differences(applied, load(dialect))
+    return bool(applied)
 
 
 def migrate(
@@ -142,7 +175,9 @@ def migrate(
     if runner.in_transaction():
         raise ConfigurationError("migrations have transactions of their own; leave this one first")
     done: list[str] = []
-    if version(runner) == target and (target == 0 or not _differences(runner, migrations)):
+    if version(runner) == target:
+        if target:
+            _refuse_differences(_applied(runner.read), migrations)
         return done
     while (label := _step(runner, migrations, target)) is not None:
         done.append(label)
@@ -156,10 +191,10 @@ def _step(runner: Runner, migrations: Sequence[Migration], target: int) -> str |
     """Go one migration towards the target; None when there."""
     with runner.writing():
         runner.read("migrations.lock")
-        runner.write("migrations.prepare")
-        differences = _differences(runner, migrations)
-        if differences:
-            raise MigrationError("; ".join(differences))
+        if not runner.read("migrations.started"):
+            _refuse_strangers(runner.read)
+            runner.write("migrations.prepare")
+        _refuse_differences(_applied(runner.read), migrations)
         at = version(runner)
         if at == target:
             return None
@@ -181,15 +216,37 @@ def _step(runner: Runner, migrations: Sequence[Migration], target: int) -> str |
         return f"-{migration.label}"
 
 
-def _differences(runner: Runner, migrations: Sequence[Migration]) -> list[str]:
-    """How what was applied differs from the files there are."""
+def _applied(ask: Callable[[str], Any]) -> Sequence[Any]:
+    """What was applied, by number."""
+    try:
+        applied: Sequence[Any] = ask("migrations.applied")
+    except QueryContractError as error:
+        raise MigrationError(
+            f"the table schema_migrations is not this package's, so neither is the database: {error}"
+        ) from error
+    return applied
+
+
+def _refuse_strangers(ask: Callable[[str], Any]) -> None:
+    """Refuse a database without a record of migrations that has tables all the same."""
+    names = ask("migrations.strangers")
+    if names:
+        raise MigrationError(
+            f"the database has tables that no migration of this package made, such as {names}; it is "
+            "another program's, and is left as it is: choose another file"
+        )
+
+
+def _refuse_differences(applied: Sequence[Any], migrations: Sequence[Migration]) -> None:
+    """Refuse a database to which something else was applied than the files there are."""
     found = []
-    for place, applied in enumerate(runner.read("migrations.applied")):
-        label = f"{applied.version:04d}_{applied.name}"
+    for place, each in enumerate(applied):
+        label = f"{each.version:04d}_{each.name}"
         if place >= len(migrations):
             found.append(f"{label} was applied by a newer version of this package")
         elif migrations[place].label != label:
             found.append(f"{label} was applied where the files have {migrations[place].label}")
-        elif migrations[place].checksum != applied.checksum:
+        elif migrations[place].checksum != each.checksum:
             found.append(f"{label} was changed after it was applied")
-    return found
+    if found:
+        raise MigrationError("; ".join(found))

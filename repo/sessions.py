@@ -184,6 +184,17 @@ class Executor:
         self.catalogue = catalogue
         self.watch = watch
         self.queries = catalogue.bind(backend.dialect, backend.adapter, watch.watched)
+        self.vouched = False
+
+    def vouch(self, connection: Connection) -> None:
+        """Before the first write, see that the schema is one to write to; from then on that is known.
+
+        :raises MigrationError: see :func:`repo.migrations.fitting`.
+        """
+        if not self.vouched:
+            self.vouched = migrations.fitting(
+                self.dialect, lambda query: self.queries[query](connection, {})
+            )
 
     def current(self) -> Block | None:
         """The innermost block that was entered here: in this thread, and in this asyncio task."""
@@ -396,13 +407,8 @@ class Executor:
                 applied = self.queries["migrations.applied"](other, {}) if started else []
             except RepoError:
                 return error
-        there = len(migrations.load(self.dialect))
-        at = applied[-1].version if applied else 0
-        if at >= there:
-            return error
-        return MigrationError(
-            f"{error}; it is at migration {at} of {there}: smdi migrate, or db.migrate()"
-        )
+        lacking = migrations.behind(self.dialect, applied[-1].version if applied else 0)
+        return MigrationError(f"{error}; it is {lacking}") if lacking else error
 
 
 class _Undone(Exception):
@@ -479,6 +485,8 @@ class Session:
     def write(self, query: str, **parameters: Any) -> Any:
         """The same as :meth:`read` for a query that writes, which leaves no trace if it fails."""
         with self._writing() as connection:
+            if not query.startswith("migrations."):
+                self.executor.vouch(connection)
             return self._queries[query](connection, parameters)
 
     def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -487,11 +495,13 @@ class Session:
         batches = self.catalogue.bind_rows(self.dialect, backend.adapter, query)
         run = self._queries[query]
         with self._writing() as connection:
+            self.executor.vouch(connection)
             return sum(run(connection, batch) for batch in batches(rows))
 
     def upsert(self, table: Table, batches: Batches) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self._writing() as connection:
+            self.executor.vouch(connection)
             block = self.block()
             assert block is not None
             depth = block.transaction.depth
@@ -504,6 +514,7 @@ class Session:
 
     def schema_changed(self) -> None:
         """Forget what was remembered of the schema as it was."""
+        self.executor.vouched = False
         self.executor.backend.schema_changed()
 
     @contextmanager

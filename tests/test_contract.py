@@ -412,6 +412,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "migrations.applied": {},
     "migrations.lock": {},
     "migrations.started": {},
+    "migrations.strangers": {},
     "sentiment.between": {**KEYS, "source": "a", "last_source": "z", "date": START, "last_date": END},
     "sentiment.frame": {**RANGE_OF_ALL, "source": "trends"},
     "sentiment.history": {**RANGE, "source": None},

@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, MigrationError, migrations
+from repo import ConfigurationError, Database, MigrationError, loading, migrations
 from repo.queries import DIALECTS, shipped
 from tests.builders import bar, content, day, holding, python, raw, seed, sentiment, stored
+from tests.cli_helpers import smdi
 
 UP = ["0001_tables", "0002_indexes"]
 DOWN = ["-0002_indexes", "-0001_tables"]
@@ -160,6 +162,134 @@ def test_a_newer_database_is_refused(db: Database, url: str) -> None:
         with pytest.raises(MigrationError, match=r"0003_future.*newer"):
             db.migrate(to)
     assert catalogue(url) == before
+
+
+def writes(db: Database) -> list[Callable[[], Any]]:
+    """Every way to write."""
+    return [
+        lambda: db.market.upsert([bar()]),
+        lambda: db.market.delete("AAPL"),
+        lambda: db.tickers.upsert([]),
+        lambda: db.queries.migrations_app.note(word="x"),
+        lambda: db.queries.migrations_app.notes([{"word": "x"}]),
+    ]
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """An application's folder with a query that writes a row, and one that writes many."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    insert = "UPDATE tickers SET company_name = CAST(:word AS text) WHERE symbol = 'NONE';\n"
+    (folder / "migrations_app.sql").write_text(
+        f"-- name: note(word)!\n-- Notes a word, for tests. Index: none.\n{insert}"
+        f"-- name: notes(word)*!\n-- Notes words, for tests. Index: none.\n{insert}"
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES (3, 'future', 'x')",
+            "0003_future was applied by a newer version",
+        ),
+        (
+            "UPDATE schema_migrations SET checksum = 'x' WHERE version = 1",
+            "0001_tables was changed after it was applied",
+        ),
+    ],
+    ids=["newer", "edited"],
+)
+def test_no_write_to_a_schema_that_is_not_these_files(
+    db: Database, url: str, notes: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    """Every way to write refuses it, in a block too, and so does a load; nothing is written."""
+    seed(db)
+    raw(url, change)
+    before = content(url)
+    file = tmp_path / "tickers.csv"
+    file.write_text("symbol,company_name\nNEW,New Inc.\n")
+    with repo.connect(url, queries=[notes]) as other:
+        attempts: list[Callable[[], Any]] = [*writes(other), lambda: loading.load(other, file)]
+        for attempt in attempts:
+            with pytest.raises(MigrationError, match=message):
+                attempt()
+        with pytest.raises(MigrationError, match=message), other.transaction() as tx:
+            tx.market.upsert([bar()])
+    assert content(url) == before
+
+
+def test_the_record_of_another_program_is_left_alone(empty_url: str) -> None:
+    """A table schema_migrations of other columns, as other frameworks have it, is not this package's."""
+    raw(empty_url, "CREATE TABLE schema_migrations (version varchar(40) PRIMARY KEY)")
+    before = catalogue(empty_url)
+    with repo.connect(empty_url) as db:
+        for attempt in (db.migrate, db.version, lambda: db.market.upsert([bar()])):
+            with pytest.raises(MigrationError, match="schema_migrations is not this package's"):
+                attempt()
+    assert catalogue(empty_url) == before
+
+
+def test_the_schema_is_looked_at_before_the_first_write_only(url: str, notes: Path) -> None:
+    """One look for each Database, and another after it migrated."""
+    seen: list[str] = []
+
+    def looks() -> int:
+        count = sum(name.startswith("migrations.") for name in seen)
+        seen.clear()
+        return count
+
+    with repo.connect(url, queries=[notes], on_query=lambda name, *_: seen.append(name)) as db:
+        db.tickers.all()
+        assert looks() == 0
+        seed(db)
+        assert looks() == 2
+        for write_it in writes(db):
+            write_it()
+        assert looks() == 0
+        db.migrate(1)
+        db.migrate()
+        looks()
+        seed(db)
+        assert looks() == 2
+
+
+def test_a_load_says_which_migrations_are_missing(empty_url: str, tmp_path: Path) -> None:
+    """Before it reads a row, and with what to do; other writes are done where they can be."""
+    file = tmp_path / "tickers.csv"
+    file.write_text("symbol,company_name\nNEW,New Inc.\n")
+    with repo.connect(empty_url) as db:
+        for at in (0, 1):
+            db.migrate(at)
+            with pytest.raises(MigrationError, match=rf"migration {at} of 2: smdi migrate"):
+                loading.load(db, file)
+            assert smdi("load", file, "--url", empty_url).code == (0 if at == 0 else 1)
+            db.migrate(1)
+        assert db.tickers.get("NEW").company_name == "New Inc."
+
+
+def test_the_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
+    """A SQLite file with tables and no record of migrations keeps every byte, whatever is asked."""
+    path = tmp_path / "diary.db"
+    url = f"sqlite:///{path}"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE diary (day TEXT); INSERT INTO diary VALUES ('monday');")
+    before = path.read_bytes()
+    message = "no migration of this package made, such as diary"
+    with repo.connect(url) as db:
+        for attempt in (db.migrate, lambda: db.market.upsert([bar()]), lambda: db.migrate(1)):
+            with pytest.raises(MigrationError, match=message):
+                attempt()
+    file = tmp_path / "tickers.csv"
+    file.write_text("symbol,company_name\nNEW,New Inc.\n")
+    for arguments in (["migrate"], ["load", file]):
+        outcome = smdi(*arguments, "--url", url)
+        assert (outcome.code, outcome.out) == (1, "")
+        assert message in outcome.err
+    assert path.read_bytes() == before
+    assert {each.name for each in tmp_path.iterdir()} == {"diary.db", "tickers.csv"}
 
 
 def test_a_migration_that_fails_leaves_no_trace(empty_url: str, schema: Path) -> None:

@@ -22,3 +22,10 @@ FROM pg_advisory_xact_lock(5786219400);
 -- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
 -- Index: none, the catalogue looks the name up.
 SELECT COUNT(to_regclass('schema_migrations')) AS started;
+
+-- name: strangers()$
+-- record_class: Strangers(names: str)
+-- None: programs share a database of a server as a matter of course, each with tables of its own, while
+-- a file of SQLite is one program's. A table that has a name this package wants fails the migration.
+-- For migrations.migrate() and the first write. Index: none, it reads no table.
+SELECT CAST('' AS text) AS names;

@@ -24,3 +24,23 @@ SELECT 1 AS locked;
 SELECT COUNT(*) AS started
 FROM sqlite_master AS m
 WHERE m.type = 'table' AND m.name = 'schema_migrations';
+
+-- name: strangers()$
+-- record_class: Strangers(names: str)
+-- The first tables and views of a file that has no record of migrations, and so is another program's, as
+-- one text, for migrations.migrate() and the first write. Index: none, the catalogue is small.
+SELECT COALESCE(GROUP_CONCAT(t.name, ', '), '') AS names
+FROM (
+    SELECT m.name AS name
+    FROM sqlite_master AS m
+    WHERE
+        m.type IN ('table', 'view')
+        AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM sqlite_master AS r
+            WHERE r.name = 'schema_migrations'
+        )
+    ORDER BY m.name NULLS FIRST
+    LIMIT 5
+) AS t;

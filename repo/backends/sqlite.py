@@ -116,7 +116,7 @@ class SQLiteBackend:
             connection.execute("PRAGMA foreign_keys = ON")
             if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
                 raise ConfigurationError("this SQLite cannot enforce foreign keys")
-            if write and self._path is not None:
+            if write and self._path is not None and not self._is_strangers(connection):
                 self._use_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             if not write and self._path is not None:
@@ -129,6 +129,15 @@ class SQLiteBackend:
             "opened %s for %s", self._path or "a database in memory", "writing" if write else "reading"
         )
         return connection
+
+    def _is_strangers(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file has tables and no record of migrations: then not even its mode is changed."""
+        if connection.execute("PRAGMA main.journal_mode").fetchone() == ("wal",):
+            return False
+        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+            return False
+        record = connection.execute("SELECT name FROM pragma_table_info('schema_migrations')")
+        return ("checksum",) not in record.fetchall()
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Turn WAL on. SQLite does not wait for another process that does the same, so wait here."""
