@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from repo.batches import Batches, Table
+    from repo.errors import RepoError
 
 __all__ = [
     "ISOLATION_LEVELS",
@@ -43,7 +44,10 @@ class Backend(Protocol):
 
     dialect: str
     read_only: bool
-    closed: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
 
     @property
     def adapter(self) -> Adapter:
@@ -94,6 +98,9 @@ class Backend(Protocol):
             it. Nothing else was done since, so that a write may go back there and start over.
         :raises RepeatedKeys: where the tally is strict and a key comes again.
         """
+
+    def deadlocked(self, error: RepoError) -> bool:
+        """Whether a statement was undone because it and another transaction waited for each other."""
 
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.

@@ -36,6 +36,8 @@ __all__ = ["Block", "Executor", "Session"]
 _STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
 """A table in which the package's own writes set rows aside."""
 
+_ATTEMPTS: Final = 5
+
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""
 
@@ -483,11 +485,24 @@ class Session:
         return frames.to_table(columns, batches)
 
     def write(self, query: str, **parameters: Any) -> Any:
-        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails."""
-        with self._writing() as connection:
-            if not query.startswith("migrations."):
-                self.executor.vouch(connection)
-            return self._queries[query](connection, parameters)
+        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails.
+
+        By itself it is tried again when the server undid it in favour of somebody who waited for it.
+        """
+
+        def write() -> Any:
+            with self._writing() as connection:
+                if not query.startswith("migrations."):
+                    self.executor.vouch(connection)
+                return self._queries[query](connection, parameters)
+
+        for _ in range(_ATTEMPTS):
+            try:
+                return write()
+            except ConflictError as conflict:
+                if self.in_transaction() or not self.executor.backend.deadlocked(conflict):
+                    raise
+        return write()
 
     def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write rows of parameters, all or none, in bounded memory; how many were written."""

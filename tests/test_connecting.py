@@ -350,6 +350,8 @@ def test_passwords_are_in_no_log(
         ("postgresql://%2Fvar%2Frun/x", None),
         ("postgresql://localhost,127.0.0.1/x", None),
         ("postgresql://localhost/x?sslmode=require", "require"),
+        ("postgresql://a,b/x?hostaddr=127.0.0.1,::1", None),
+        ("postgresql://localhost,b/x?hostaddr=127.0.0.1,", "require"),
     ],
 )
 def test_tls_is_asked_for_where_the_server_is_not_this_machine(url: str, sslmode: str | None) -> None:
@@ -357,3 +359,49 @@ def test_tls_is_asked_for_where_the_server_is_not_this_machine(url: str, sslmode
     parameters, _ = url_settings(url)
     demand_tls(parameters)
     assert parameters.get("sslmode") == sslmode
+
+
+SERVICES = """
+[far]
+host=db.example.com
+[near]
+host=/var/run/postgresql
+[plain]
+host=db.example.com
+sslmode=disable
+[strict]
+host=db.example.com
+sslmode=verify-full
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "sslmode"),
+    [
+        ("postgresql:///x?service=far", {}, "require"),
+        ("postgresql:///x?service=near", {}, None),
+        ("postgresql:///x?service=plain", {}, "require"),
+        ("postgresql:///x?service=strict", {}, None),
+        ("postgresql:///x?service=plain&sslmode=disable", {}, "disable"),
+        ("postgresql:///x", {"PGSERVICE": "far"}, "require"),
+        ("postgresql:///x", {"PGHOST": "db.example.com"}, "require"),
+        ("postgresql://localhost/x", {"PGHOSTADDR": "10.0.0.5"}, "require"),
+        ("postgresql://localhost/x", {"PGHOST": "db.example.com"}, None),
+        ("postgresql://db.example.com/x", {"PGSSLMODE": "disable"}, "require"),
+        ("postgresql://db.example.com/x", {"PGSSLMODE": "verify-ca"}, None),
+        ("postgresql://localhost/x", {"PGSSLMODE": "disable"}, None),
+    ],
+)
+def test_tls_is_asked_for_where_libpq_would_connect(
+    url: str,
+    environment: dict[str, str],
+    sslmode: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment and the service file may name another host, and ask for more but not for less."""
+    services = tmp_path / "services.conf"
+    services.write_text(SERVICES, encoding="utf-8")
+    for name, value in {"PGSERVICEFILE": str(services), **environment}.items():
+        monkeypatch.setenv(name, value)
+    test_tls_is_asked_for_where_the_server_is_not_this_machine(url, sslmode)

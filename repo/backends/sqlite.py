@@ -212,6 +212,9 @@ class SQLiteBackend:
     def beside(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         yield connection  # a statement that failed is all that failed
 
+    def deadlocked(self, error: RepoError) -> bool:
+        return False  # there is one writer
+
     def prove(self, connection: sqlite3.Connection, query: Query, sql: str) -> None:
         self.adapter.prove(connection, query, sql)
 
