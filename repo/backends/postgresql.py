@@ -161,7 +161,7 @@ class PostgreSQLBackend:
 
     def _execute(self, connection: Connection, statement: str) -> None:
         try:
-            connection.execute(statement)
+            connection.execute(statement, prepare=False)
         except psycopg.Error as error:
             raise translate(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import threading
 import time
@@ -104,7 +105,7 @@ class Connection(psycopg.Connection[Any]):
     def enter(self) -> None:
         """Begin a transaction for a read by itself, where it would have no settings without one."""
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            self.execute(f"BEGIN READ ONLY{self.each_time}")
+            self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
 
     def prove(self, *, read_only: bool) -> None:
         """Have the server answer soon, and take writes unless only reads are wanted.
@@ -147,6 +148,8 @@ class Settings:
         else:
             milliseconds = 0
         if self.pooler:
+            # Where statements are prepared all the same, no name is that of another's statement.
+            connection._prepared._prepared_idx = random.getrandbits(60)
             connection.each_time = (
                 "; SET LOCAL timezone TO 'UTC'"
                 f"; SET LOCAL statement_timeout TO {milliseconds:d}"
