@@ -37,6 +37,7 @@ from aiosql.utils import SQLLoadException, SQLParseException
 from repo import records
 from repo.errors import QueryContractError
 from repo.parameters import Coding, Declared, agreed, coder, declared, list_form, row_coder
+from repo.statements import misuse
 
 __all__ = [
     "DIALECTS",
@@ -182,6 +183,11 @@ class Query:
     def defines(self) -> bool:
         """Whether it makes or drops what other statements are about."""
         return _DEFINES.match(self.sql) is not None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the package's own."""
+        return self.file.is_relative_to(shipped("queries"))
 
     @property
     def framed(self) -> bool:
@@ -390,7 +396,8 @@ def _types(sqlite: Query, postgresql: Query) -> dict[str, Declared]:
 def _hold(query: Query) -> None:
     """Hold an application's query to what the package's writers are spared.
 
-    :raises QueryContractError: for a parameter without a type, and rows without a record.
+    :raises QueryContractError: for a parameter without a type, rows without a record, and what means
+        something else on each engine: see :mod:`repo.statements`.
     """
     for name in query.parameters:
         if name not in query.types:
@@ -404,6 +411,9 @@ def _hold(query: Query) -> None:
             f"{query.place}: a query that returns rows says of which columns: "
             f"-- record_class: Name(column: type, other: type | None)"
         )
+    columns = [(column.name, column.type) for column in query.columns]
+    if wrong := misuse(query.sql, columns, answers=query.answers):
+        raise QueryContractError(f"{query.place}: {wrong}")
 
 
 class Catalogue:
@@ -506,11 +516,18 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
 
     :raises QueryContractError: naming the files, for a duplicate, a missing variant, variants that
         differ in operator, parameters, their types or record, a parameter without a type, rows without
-        a record, a missing comment, or SQL that aiosql cannot read.
+        a record, a missing comment, a name of the package's own, or SQL that aiosql cannot read.
     """
     own = _read_folder(shipped("queries"))
     others = [query for folder in folders for query in _read_folder(Path(folder))]
     grouped = _check([*own, *others])
+    files, names = {query.aggregate for query in own}, {query.name for query in own}
+    for query in others:
+        if query.aggregate in files and query.name in names:
+            raise QueryContractError(
+                f"{query.place}: {query.full_name} is a name of the package's own; choose "
+                "another name, or another file"
+            )
     ours = {query.full_name for query in own}
     for name, variants in grouped.items():
         if name not in ours:

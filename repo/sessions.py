@@ -28,7 +28,7 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
-from repo.queries import Catalogue, sent, shipped
+from repo.queries import Catalogue, sent
 from repo.watching import Watch
 
 __all__ = ["Block", "Executor", "Session"]
@@ -468,7 +468,10 @@ class Session:
     def frame(self, query: str, **parameters: Any) -> Any:
         """What one query answers, as an Arrow table."""
         executor = self.executor
-        columns = self.catalogue.query(query, self.dialect).columns
+        found = self.catalogue.query(query, self.dialect)
+        if not found.ours and found.record is not None:  # it need not have a form of its own for columns
+            return frames.from_records(found.record, self.read(query, **parameters))
+        columns = found.columns
         build = frames.builder(columns)
         run = self.catalogue.bind_batches(self.dialect, executor.backend.adapter, query)
         batches: list[Any] = []
@@ -566,12 +569,12 @@ class Session:
         queries = [catalogue.query(name, self.dialect) for name in catalogue.names()]
         if not backend.read_only:
             for query in queries:
-                if query.name == "stage" and query.file.is_relative_to(shipped("queries")):
+                if query.name == "stage" and query.ours:
                     # The tables in which the package's own writes set rows aside.
                     self._queries[query.full_name](transaction.connection, {})
         found: list[QueryContractError] = []
         for query in queries:
-            own = query.file.is_relative_to(shipped("queries"))
+            own = query.ours
             aside = query.writes or (own and _STAGE.search(query.sql))
             if query.defines or (aside and backend.read_only):
                 continue

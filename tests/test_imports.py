@@ -14,7 +14,7 @@ PACKAGE = Path(repo.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"checks", "settings"},
+    {"checks", "settings", "statements"},
     {"parameters", "records"},
     {"queries"},
     {"batches", "frames", "migrations", "named", "watching"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -132,6 +133,42 @@ def test_two_that_upsert_the_same_tickers_the_other_way_round(db: Database) -> N
         "0 5",
         "1 5",
     }
+
+
+def test_waiting_callers_are_served_in_turn(url: str) -> None:
+    """A connection that is given back goes to who waits, not to who comes by."""
+    with (
+        repo.connect(url, min_size=1, max_size=1, pool_timeout=5) as db,
+        ThreadPoolExecutor(12) as threads,
+    ):
+        done = list(threads.map(lambda _: [len(db.tickers.all()) for _ in range(300)], range(12)))
+    assert done == [[0] * 300] * 12
+
+
+def test_tasks_that_hold_every_connection(url: str) -> None:
+    """Another task of their event loop is told at once, for to wait would stop the loop for ever."""
+    asked = f"{url}&max_size=2&pool_timeout=60"
+
+    async def hold(db: Database, done: asyncio.Event) -> str:
+        try:
+            with db.transaction() as tx:
+                tx.tickers.all()
+                await done.wait()
+                return "done"
+        except ConfigurationError as refused:
+            done.set()
+            return str(refused)
+
+    async def main() -> list[str]:
+        with repo.connect(asked) as db:
+            done = asyncio.Event()
+            held = await asyncio.gather(*(hold(db, done) for _ in range(3)))
+            assert await asyncio.gather(hold(db, done), hold(db, done)) == ["done", "done"]
+            return held
+
+    first, second, third = asyncio.run(main())
+    assert [first, second] == ["done", "done"]
+    assert "asyncio.to_thread" in third
 
 
 @pytest.mark.parametrize("how", ["environment", "url", "options"])

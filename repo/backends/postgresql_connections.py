@@ -18,6 +18,7 @@ import psycopg_pool
 from psycopg import errors, pq
 from psycopg.abc import PQGen
 
+from repo.engine import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
 from repo.watching import LOG
 
@@ -66,7 +67,8 @@ class Connection(psycopg.Connection[Any]):
     ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
     that began its transaction. ``each_time`` are the settings that every transaction begins with, where
     a pooler gives the server's session to somebody else after it. ``patience`` is how many seconds an
-    answer may take. ``home`` takes the connection if nobody else has it any more.
+    answer may take. ``home`` takes the connection if nobody else has it any more. ``loop`` is the event
+    loop of the task that took it, if one did.
     """
 
     reader: psycopg.Cursor[Any] | None = None
@@ -74,6 +76,7 @@ class Connection(psycopg.Connection[Any]):
     each_time = ""
     patience: float | None = None
     home: deque[Connection] | None = None
+    loop: object = None
     used_at = 0.0
     taken_at = 0.0
     stale = False
@@ -201,6 +204,8 @@ class Connections:
         self._opening = threading.Lock()
         self._warm: deque[Connection] = deque()
         self._lost: deque[Connection] = deque()
+        self._in_loops: set[Connection] = set()
+        self._waiting: deque[None] = deque()
         self._pool: _Pool | None = None
         self.closed = False
         self._open_pool()
@@ -272,6 +277,8 @@ class Connections:
         """Leave the parent's sockets alone: to close one properly would end the parent's session."""
         self._warm = deque()
         self._lost = deque()
+        self._in_loops = set()
+        self._waiting = deque()
         self._opening = threading.Lock()
         self._pool = None
 
@@ -280,16 +287,46 @@ class Connections:
 
         :param seconds: to wait for one, where that is not the usual time.
         :raises DatabaseUnavailable: where none is to be had.
+        :raises ConfigurationError: where the event loop that would wait here has them all.
         """
-        while True:
-            try:
-                connection = self._warm.pop()
-            except IndexError:
-                break
+        loop = running_loop()
+        connection = self._take_warm() or self._take_cold(loop, seconds)
+        if loop is not None:
+            connection.loop = loop
+            self._in_loops.add(connection)
+        return connection
+
+    def _take_warm(self) -> Connection | None:
+        """The connection that was given back last, if that was a moment ago."""
+        while connection := self._pop_warm():
             if self._is_warm(connection):
                 return connection
             self.pool.putconn(connection)
+        return None
+
+    def _pop_warm(self) -> Connection | None:
+        try:
+            return self._warm.pop()
+        except IndexError:
+            return None
+
+    def _take_cold(self, loop: object, seconds: float | None) -> Connection:
+        """One of the pool, proved where it was not used for a while."""
+        self._waiting.append(None)
+        try:
+            # One may have been given back before it was known that somebody waits.
+            return self._take_warm() or self._take_of_pool(loop, seconds)
+        finally:
+            self._waiting.pop()
+
+    def _take_of_pool(self, loop: object, seconds: float | None) -> Connection:
         pool = self.pool
+        if loop is not None and sum(each.loop is loop for each in self._in_loops) >= pool.max_size:
+            raise ConfigurationError(
+                f"the tasks of this event loop have all {pool.max_size} connections in transactions "
+                "held over an await: waiting here would stop the loop that they need to end; put "
+                "what is done in a transaction into a function and call that with asyncio.to_thread"
+            )
         self._fetch_lost(pool)
         deadline = time.monotonic() + (self._timeout if seconds is None else seconds)
         cause: psycopg.Error | None = None
@@ -332,6 +369,9 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next caller, unless it is of no more use."""
+        if connection.loop is not None:
+            connection.loop = None
+            self._in_loops.discard(connection)
         connection.used_at = time.monotonic()
         if connection.stale:
             connection.close()  # the pool makes another in its place
@@ -340,6 +380,8 @@ class Connections:
             pool.putconn(connection)
         else:
             self._warm.append(connection)
+            if self._waiting and (given := self._pop_warm()):
+                pool.putconn(given)  # which gives it to who has waited longest
 
     def replace(self) -> None:
         """Give up the connections there are."""

@@ -93,6 +93,12 @@ class SQLiteBackend:
         return type(translated)(f"cannot open {self._path or 'memory'}: {error}")
 
     def _open(self, *, write: bool) -> sqlite3.Connection:
+        if self._path is not None and _identity(self._path) in _inherited_files:
+            raise ConfigurationError(
+                f"{self._path} was in use by another thread, or by a transaction, when this process was "
+                "forked, and SQLite cannot be used after that; fork while nothing is running, or start "
+                "children by multiprocessing's spawn or forkserver"
+            )
         target = ":memory:"
         if self._path is not None:
             mode = "ro" if self.read_only else "rw"
@@ -251,11 +257,7 @@ class SQLiteBackend:
                 "a database in memory is of the process that made it, and this is a child of that"
             )
         elif self._all or not self._forkable:
-            self._inherited = (
-                f"{self._path} was in use by another thread, or by a transaction, when this process was "
-                "forked, and SQLite cannot be used after that; fork while nothing is running, start "
-                "children by multiprocessing's spawn or forkserver, or connect in the child"
-            )
+            _inherited_files.update(filter(None, [_identity(self._path)]))
         # Closing them here would end what the parent does with them, so they are kept.
         _inherited.extend(self._all)
         self._all = []
@@ -362,6 +364,19 @@ class SQLiteBackend:
 
 _inherited: Final[list[sqlite3.Connection]] = []
 """Connections of the process that forked this one."""
+
+_inherited_files: Final[set[tuple[int, int]]] = set()
+"""The files that these were on. SQLite keeps the locks of a file once for a process, whoever opens it:
+here it holds for its own what the other process locked, and does not notice what that writes."""
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, by whatever name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_private(path: Path) -> None:

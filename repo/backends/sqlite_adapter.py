@@ -115,20 +115,24 @@ _Decoders = list[tuple[int, Callable[[Any], Any]]]
 _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
 """What lies in a column of a type, where it is another."""
 
+_LOOK: Final = "SELECT * FROM"
+
+_OVERFLOW: Final = "integer overflow"
+
 _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "text", bytes: "a blob"}
 
 
 class _Reading:
-    """How the rows of one query are read; ``known`` once its columns were compared with its record."""
+    """How the rows of one query are read; ``unseen`` are the columns of which no value was seen yet."""
 
-    __slots__ = ("decoders", "known", "names", "query", "stored")
+    __slots__ = ("decoders", "names", "query", "stored", "unseen")
 
     def __init__(self, query: Query) -> None:
         # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
         decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
         self.query = query
-        self.known = False
         self.names = [column.name for column in query.columns]
+        self.unseen = set(range(len(self.names)))
         self.decoders: _Decoders = [
             (index, decoders[column.type])
             for index, column in enumerate(query.columns)
@@ -141,17 +145,25 @@ class _Reading:
         ]
 
     def compare(self, described: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
-        """Hold the first rows to the record; there is nothing more to hold once there were any.
+        """Hold rows to the record, each column until a value of it was seen: the others are like it.
 
         :raises QueryContractError: for other columns, or values of another type.
+        """
+        self.compare_names(described)
+        seen = {index for index in self.unseen if any(row[index] is not None for row in rows)}
+        for index in seen:
+            for kind in {type(row[index]) for row in rows} - self.stored[index]:
+                raise wrong_type(self.query, self.names[index], _NAMES.get(kind, kind.__name__))
+        self.unseen -= seen
+
+    def compare_names(self, described: Sequence[Any]) -> None:
+        """Hold columns to the record by their names.
+
+        :raises QueryContractError: for others.
         """
         found = [each[0] for each in described]
         if found != self.names:
             raise wrong_columns(self.query, found)
-        for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=False):
-            for kind in set(map(type, values)) - stored:
-                raise wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
-        self.known = bool(rows)
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
         """What to say of rows of which a value cannot be read as what its column is to hold."""
@@ -192,7 +204,7 @@ def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> l
 def _all_records(cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any]) -> list[Any]:
     decoders = reading.decoders
     rows = cursor.fetchmany(ROWS_TOGETHER)
-    if not reading.known:
+    if reading.unseen:
         reading.compare(cursor.description, rows)
     try:
         records = _records(rows, decoders, record_class)
@@ -235,7 +247,9 @@ class SQLiteAdapter:
             self._prepare(conn, sql)
         except sqlite3.Error:
             return unlike(self._readings[query_name].query, str(error))
-        return RangeError(f"a number left 64 bits ({error})")
+        if str(error) == _OVERFLOW:
+            return RangeError(f"a number left 64 bits ({error})")
+        return RepoError(f"{query_name}: {error}")
 
     @staticmethod
     def _prepare(conn: sqlite3.Connection, sql: str) -> None:
@@ -247,6 +261,14 @@ class SQLiteAdapter:
         """Have a query prepared; see :meth:`repo.engine.Backend.prove`."""
         try:
             self._prepare(conn, sql)
+            if query.columns and not query.writes:
+                # No row of it is computed, but its columns are described.
+                names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
+                inner = sql.rstrip().removesuffix(";")
+                with closing(
+                    conn.execute(f"{_LOOK} ({inner}\n) LIMIT 0", dict.fromkeys(names))
+                ) as cursor:
+                    _Reading(query).compare_names(cursor.description)
         except sqlite3.Error as error:
             raise unlike(query, str(error)) from error
 
@@ -297,7 +319,7 @@ class SQLiteAdapter:
         try:
             with closing(conn.execute(sql, parameters)) as cursor:
                 while rows := cursor.fetchmany(BATCH_ROWS):
-                    if not reading.known:
+                    if reading.unseen:
                         reading.compare(cursor.description, rows)
                     batches.append(build(list(zip(*rows, strict=True))))
         except sqlite3.Error as error:
