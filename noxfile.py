@@ -47,6 +47,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Kill writers, sessions and the server for an hour; ``-- --minutes 5`` for less."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the layout of SQL by the grammar of each dialect."""
     session.install("-e", EXTRAS, *LINT)
