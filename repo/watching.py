@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from repo.errors import ConfigurationError
 from repo.queries import Runs
+from repo.showing import short
 
 __all__ = ["LOG", "OnQuery", "Watch"]
 
@@ -41,9 +42,9 @@ class Watch:
         """
         number: Any = slow_query
         if type(number) not in (int, float, type(None)) or (number or 0) < 0:
-            raise ConfigurationError(f"slow_query must be a number of seconds, not {number!r}")
+            raise ConfigurationError(f"slow_query must be a number of seconds, not {short(number)}")
         if on_query is not None and not callable(on_query):
-            raise ConfigurationError(f"on_query must be a function, not {on_query!r}")
+            raise ConfigurationError(f"on_query must be a function, not {short(on_query)}")
         self._slow = slow_query
         self._hook = on_query
         self._always = slow_query is not None or on_query is not None

@@ -13,6 +13,7 @@ import repo
 PACKAGE = Path(repo.__file__).parent
 
 LAYERS = [
+    {"showing"},
     {"errors"},
     {"checks", "settings", "statements"},
     {"parameters", "records"},
