@@ -103,6 +103,7 @@ def test_postgresql_urls_without_a_host(url: str, expected: dict[str, str]) -> N
         *("mysql://user@host/db", "postgresql+psycopg://host/db", "postgresql:db", "://host/db"),
         *("host=localhost dbname=db", "postgresql://host/db?nonsense=1"),
         *("postgresql://[::1/db", "sqlite:///a%00b.db"),
+        *("sqlite:///", "sqlite:///%20", "sqlite:///?mode=memory", "sqlite:///\ud800.db"),
     ],
 )
 def test_wrong_urls(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +112,37 @@ def test_wrong_urls(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigurationError):
         repo.connect(url)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite://u:s3cret@host/db", "sqlite://u:s3cret@host/db?a=b", "sqlite:///f.db?key=s3cret"),
+        *(
+            "u:s3cret@host://db",
+            "u s3cret://",
+            "s3cret",
+            "mysql://u:s3cret@host/db",
+            "sqlite:s3cret@h/db",
+        ),
+        *("sqlite://s3cret", "sqlite:///a\ud800?s3cret", "sqlite://u:s3cret@host/a%00"),
+    ],
+)
+def test_no_password_in_what_is_said_of_a_url(url: str) -> None:
+    """Neither in the message nor in what is chained to it, nor in a log of either."""
+    with pytest.raises(ConfigurationError) as raised:
+        repo.connect(url)
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert "s3cret" not in str(error)
+        assert "s3cret" not in repr(error.args)
+        error = error.__cause__ or error.__context__
+
+
+def test_a_variable_that_is_not_set() -> None:
+    """``sqlite:///$FILE`` with no FILE is no database in memory, which would be lost at the end."""
+    with pytest.raises(ConfigurationError, match="names no file; is a variable in it not set"):
+        repo.connect("sqlite:///")
 
 
 @pytest.mark.parametrize(

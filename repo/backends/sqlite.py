@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections import deque
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from weakref import finalize
 
 from repo.backends.base import check_option, merge, refuse_unknown
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
@@ -74,19 +76,46 @@ class SQLiteBackend:
         self._all: list[sqlite3.Connection] = []
         self.closed = False
         self._inherited = ""
-        if path is not None and not read_only:
-            _make_private(path)
-        elif path is not None and not path.exists():
-            raise DatabaseUnavailable(f"there is no {path}: `smdi migrate` and `smdi load` make it")
+        self._still: tuple[int, ...] | None = None
+        finalize(self, _close_all, self._all)
+        if path is not None:
+            _look_at(path, wanted=read_only)
+            if not read_only:
+                _make_private(path)
         self._writer: sqlite3.Connection | None = self._opened(write=not read_only)
         on_fork(self)
 
     def _opened(self, *, write: bool) -> sqlite3.Connection:
         try:
             with self._opening:  # a fork waits until it is open or not begun
-                return self._open(write=write)
+                try:
+                    return self._open(write=write)
+                except sqlite3.OperationalError as error:
+                    if not self._stands_still(error):
+                        raise
+                    return self._open(write=write)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+
+    def _stands_still(self, error: sqlite3.OperationalError) -> bool:
+        """Whether a file that is only read cannot be opened just because its folder takes no files.
+
+        SQLite makes two files beside one with a write-ahead log, whoever opens it. Where they cannot be
+        made and are not there, nobody has the file open, and it is read as one that nobody changes;
+        :meth:`acquire` looks whether that is still so.
+        """
+        path = self._path
+        if path is None or not self.read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+            return False
+        if os.access(path.absolute().parent, os.W_OK):
+            return False
+        self._still = _state(path)
+        if self._still is None:
+            raise DatabaseUnavailable(
+                f"cannot open {path}: there is a write-ahead log beside it, and in a folder that takes "
+                "no files it cannot be read; open it once where it can be written"
+            )
+        return True
 
     def _unusable(self, error: sqlite3.Error) -> RepoError:
         translated = translate(error)
@@ -102,6 +131,8 @@ class SQLiteBackend:
         target = ":memory:"
         if self._path is not None:
             mode = "ro" if self.read_only else "rw"
+            if self._still is not None:
+                mode += "&immutable=1"
             target = f"{self._path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(
             target,
@@ -169,6 +200,8 @@ class SQLiteBackend:
         if self._inherited:
             raise ConfigurationError(self._inherited)
         if not write and self._path is not None:
+            if self._still is not None:
+                self._look_again(self._path)
             try:
                 return self._readers.pop()
             except IndexError:
@@ -183,6 +216,13 @@ class SQLiteBackend:
                 self._write_lock.release()
                 raise
         return self._writer
+
+    def _look_again(self, path: Path) -> None:
+        """Let go of what was opened as a file that nobody changes, once somebody has."""
+        if _state(path) != self._still:
+            self._still = None
+            while self._readers:
+                self._forget(self._readers.pop())
 
     def _wait(self) -> None:
         """Wait for the lock on writing; in an event loop only for who does not need that loop."""
@@ -260,7 +300,7 @@ class SQLiteBackend:
             _inherited_files.update(filter(None, [_identity(self._path)]))
         # Closing them here would end what the parent does with them, so they are kept.
         _inherited.extend(self._all)
-        self._all = []
+        self._all.clear()
         self._readers = deque()
         self._writer = None
 
@@ -356,8 +396,7 @@ class SQLiteBackend:
 
     def close(self) -> None:
         self.closed = True
-        while self._all:
-            self._all.pop().close()
+        _close_all(self._all)
         self._readers.clear()
         self._writer = None
 
@@ -377,6 +416,40 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _look_at(path: Path, *, wanted: bool) -> None:
+    """Refuse what is no file; to open a pipe would be to wait for its other end.
+
+    :param wanted: whether it has to be there.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DatabaseUnavailable(f"{path} is not a regular file")
+    except FileNotFoundError as error:
+        if wanted:
+            raise DatabaseUnavailable(
+                f"there is no {path}: `smdi migrate` and `smdi load` make it"
+            ) from error
+    except OSError as error:
+        raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes when somebody writes to a file; None where a log of writes lies beside it."""
+    try:
+        found = path.stat()
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            return None
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _make_private(path: Path) -> None:
