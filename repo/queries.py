@@ -279,16 +279,24 @@ def _declared_record(name: str, text: str) -> type[Any]:
             )
         kind = _COLUMN_TYPES[found["type"]]
         fields.append((found["name"], kind | None if found["null"] else kind))
-    record: type[Any] = NamedTuple(name, fields)  # type: ignore[misc]  # fields known at run time
+    try:
+        record: type[Any] = NamedTuple(name, fields)  # type: ignore[misc]  # fields known at run time
+    except ValueError as error:  # a keyword of Python's, a name twice, or one that it reserves
+        raise QueryContractError(f"{name} cannot have these columns: {error}") from error
     return record
 
 
 def _read_file(reader: _Reader, path: Path, dialect: str | None) -> list[Query]:
+    if not path.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
+        raise QueryContractError(f"{path} is not a regular file")
     try:
         text = path.read_text(encoding="utf-8")
         data = reader.load_query_data_from_sql(text, [path.stem], path)
-    except (SQLParseException, SQLLoadException, QueryContractError, UnicodeDecodeError) as error:
+    except (SQLParseException, SQLLoadException, QueryContractError, ValueError) as error:
+        # A ValueError is of a name that Python cannot have, or of bytes that are no UTF-8.
         raise QueryContractError(f"{path}: {error}") from error
+    except OSError as error:
+        raise QueryContractError(f"cannot read {path}: {error.strerror}") from error
     # aiosql counts lines in the text without its block comments; the headers' own are exact.
     headers = [number for number, line in enumerate(text.splitlines(), 1) if _HEADER.match(line)]
     if len(headers) != len(data):
@@ -328,13 +336,16 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, line: int) -> 
 
 
 def _read_folder(folder: Path) -> list[Query]:
-    if not folder.is_dir():
-        raise QueryContractError(f"{folder} is not a folder of queries")
+    try:
+        if not folder.is_dir():
+            raise QueryContractError(f"{folder} is not a folder of queries")
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and entry.name not in DIALECTS and any(entry.glob("*.sql")):
+                raise QueryContractError(f"{entry}: the folders of dialects are {', '.join(DIALECTS)}")
+    except OSError as error:
+        raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
     found: list[Query] = []
     reader = _Reader()
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and entry.name not in DIALECTS and any(entry.glob("*.sql")):
-            raise QueryContractError(f"{entry}: the folders of dialects are {', '.join(DIALECTS)}")
     for dialect in (None, *DIALECTS):
         place = folder if dialect is None else folder / dialect
         for path in sorted(place.glob("*.sql")):

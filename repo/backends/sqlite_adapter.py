@@ -33,6 +33,8 @@ from repo.queries import Query
 __all__ = ["SQLiteAdapter", "translate"]
 
 _TIMESTAMP_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = date.min.toordinal() - EPOCH
+_LAST_DAY: Final = date.max.toordinal() - EPOCH
 _DAYS_REMEMBERED: Final = 100_000
 
 _CONSTRAINTS: Final[Mapping[int, type[IntegrityError]]] = {
@@ -86,6 +88,16 @@ class _Days(dict[Any, Any]):
 _DAYS: Final = _Days()
 
 
+def _hold_days(column: Sequence[Any]) -> None:
+    """See that days are of the calendar, where they are not made into dates.
+
+    :raises OverflowError: where one is not.
+    """
+    days = [day for day in column if day is not None] if None in column else column
+    if days and not (min(days) >= _FIRST_DAY and max(days) <= _LAST_DAY):
+        raise OverflowError("a day is out of range")
+
+
 def _timestamp(microseconds: int | None) -> datetime | None:
     if microseconds is None:
         return None
@@ -125,7 +137,7 @@ _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "t
 class _Reading:
     """How the rows of one query are read; ``unseen`` are the columns of which no value was seen yet."""
 
-    __slots__ = ("decoders", "names", "query", "stored", "unseen")
+    __slots__ = ("days", "decoders", "names", "query", "stored", "unseen")
 
     def __init__(self, query: Query) -> None:
         # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
@@ -138,6 +150,7 @@ class _Reading:
             for index, column in enumerate(query.columns)
             if column.type in decoders
         ]
+        self.days = [index for index, column in enumerate(query.columns) if column.type is date]
         self.stored = [
             {_STORED.get(column.type, column.type), type(None)}
             | ({int} if query.writes and column.type is float else set())
@@ -167,13 +180,12 @@ class _Reading:
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
         """What to say of rows of which a value cannot be read as what its column is to hold."""
+        for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=True):
+            for kind in set(map(type, values)) - stored:
+                return wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
         for index, decode in self.decoders:
             for row in rows:
                 value = row[index]
-                if type(value) not in self.stored[index]:
-                    return wrong_type(
-                        self.query, self.names[index], _NAMES.get(type(value), type(value).__name__)
-                    )
                 try:
                     decode(value)
                 except (OverflowError, ValueError):
@@ -321,7 +333,13 @@ class SQLiteAdapter:
                 while rows := cursor.fetchmany(BATCH_ROWS):
                     if reading.unseen:
                         reading.compare(cursor.description, rows)
-                    batches.append(build(list(zip(*rows, strict=True))))
+                    columns = list(zip(*rows, strict=True))
+                    try:
+                        for index in reading.days:
+                            _hold_days(columns[index])
+                        batches.append(build(columns))
+                    except (TypeError, ValueError, OverflowError) as error:
+                        raise reading.undecodable(rows, error) from error
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
         return batches
