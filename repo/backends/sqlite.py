@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from weakref import finalize
@@ -18,7 +18,7 @@ from repo.backends.base import check_option, merge, refuse_unknown
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
-from repo.engine import Bound, on_fork, running_loop
+from repo.engine import Bound, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,
@@ -86,16 +86,23 @@ class SQLiteBackend:
         on_fork(self)
 
     def _opened(self, *, write: bool) -> sqlite3.Connection:
+        connection = None
         try:
-            with self._opening:  # a fork waits until it is open or not begun
+            with held(self._opening):  # a fork waits until it is open or not begun
                 try:
-                    return self._open(write=write)
+                    connection = self._open(write=write)
                 except sqlite3.OperationalError as error:
                     if not self._stands_still(error):
                         raise
-                    return self._open(write=write)
+                    connection = self._open(write=write)
+                self._all.append(connection)
+            return connection  # noqa: TRY300  # an interrupt may strike here as well
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+        except BaseException:
+            if connection is not None:
+                self._forget(connection)
+            raise
 
     def _stands_still(self, error: sqlite3.OperationalError) -> bool:
         """Whether a file that is only read cannot be opened just because its folder takes no files.
@@ -134,15 +141,16 @@ class SQLiteBackend:
             if self._still is not None:
                 mode += "&immutable=1"
             target = f"{self._path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(
-            target,
-            timeout=self._busy,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-            uri=True,
-        )
+        connection = None
         try:
+            connection = sqlite3.connect(
+                target,
+                timeout=self._busy,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+                uri=True,
+            )
             if write:
                 # For rows set aside. An empty name is a file that SQLite deletes by itself.
                 connection.execute("ATTACH DATABASE '' AS staging")
@@ -158,14 +166,16 @@ class SQLiteBackend:
             connection.execute("PRAGMA synchronous = NORMAL")
             if not write and self._path is not None:
                 connection.execute("PRAGMA query_only = ON")
+            LOG.info(
+                "opened %s for %s",
+                self._path or "a database in memory",
+                "writing" if write else "reading",
+            )
+            return connection  # noqa: TRY300
         except BaseException:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
-        self._all.append(connection)
-        LOG.info(
-            "opened %s for %s", self._path or "a database in memory", "writing" if write else "reading"
-        )
-        return connection
 
     def _is_strangers(self, connection: sqlite3.Connection) -> bool:
         """Whether the file has tables and no record of migrations: then not even its mode is changed."""
@@ -199,23 +209,33 @@ class SQLiteBackend:
             raise DatabaseUnavailable("the database is closed")
         if self._inherited:
             raise ConfigurationError(self._inherited)
-        if not write and self._path is not None:
-            if self._still is not None:
-                self._look_again(self._path)
-            try:
-                return self._readers.pop()
-            except IndexError:
-                return self._opened(write=False)
-        if not self._write_lock.acquire(blocking=False):
-            self._wait()
-        self._holder = (threading.get_ident(), running_loop())
-        if self._writer is None:
-            try:
+        if write or self._path is None:
+            return self._take_turn()
+        if self._still is not None:
+            self._look_again(self._path)
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self._opened(write=False)
+
+    def _take_turn(self) -> sqlite3.Connection:
+        """The one connection of its kind, when nobody else has it."""
+        taken = False
+        try:
+            taken = self._write_lock.acquire(blocking=False)
+            if not taken:
+                self._refuse_to_wait()
+                taken = self._write_lock.acquire(timeout=self._busy)
+            if not taken:
+                raise ConflictError(f"another thread has been writing for {self._busy:g} seconds")
+            self._holder = (threading.get_ident(), running_loop())
+            if self._writer is None:
                 self._writer = self._opened(write=not self.read_only)
-            except BaseException:
+            return self._writer  # noqa: TRY300
+        except BaseException:
+            if taken:
                 self._write_lock.release()
-                raise
-        return self._writer
+            raise
 
     def _look_again(self, path: Path) -> None:
         """Let go of what was opened as a file that nobody changes, once somebody has."""
@@ -224,8 +244,11 @@ class SQLiteBackend:
             while self._readers:
                 self._forget(self._readers.pop())
 
-    def _wait(self) -> None:
-        """Wait for the lock on writing; in an event loop only for who does not need that loop."""
+    def _refuse_to_wait(self) -> None:
+        """See that who writes does not need the event loop that would wait here, to end.
+
+        :raises ConfigurationError: where it does.
+        """
         loop = running_loop()
         if loop is not None and self._holder == (threading.get_ident(), loop):
             raise ConfigurationError(
@@ -233,23 +256,26 @@ class SQLiteBackend:
                 "waiting here would stop the loop that the other needs to end; put what is done in a "
                 "transaction into a function and call that with asyncio.to_thread"
             )
-        if not self._write_lock.acquire(timeout=self._busy):
-            raise ConflictError(f"another thread has been writing for {self._busy:g} seconds")
 
     def release(self, connection: sqlite3.Connection, *, write: bool) -> None:
-        if write or self._path is None:
-            try:
-                self.rollback(connection)
-            finally:
-                self._holder = (0, None)
-                self._write_lock.release()
-            return
         try:
             if connection.in_transaction:
-                self.rollback(connection)
-        except sqlite3.ProgrammingError:
-            return  # closed by another thread
-        self._readers.append(connection)
+                connection.execute("ROLLBACK")
+        except sqlite3.ProgrammingError:  # closed by another thread
+            if not write and self._path is not None:
+                return
+        except sqlite3.Error as error:
+            LOG.warning("a connection that could not roll back is closed: %s", error)
+            self._forget(connection)
+            if connection is self._writer:
+                self._writer = None
+            elif not write and self._path is not None:
+                return
+        if write or self._path is None:
+            self._holder = (0, None)
+            self._write_lock.release()
+        else:
+            self._readers.append(connection)
 
     def waits_for(self, connection: sqlite3.Connection, *, write: bool) -> bool:
         return connection is self._writer and (write or self._path is None)
@@ -282,7 +308,8 @@ class SQLiteBackend:
             self._forget(self._readers.pop())
 
     def _forget(self, connection: sqlite3.Connection) -> None:
-        self._all.remove(connection)
+        with suppress(ValueError):
+            self._all.remove(connection)
         connection.close()
 
     def after_fork_in_parent(self) -> None:

@@ -293,17 +293,18 @@ class SQLiteAdapter:
         record_class: type[Any] | None = None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
+        cursor = None
         try:
             cursor = conn.execute(sql, parameters)
             if record_class is None:
                 return cursor.fetchall()
-            try:
-                return _all_records(cursor, self._readings[query_name], record_class)
-            except BaseException:
-                cursor.close()  # or the connection would go on reading the database as it was
-                raise
+            return _all_records(cursor, self._readings[query_name], record_class)
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
+        except BaseException:
+            if cursor is not None:
+                cursor.close()  # or the connection would go on reading the database as it was
+            raise
 
     def select_one(
         self,
