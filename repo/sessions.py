@@ -527,10 +527,7 @@ class Session:
     def frame(self, query: str, **parameters: Any) -> Any:
         """What one query answers, as an Arrow table."""
         executor = self.executor
-        found = self.catalogue.query(query, self.dialect)
-        if not found.ours and found.record is not None:  # it need not have a form of its own for columns
-            return frames.from_records(found.record, self.read(query, **parameters))
-        columns = found.columns
+        columns = self.catalogue.query(query, self.dialect).columns
         build = frames.builder(columns)
         run = self.catalogue.bind_batches(self.dialect, executor.backend.adapter, query)
         batches: list[Any] = []

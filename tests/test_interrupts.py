@@ -117,19 +117,9 @@ def struck(db: Database, work: Callable[[Database], None], number: int) -> str |
     return interrupt.place or None
 
 
-UNFINISHED_ON_POSTGRESQL = pytest.mark.xfail(
-    reason="acquire and release of repo/backends/postgresql.py lose a connection that is struck there",
-    strict=True,
-)
-
-
 @pytest.mark.parametrize("case", WORK)
-def test_the_connections_come_back(
-    impatient: Database, backend: str, case: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_connections_come_back(impatient: Database, backend: str, case: str) -> None:
     """Line after line of a call is struck, and each time the next read and the next write work."""
-    if backend == "postgresql":
-        request.applymarker(UNFINISHED_ON_POSTGRESQL)
     work = WORK[case]
     work(impatient)
     for number in range(1, MOST):

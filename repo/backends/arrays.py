@@ -8,6 +8,7 @@ are a table of fixed width, which numpy reads where it lies.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from importlib import import_module
 from struct import Struct
 from typing import Any, Final
@@ -20,7 +21,7 @@ from psycopg.types.array import ArrayBinaryLoader
 from repo.batches import EPOCH
 from repo.errors import ConfigurationError
 
-__all__ = ["decode", "read_raw"]
+__all__ = ["decode", "is_single", "read_raw"]
 
 _HEADER: Final = Struct(">iiIii")
 _DAYS: Final = 730_120 - EPOCH
@@ -59,7 +60,7 @@ def decode(value: Any) -> Any:
     if isinstance(value, list):
         return [day.toordinal() - EPOCH if hasattr(day, "toordinal") else day for day in value]
     if not isinstance(value, bytes):
-        return value
+        return value.toordinal() - EPOCH if type(value) is date else value
     numpy = _numpy()
     oid = _HEADER.unpack_from(value)[2]
     form = _FORMATS[oid]
@@ -68,6 +69,11 @@ def decode(value: Any) -> Any:
     )
     column = cells["value"].astype(form.replace(">", "="))
     return column + numpy.int32(_DAYS) if oid == types["date"].oid else column
+
+
+def is_single(value: Any) -> bool:
+    """Whether this is a value by itself, and not a column of them."""
+    return value is None or isinstance(value, str | int | float | datetime)
 
 
 def _numpy() -> Any:

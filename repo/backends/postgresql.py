@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
 from typing import Final
@@ -146,15 +146,14 @@ class PostgreSQLBackend:
             yield connection
             return
         # A transaction that failed answers nothing more; another connection is asked if one is free.
+        other = None
         try:
-            other = self.connections.take(_BESIDE_SECONDS)
-        except DatabaseUnavailable:
-            yield None
-            return
-        try:
+            with suppress(DatabaseUnavailable):
+                other = self.connections.take(_BESIDE_SECONDS)
             yield other
         finally:
-            self.release(other, write=False)
+            if other is not None:
+                self.release(other, write=False)
 
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         self.adapter.prove(connection, query, sql)

@@ -17,6 +17,7 @@ from psycopg.postgres import types
 
 from repo.backends import arrays
 from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
+from repo.batches import BATCH_ROWS
 from repo.errors import (
     CheckViolation,
     ConfigurationError,
@@ -241,20 +242,34 @@ class PostgreSQLAdapter:
         parameters: Mapping[str, Any],
         build: Callable[[Sequence[Any]], Any],
     ) -> list[Any]:
-        """All rows as columns; here a row of the query is a batch, each column of it an array.
+        """All rows as columns; here a row of the query may be a batch, each column of it an array.
 
         A column that is no array has one value for all rows of its batch.
         """
         batches: list[Any] = []
+        alone: list[list[Any]] = []
         try:
             with conn.cursor(binary=True) as cursor:
                 arrays.read_raw(cursor)
                 for row in cursor.stream(sql, parameters):
-                    if not batches:
+                    if not batches and not alone:
                         self._readings[query_name].compare(cursor.pgresult, batches=True)
                     columns = [arrays.decode(value) for value in row]
-                    rows = next(len(column) for column in columns if not isinstance(column, str))
-                    batches.append(build([[c] * rows if isinstance(c, str) else c for c in columns]))
+                    several = next((each for each in columns if not arrays.is_single(each)), None)
+                    if several is not None:
+                        rows = len(several)
+                        batches.append(
+                            build(
+                                [[each] * rows if arrays.is_single(each) else each for each in columns]
+                            )
+                        )
+                    else:
+                        alone.append(columns)
+                    if len(alone) == BATCH_ROWS:
+                        batches.append(build(list(zip(*alone, strict=True))))
+                        alone = []
+                if alone:
+                    batches.append(build(list(zip(*alone, strict=True))))
         except psycopg.Error as error:
             raise self._failure(conn, query_name, error) from error
         return batches
@@ -289,6 +304,8 @@ class PostgreSQLAdapter:
                 written: int = cursor.rowcount
                 return max(written, 0)
         except psycopg.Error as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # which left the driver in the middle
+                raise error.__context__ from None
             raise self._failure(conn, query_name, error) from error
 
     insert_returning = select_one

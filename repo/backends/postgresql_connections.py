@@ -31,6 +31,7 @@ _PREPARE_THRESHOLD: Final = 5
 _PROVE_AFTER_SECONDS: Final = 1.0
 _PROOF_SECONDS: Final = 5.0
 _WARM_SECONDS: Final = 60.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 10.0
 _IDLE_IN_TRANSACTION_SECONDS: Final = 600
 _RECONNECT_SECONDS: Final = 2.0
@@ -205,7 +206,7 @@ class Connections:
         self._warm: deque[Connection] = deque()
         self._lost: deque[Connection] = deque()
         self._in_loops: set[Connection] = set()
-        self._waiting: deque[None] = deque()
+        self._waiting: set[int] = set()
         self._pool: _Pool | None = None
         self.closed = False
         self._open_pool()
@@ -278,7 +279,7 @@ class Connections:
         self._warm = deque()
         self._lost = deque()
         self._in_loops = set()
-        self._waiting = deque()
+        self._waiting = set()
         self._opening = threading.Lock()
         self._pool = None
 
@@ -289,19 +290,31 @@ class Connections:
         :raises DatabaseUnavailable: where none is to be had.
         :raises ConfigurationError: where the event loop that would wait here has them all.
         """
-        loop = running_loop()
-        connection = self._take_warm() or self._take_cold(loop, seconds)
-        if loop is not None:
-            connection.loop = loop
-            self._in_loops.add(connection)
-        return connection
+        connection = None
+        try:
+            loop = running_loop()
+            connection = self._take_warm() or self._take_cold(loop, seconds)
+            if loop is not None:
+                connection.loop = loop
+                self._in_loops.add(connection)
+            return connection  # noqa: TRY300  # an interrupt may strike here as well
+        except BaseException:
+            if connection is not None:
+                self._to_pool(connection)
+            raise
 
     def _take_warm(self) -> Connection | None:
         """The connection that was given back last, if that was a moment ago."""
-        while connection := self._pop_warm():
-            if self._is_warm(connection):
-                return connection
-            self.pool.putconn(connection)
+        connection = None
+        try:
+            while connection := self._pop_warm():
+                if self._is_warm(connection):
+                    return connection
+                connection = self._to_pool(connection)  # type: ignore[func-returns-value]  # see held()
+        except BaseException:
+            if connection is not None:
+                self._to_pool(connection)
+            raise
         return None
 
     def _pop_warm(self) -> Connection | None:
@@ -310,45 +323,71 @@ class Connections:
         except IndexError:
             return None
 
-    def _take_cold(self, loop: object, seconds: float | None) -> Connection:
-        """One of the pool, proved where it was not used for a while."""
-        self._waiting.append(None)
-        try:
-            # One may have been given back before it was known that somebody waits.
-            return self._take_warm() or self._take_of_pool(loop, seconds)
-        finally:
-            self._waiting.pop()
+    def _to_pool(self, connection: Connection) -> None:
+        return self.pool.putconn(connection)
 
-    def _take_of_pool(self, loop: object, seconds: float | None) -> Connection:
+    def _take_cold(self, loop: object, seconds: float | None) -> Connection:
+        """One of the pool, or one that is given back meanwhile."""
         pool = self.pool
+        self._fetch_lost(pool)
         if loop is not None and sum(each.loop is loop for each in self._in_loops) >= pool.max_size:
             raise ConfigurationError(
                 f"the tasks of this event loop have all {pool.max_size} connections in transactions "
                 "held over an await: waiting here would stop the loop that they need to end; put "
                 "what is done in a transaction into a function and call that with asyncio.to_thread"
             )
-        self._fetch_lost(pool)
+        me = threading.get_ident()
         deadline = time.monotonic() + (self._timeout if seconds is None else seconds)
+        try:
+            self._waiting.add(me)
+            while True:
+                # One may have been given back before it was known that somebody waits, if only just.
+                if found := self._take_warm():
+                    return found
+                left = deadline - time.monotonic()
+                try:
+                    return self._take_of_pool(pool, max(min(left, _LOOK_AGAIN_SECONDS), 0.001))
+                except psycopg_pool.PoolTimeout as error:
+                    if left <= _LOOK_AGAIN_SECONDS:
+                        waited = self._timeout if seconds is None else seconds
+                        raise DatabaseUnavailable(
+                            f"no connection to be had: waited {waited:g} seconds for one"
+                        ) from error
+        finally:
+            self._waiting.discard(me)
+
+    def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
+        """One of the pool, proved where it was not used for a while.
+
+        :raises psycopg_pool.PoolTimeout: where there is none in that time.
+        """
+        deadline = time.monotonic() + seconds
         cause: psycopg.Error | None = None
-        # The pool would pause between two dead connections, and longer each time.
-        for _ in range(pool.max_size):
-            try:
-                connection = pool.getconn(max(deadline - time.monotonic(), 0.001))
-            except (psycopg.Error, psycopg_pool.PoolClosed) as error:
-                raise DatabaseUnavailable(f"no connection to be had: {cause or error}") from error
-            connection.taken_at = time.monotonic()
-            idle = connection.taken_at - connection.used_at
-            if idle < _PROVE_AFTER_SECONDS and not connection.heard_something():
-                return connection
-            try:
-                connection.prove(read_only=self._read_only)
-            except psycopg.Error as error:
-                pool.putconn(connection)
-                cause = error
-                if time.monotonic() - connection.taken_at >= _PROOF_SECONDS:
+        connection = None
+        try:
+            # The pool would pause between two dead connections, and longer each time.
+            for _ in range(pool.max_size):
+                try:
+                    connection = pool.getconn(max(deadline - time.monotonic(), 0.001))
+                except psycopg_pool.PoolClosed as error:
+                    raise DatabaseUnavailable(f"no connection to be had: {error}") from error
+                connection.taken_at = time.monotonic()
+                idle = connection.taken_at - connection.used_at
+                if idle < _PROVE_AFTER_SECONDS and not connection.heard_something():
+                    return connection
+                try:
+                    connection.prove(read_only=self._read_only)
+                    return connection  # noqa: TRY300  # an interrupt may strike here as well
+                except psycopg.Error as error:
+                    cause = error
+                    silent = time.monotonic() - connection.taken_at >= _PROOF_SECONDS
+                    connection = self._to_pool(connection)  # type: ignore[func-returns-value]
+                if silent:
                     break  # it does not answer, and would not on another connection
-            else:
-                return connection
+        except BaseException:
+            if connection is not None:
+                self._to_pool(connection)
+            raise
         raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
 
     def _is_warm(self, connection: Connection) -> bool:
@@ -375,13 +414,10 @@ class Connections:
         connection.used_at = time.monotonic()
         if connection.stale:
             connection.close()  # the pool makes another in its place
-        pool = self.pool
-        if connection.closed or pool.closed:
-            pool.putconn(connection)
+        if connection.closed or self._waiting or self.pool.closed:
+            self.pool.putconn(connection)  # which gives it to who has waited longest
         else:
             self._warm.append(connection)
-            if self._waiting and (given := self._pop_warm()):
-                pool.putconn(given)  # which gives it to who has waited longest
 
     def replace(self) -> None:
         """Give up the connections there are."""
