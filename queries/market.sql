@@ -94,7 +94,7 @@ ORDER BY t.symbol;
 -- market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey.
 SELECT
     t.symbol AS symbol,
-    c.first_day AS first, -- noqa: PRS,LT02
+    c.first_day AS first,
     c.last_day AS last,
     c.bars AS rows
 FROM (

@@ -73,7 +73,7 @@ COPY institutional_holdings_stage (
     place, ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value,
     ownership_percent
 )
-FROM STDIN (FORMAT BINARY); -- noqa: PRS
+FROM STDIN WITH BINARY;
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is
@@ -85,16 +85,31 @@ INSERT INTO institutional_holdings (
     ownership_percent
 )
 SELECT
-    s.ticker_id, s.quarter_end, s.institution_id, s.filing_date, s.shares_held, s.market_value,
+    s.ticker_id,
+    s.quarter_end,
+    s.institution_id,
+    s.filing_date,
+    s.shares_held,
+    s.market_value,
     s.ownership_percent
 FROM (
     SELECT DISTINCT ON (ticker_id, quarter_end, institution_id, filing_date)
-        ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value,
+        ticker_id,
+        quarter_end,
+        institution_id,
+        filing_date,
+        shares_held,
+        market_value,
         ownership_percent
     FROM institutional_holdings_stage
-    ORDER BY ticker_id, quarter_end, institution_id, filing_date, place DESC
+    ORDER BY ticker_id ASC, quarter_end ASC, institution_id ASC, filing_date ASC, place DESC
 ) AS s
-LEFT JOIN institutional_holdings AS m ON m.ticker_id = s.ticker_id AND m.quarter_end = s.quarter_end AND m.institution_id = s.institution_id AND m.filing_date = s.filing_date
+LEFT JOIN
+    institutional_holdings AS m
+    ON m.ticker_id = s.ticker_id
+    AND m.quarter_end = s.quarter_end
+    AND m.institution_id = s.institution_id
+    AND m.filing_date = s.filing_date
 WHERE
     m.ticker_id IS NULL
     OR (m.shares_held, m.market_value, m.ownership_percent)
@@ -104,8 +119,12 @@ ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
     shares_held = excluded.shares_held,
     market_value = excluded.market_value,
     ownership_percent = excluded.ownership_percent
-WHERE (institutional_holdings.shares_held, institutional_holdings.market_value, institutional_holdings.ownership_percent)
-    IS DISTINCT FROM (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS DISTINCT FROM (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -130,8 +149,8 @@ INNER JOIN institutional_holdings AS m ON m.ticker_id = t.ticker_id
 INNER JOIN institutions AS i ON i.institution_id = m.institution_id
 WHERE
     (
-        CAST(:symbols AS text []) IS NULL
-        OR t.symbol = ANY(CAST(:symbols AS text []))
+        CAST(:symbols AS text[]) IS NULL
+        OR t.symbol = ANY(CAST(:symbols AS text[]))
     )
     AND m.quarter_end >= CAST(:start AS date)
     AND m.quarter_end <= CAST(:end AS date)

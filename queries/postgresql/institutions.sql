@@ -29,7 +29,7 @@ CREATE TEMPORARY TABLE institutions_stage (
 COPY institutions_stage (
     place, cik, name
 )
-FROM STDIN (FORMAT BINARY); -- noqa: PRS
+FROM STDIN WITH BINARY;
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is
@@ -40,12 +40,14 @@ INSERT INTO institutions (
     cik, name
 )
 SELECT
-    s.cik, s.name
+    s.cik,
+    s.name
 FROM (
     SELECT DISTINCT ON (cik)
-        cik, name
+        cik,
+        name
     FROM institutions_stage
-    ORDER BY cik, place DESC
+    ORDER BY cik ASC, place DESC
 ) AS s
 LEFT JOIN institutions AS m ON m.cik = s.cik
 WHERE
@@ -56,7 +58,7 @@ ORDER BY s.cik
 ON CONFLICT (cik) DO UPDATE SET
     name = excluded.name
 WHERE institutions.name
-    IS DISTINCT FROM excluded.name;
+IS DISTINCT FROM excluded.name;
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -71,5 +73,5 @@ SELECT
     i.cik AS cik,
     i.institution_id AS institution_id
 FROM institutions AS i
-WHERE i.cik = ANY(CAST(:ciks AS bigint []))
+WHERE i.cik = ANY(CAST(:ciks AS bigint[]))
 ORDER BY i.cik;

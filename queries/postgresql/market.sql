@@ -65,7 +65,7 @@ CREATE TEMPORARY TABLE market_data_stage (
 COPY market_data_stage (
     place, ticker_id, date, open, high, low, close, volume
 )
-FROM STDIN (FORMAT BINARY); -- noqa: PRS
+FROM STDIN WITH BINARY;
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is
@@ -76,12 +76,24 @@ INSERT INTO market_data (
     ticker_id, date, open, high, low, close, volume
 )
 SELECT
-    s.ticker_id, s.date, s.open, s.high, s.low, s.close, s.volume
+    s.ticker_id,
+    s.date,
+    s.open,
+    s.high,
+    s.low,
+    s.close,
+    s.volume
 FROM (
     SELECT DISTINCT ON (ticker_id, date)
-        ticker_id, date, open, high, low, close, volume
+        ticker_id,
+        date,
+        open,
+        high,
+        low,
+        close,
+        volume
     FROM market_data_stage
-    ORDER BY ticker_id, date, place DESC
+    ORDER BY ticker_id ASC, date ASC, place DESC
 ) AS s
 LEFT JOIN market_data AS m ON m.ticker_id = s.ticker_id AND m.date = s.date
 WHERE
@@ -96,7 +108,7 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
     close = excluded.close,
     volume = excluded.volume
 WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-    IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -123,7 +135,7 @@ LEFT JOIN market_data AS m
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
-WHERE t.symbol = ANY(CAST(:symbols AS text []))
+WHERE t.symbol = ANY(CAST(:symbols AS text[]))
 ORDER BY t.symbol;
 
 -- name: summary(symbol, start, end)^
@@ -133,22 +145,7 @@ ORDER BY t.symbol;
 -- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
 -- rounds to the nearest here, so floor() comes first.
 -- Index: tickers_symbol_key, market_data_pkey.
-SELECT
-    t.symbol AS symbol,
-    s.first_day AS first,
-    s.last_day AS last,
-    s.bars AS rows,
-    a.open AS open,
-    s.high AS high,
-    s.low AS low,
-    z.close AS close,
-    s.volume AS volume,
-    CAST(s.closes AS double precision)
-    / CAST(s.bars * 10000 AS double precision) AS average_close,
-    CAST(s.volume AS double precision)
-    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
-FROM tickers AS t
-LEFT JOIN (
+WITH sums AS (
     SELECT
         m.ticker_id AS ticker_id,
         MIN(m.date) AS first_day,
@@ -176,7 +173,24 @@ LEFT JOIN (
         AND m.date >= CAST(:start AS date)
         AND m.date <= CAST(:end AS date)
     GROUP BY m.ticker_id
-) AS s ON s.ticker_id = t.ticker_id
+)
+
+SELECT
+    t.symbol AS symbol,
+    s.first_day AS first,
+    s.last_day AS last,
+    s.bars AS rows,
+    a.open AS open,
+    s.high AS high,
+    s.low AS low,
+    z.close AS close,
+    s.volume AS volume,
+    CAST(s.closes AS double precision)
+    / CAST(s.bars * 10000 AS double precision) AS average_close,
+    CAST(s.volume AS double precision)
+    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
+FROM tickers AS t
+LEFT JOIN sums AS s ON s.ticker_id = t.ticker_id
 LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day
 LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day
 WHERE t.symbol = CAST(:symbol AS text);
@@ -198,8 +212,8 @@ FROM tickers AS t
 INNER JOIN market_data AS m ON m.ticker_id = t.ticker_id
 WHERE
     (
-        CAST(:symbols AS text []) IS NULL
-        OR t.symbol = ANY(CAST(:symbols AS text []))
+        CAST(:symbols AS text[]) IS NULL
+        OR t.symbol = ANY(CAST(:symbols AS text[]))
     )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)

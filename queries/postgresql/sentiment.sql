@@ -57,7 +57,7 @@ CREATE TEMPORARY TABLE retail_sentiment_stage (
 COPY retail_sentiment_stage (
     place, ticker_id, source, date, interest, score
 )
-FROM STDIN (FORMAT BINARY); -- noqa: PRS
+FROM STDIN WITH BINARY;
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is
@@ -68,12 +68,20 @@ INSERT INTO retail_sentiment (
     ticker_id, source, date, interest, score
 )
 SELECT
-    s.ticker_id, s.source, s.date, s.interest, s.score
+    s.ticker_id,
+    s.source,
+    s.date,
+    s.interest,
+    s.score
 FROM (
     SELECT DISTINCT ON (ticker_id, source, date)
-        ticker_id, source, date, interest, score
+        ticker_id,
+        source,
+        date,
+        interest,
+        score
     FROM retail_sentiment_stage
-    ORDER BY ticker_id, source, date, place DESC
+    ORDER BY ticker_id ASC, source ASC, date ASC, place DESC
 ) AS s
 LEFT JOIN retail_sentiment AS m ON m.ticker_id = s.ticker_id AND m.source = s.source AND m.date = s.date
 WHERE
@@ -85,7 +93,7 @@ ON CONFLICT (ticker_id, source, date) DO UPDATE SET
     interest = excluded.interest,
     score = excluded.score
 WHERE (retail_sentiment.interest, retail_sentiment.score)
-    IS DISTINCT FROM (excluded.interest, excluded.score);
+IS DISTINCT FROM (excluded.interest, excluded.score);
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -107,8 +115,8 @@ FROM tickers AS t
 INNER JOIN retail_sentiment AS m ON m.ticker_id = t.ticker_id
 WHERE
     (
-        CAST(:symbols AS text []) IS NULL
-        OR t.symbol = ANY(CAST(:symbols AS text []))
+        CAST(:symbols AS text[]) IS NULL
+        OR t.symbol = ANY(CAST(:symbols AS text[]))
     )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)

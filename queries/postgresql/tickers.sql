@@ -31,7 +31,7 @@ CREATE TEMPORARY TABLE tickers_stage (
 COPY tickers_stage (
     place, symbol, company_name, cusip
 )
-FROM STDIN (FORMAT BINARY); -- noqa: PRS
+FROM STDIN WITH BINARY;
 
 -- name: merge()!
 -- Writes what was set aside, of each key the last; counts the rows that were new or different. What is
@@ -42,12 +42,17 @@ INSERT INTO tickers (
     symbol, company_name, cusip
 )
 SELECT
-    s.symbol, s.company_name, s.cusip
+    s.symbol,
+    s.company_name,
+    s.cusip
 FROM (
     SELECT DISTINCT ON (symbol)
-        place, symbol, company_name, cusip
+        place,
+        symbol,
+        company_name,
+        cusip
     FROM tickers_stage
-    ORDER BY symbol, place DESC
+    ORDER BY symbol ASC, place DESC
 ) AS s
 LEFT JOIN tickers AS m ON m.symbol = s.symbol
 WHERE
@@ -59,7 +64,7 @@ ON CONFLICT (symbol) DO UPDATE SET
     company_name = excluded.company_name,
     cusip = excluded.cusip
 WHERE (tickers.company_name, tickers.cusip)
-    IS DISTINCT FROM (excluded.company_name, excluded.cusip);
+IS DISTINCT FROM (excluded.company_name, excluded.cusip);
 
 -- name: unstage()!
 -- Drops the table that stage() made.
@@ -74,5 +79,5 @@ SELECT
     t.symbol AS symbol,
     t.ticker_id AS ticker_id
 FROM tickers AS t
-WHERE t.symbol = ANY(CAST(:symbols AS text []))
+WHERE t.symbol = ANY(CAST(:symbols AS text[]))
 ORDER BY t.symbol;

@@ -131,22 +131,7 @@ ORDER BY t.symbol;
 -- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
 -- rounds down here, and not every SQLite has floor().
 -- Index: tickers_symbol_key, market_data_pkey.
-SELECT
-    t.symbol AS symbol,
-    s.first_day AS first, -- noqa: PRS,LT02
-    s.last_day AS last,
-    s.bars AS rows,
-    a.open AS open,
-    s.high AS high,
-    s.low AS low,
-    z.close AS close,
-    s.volume AS volume,
-    CAST(s.closes AS double precision)
-    / CAST(s.bars * 10000 AS double precision) AS average_close,
-    CAST(s.volume AS double precision)
-    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
-FROM tickers AS t
-LEFT JOIN ( -- noqa: ST05
+WITH sums AS (
     SELECT
         m.ticker_id AS ticker_id,
         MIN(m.date) AS first_day,
@@ -172,9 +157,26 @@ LEFT JOIN ( -- noqa: ST05
         AND m.date >= CAST(:start AS date)
         AND m.date <= CAST(:end AS date)
     GROUP BY m.ticker_id
-) AS s ON s.ticker_id = t.ticker_id
-LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day -- noqa: ST11
-LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day -- noqa: ST11
+)
+
+SELECT
+    t.symbol AS symbol,
+    s.first_day AS first,
+    s.last_day AS last,
+    s.bars AS rows,
+    a.open AS open,
+    s.high AS high,
+    s.low AS low,
+    z.close AS close,
+    s.volume AS volume,
+    CAST(s.closes AS double precision)
+    / CAST(s.bars * 10000 AS double precision) AS average_close,
+    CAST(s.volume AS double precision)
+    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
+FROM tickers AS t
+LEFT JOIN sums AS s ON s.ticker_id = t.ticker_id
+LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day
+LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day
 WHERE t.symbol = CAST(:symbol AS text);
 
 -- name: frame(symbols, start, end)
