@@ -1,105 +1,14 @@
--- The writing of bars on SQLite. Repositories call these through Backend.upsert.
-
--- name: upsert(ticker_id, date, open, high, low, close, volume)*!
--- Writes bars, each key at most once; counts the rows that were new or different.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-VALUES (
-    :ticker_id, :date, :open, :high, :low, :close, :volume
-)
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: upsert_ten(ticker_id, date, open, high, low, close, volume)*!
--- Writes ten bars with one call of the driver, each key at most once, bound by position; counts
--- those that were new or different. The values of a row are named alike in every row.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-VALUES
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume)
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: stage()!
--- Makes the table in which rows are settled whose keys come more than once; outside the file.
--- Index: none, it creates a table.
-CREATE TABLE staging.market_data_stage (
-    place INTEGER NOT NULL,
-    ticker_id INTEGER NOT NULL,
-    date INTEGER NOT NULL,
-    open REAL,
-    high REAL,
-    low REAL,
-    close REAL,
-    volume INTEGER,
-    PRIMARY KEY (ticker_id, date)
-) STRICT, WITHOUT ROWID;
+-- Queries about bars in the form that only SQLite takes.
 
 -- name: fill(place, ticker_id, date, open, high, low, close, volume)*!
--- Sets rows aside in the order they came; of one key the last stays.
--- Index: the key of the table it fills.
-INSERT OR REPLACE INTO staging.market_data_stage (
+-- Sets rows aside in the order they came, numbered by place.
+-- Index: none, the table has none.
+INSERT INTO market_data_stage (
     place, ticker_id, date, open, high, low, close, volume
 )
 VALUES (
     :place, :ticker_id, :date, :open, :high, :low, :close, :volume
 );
-
--- name: merge()!
--- Writes what was set aside; counts the rows that were new or different.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-SELECT
-    s.ticker_id,
-    s.date,
-    s.open,
-    s.high,
-    s.low,
-    s.close,
-    s.volume
-FROM staging.market_data_stage AS s
-WHERE TRUE
-ORDER BY s.ticker_id, s.date
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: unstage()!
--- Drops the table that stage() made.
--- Index: none, it drops a table.
-DROP TABLE staging.market_data_stage;
 
 -- name: latest_of(symbols)
 -- record_class: Bar

@@ -163,7 +163,7 @@ def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
                 answer = list(repeated.places)
             keys = len(arguments["rows"]) - rows.tally.repeated
             if query != "superseded":
-                answer = keys if query == "keys" else keys - rows.tally.new
+                answer = keys - rows.tally.new
             raise _Undone
     except _Undone:
         return answer
@@ -182,7 +182,7 @@ READING: Final[Mapping[str, Asked]] = {
     **{
         f"{aggregate}.{query}": Asked(_again(aggregate), read=_read_aside)
         for aggregate in AGGREGATES
-        for query in ("keys", "there", "superseded")
+        for query in ("there", "superseded")
     },
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),
@@ -275,23 +275,19 @@ def _down_and_up(db: repo.Database, target: int) -> Any:
     return db.migrate(target), db.version(), db.migrate(), db.version()
 
 
-_BY_TEN: Final = ("market", "holdings", "sentiment")
-
-
 def _writing() -> dict[str, Written]:
     found: dict[str, Written] = {}
     for name in AGGREGATES:
         refer = _refer(name)
         found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 51, 97)), _load)
-        if name in _BY_TEN:
-            found[f"{name}.upsert_ten"] = Written(refer, loads(name, sizes=(10, 11, 51, 97)), _load)
-            found[f"{name}.add_ten"] = Written(refer, loads(name, sizes=(20, 51, 97)), _load_added)
         if name != "tickers":
             found[f"{name}.add"] = Written(refer, loads(name, sizes=(2, 7, 33)), _load_added)
         if name in _ABSENT:
             some = st.tuples(loads(name), st.sampled_from(_ABSENT[name]), st.sampled_from((0, 1, 700)))
-            found[f"{name}.merge_some"] = Written(refer, some, _load_some)
-        for step in ("stage", "fill", "merge", "unstage"):
+            found[f"{name}.merge"] = Written(refer, some, _load_some)
+        else:
+            found[f"{name}.merge"] = Written(refer, _repeating(name), _load)
+        for step in ("stage", "fill", "settle", "unstage"):
             found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
     days = st.sampled_from([row.date for row in _BARS.rows()])
     ranges = st.lists(days, min_size=2, max_size=2).map(sorted)
