@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from repo import frames, migrations
 from repo.batches import Batches, Table
@@ -462,6 +462,14 @@ class Session:
             raise executor.explain(connection, error) from error.__cause__
         finally:
             executor.backend.release(connection, write=False)
+
+    def fail(self, error: RepoError) -> NoReturn:
+        """Raise an error that an answer stands for; the transaction ends as by one of the database."""
+        block = self.block()
+        if block is None:
+            raise error
+        with self._in(block.transaction):
+            raise error
 
     def frame(self, query: str, **parameters: Any) -> Any:
         """What one query answers, as an Arrow table."""

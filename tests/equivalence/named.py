@@ -44,6 +44,14 @@ def _read(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
     return db._session.read(name, **arguments)
 
 
+def _read_ranking(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """The rows, or the error that they stand for; PostgreSQL raises some of these itself."""
+    rows = db._session.read(name, **arguments)
+    if any(row.out_of_range for row in rows):
+        raise repo.RangeError("out of range")
+    return rows
+
+
 def _read_frame(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
     return as_frame(db._session.frame(name, **arguments))
 
@@ -173,7 +181,7 @@ _RANGE: Final = {"symbol": _symbol, "start": _bound, "end": _bound}
 _FRAME: Final = {"symbols": _some_symbols, "start": _bound, "end": _bound}
 
 READING: Final[Mapping[str, Asked]] = {
-    "divergence.ranking": Asked(_ranking),
+    "divergence.ranking": Asked(_ranking, read=_read_ranking),
     "divergence.timeline": Asked(_fixed(**_RANGE, source=_source)),
     "holdings.between": Asked(keys_between, read=read_between),
     "holdings.frame": Asked(_fixed(**_FRAME), read=_read_frame),
