@@ -224,7 +224,7 @@ WITH bars AS MATERIALIZED (
     FROM market_data AS m
     WHERE
         m.ticker_id = (
-            SELECT t.ticker_id AS ticker_id
+            SELECT t.ticker_id
             FROM tickers AS t
             WHERE t.symbol = CAST(:symbol AS text)
         )
@@ -242,11 +242,11 @@ filings AS MATERIALIZED (
     FROM institutional_holdings AS h
     WHERE
         h.ticker_id = (
-            SELECT t.ticker_id AS ticker_id
+            SELECT t.ticker_id
             FROM tickers AS t
             WHERE t.symbol = CAST(:symbol AS text)
         )
-        AND h.filing_date <= (SELECT MAX(b.date) AS date FROM bars AS b)
+        AND h.filing_date <= (SELECT MAX(b.date) FROM bars AS b)
 ),
 
 changes AS MATERIALIZED (
@@ -284,7 +284,7 @@ SELECT
     b.date AS date,
     b.close AS close,
     (
-        SELECT s.interest AS interest
+        SELECT s.interest
         FROM retail_sentiment AS s
         WHERE
             s.ticker_id = b.ticker_id

@@ -41,14 +41,14 @@ FROM tickers AS t
 LEFT JOIN institutional_holdings AS h
     ON h.ticker_id = t.ticker_id
     AND h.quarter_end = (
-        SELECT MAX(x.quarter_end) AS quarter_end
+        SELECT MAX(x.quarter_end)
         FROM institutional_holdings AS x
         WHERE
             x.ticker_id = t.ticker_id
             AND x.filing_date <= CAST(:as_of AS date)
     )
     AND h.filing_date = (
-        SELECT MAX(y.filing_date) AS filing_date
+        SELECT MAX(y.filing_date)
         FROM institutional_holdings AS y
         WHERE
             y.ticker_id = h.ticker_id
@@ -142,7 +142,7 @@ WHERE FALSE;
 -- Index: none, it reads all of what was set aside.
 DELETE FROM institutional_holdings_stage
 WHERE EXISTS (
-    SELECT 1 AS later
+    SELECT 1
     FROM (
         SELECT
             x.ticker_id AS ticker_id,

@@ -59,7 +59,7 @@ WHERE FALSE;
 -- Index: none, it reads all of what was set aside.
 DELETE FROM institutions_stage
 WHERE EXISTS (
-    SELECT 1 AS later
+    SELECT 1
     FROM (
         SELECT
             x.cik AS cik,

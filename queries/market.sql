@@ -16,7 +16,7 @@ SELECT
 FROM market_data AS m
 WHERE
     m.ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -40,7 +40,7 @@ SELECT
 FROM market_data AS m
 WHERE
     m.ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -63,7 +63,7 @@ FROM tickers AS t
 INNER JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
-        SELECT MAX(x.date) AS date
+        SELECT MAX(x.date)
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
@@ -115,7 +115,7 @@ ORDER BY t.symbol;
 DELETE FROM market_data
 WHERE
     ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -196,7 +196,7 @@ WHERE FALSE;
 -- Index: none, it reads all of what was set aside.
 DELETE FROM market_data_stage
 WHERE EXISTS (
-    SELECT 1 AS later
+    SELECT 1
     FROM (
         SELECT
             x.ticker_id AS ticker_id,

@@ -29,7 +29,7 @@ WITH RECURSIVE steps (ticker_id, source) AS (
     SELECT
         t.ticker_id AS ticker_id,
         (
-            SELECT MIN(s.source) AS source
+            SELECT MIN(s.source)
             FROM retail_sentiment AS s
             WHERE s.ticker_id = t.ticker_id
         ) AS source
@@ -38,7 +38,7 @@ WITH RECURSIVE steps (ticker_id, source) AS (
     SELECT
         p.ticker_id AS ticker_id,
         (
-            SELECT MIN(s.source) AS source
+            SELECT MIN(s.source)
             FROM retail_sentiment AS s
             WHERE s.ticker_id = p.ticker_id AND s.source > p.source
         ) AS source
@@ -120,7 +120,7 @@ WHERE FALSE;
 -- Index: none, it reads all of what was set aside.
 DELETE FROM retail_sentiment_stage
 WHERE EXISTS (
-    SELECT 1 AS later
+    SELECT 1
     FROM (
         SELECT
             x.ticker_id AS ticker_id,

@@ -52,7 +52,7 @@ WHERE FALSE;
 -- Index: none, it reads all of what was set aside.
 DELETE FROM tickers_stage
 WHERE EXISTS (
-    SELECT 1 AS later
+    SELECT 1
     FROM (
         SELECT
             x.symbol AS symbol,

@@ -24,7 +24,7 @@ FROM tickers AS t
 LEFT JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
-        SELECT MAX(x.date) AS date
+        SELECT MAX(x.date)
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
@@ -59,7 +59,7 @@ WITH sums AS (
     FROM market_data AS m
     WHERE
         m.ticker_id = (
-            SELECT x.ticker_id AS ticker_id
+            SELECT x.ticker_id
             FROM tickers AS x
             WHERE x.symbol = CAST(:symbol AS text)
         )

@@ -30,7 +30,7 @@ INNER JOIN institutions AS i ON i.institution_id = m.institution_id
 WHERE
     (
         CAST(:symbols AS text) IS NULL
-        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+        OR t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
     )
     AND m.quarter_end >= CAST(:start AS date)
     AND m.quarter_end <= CAST(:end AS date)

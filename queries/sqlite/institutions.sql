@@ -18,5 +18,5 @@ SELECT
     i.cik AS cik,
     i.institution_id AS institution_id
 FROM institutions AS i
-WHERE i.cik IN (SELECT wanted.value AS cik FROM json_each(:ciks) AS wanted)
+WHERE i.cik IN (SELECT wanted.value FROM json_each(:ciks) AS wanted)
 ORDER BY i.cik;

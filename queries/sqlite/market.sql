@@ -26,11 +26,11 @@ FROM tickers AS t
 LEFT JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
-        SELECT MAX(x.date) AS date
+        SELECT MAX(x.date)
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
-WHERE t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+WHERE t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
 ORDER BY t.symbol;
 
 -- name: summary(symbol, start, end)^
@@ -59,7 +59,7 @@ WITH sums AS (
     FROM market_data AS m
     WHERE
         m.ticker_id = (
-            SELECT x.ticker_id AS ticker_id
+            SELECT x.ticker_id
             FROM tickers AS x
             WHERE x.symbol = CAST(:symbol AS text)
         )
@@ -105,7 +105,7 @@ INNER JOIN market_data AS m ON m.ticker_id = t.ticker_id
 WHERE
     (
         CAST(:symbols AS text) IS NULL
-        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+        OR t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
     )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)

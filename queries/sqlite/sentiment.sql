@@ -25,7 +25,7 @@ INNER JOIN retail_sentiment AS m ON m.ticker_id = t.ticker_id
 WHERE
     (
         CAST(:symbols AS text) IS NULL
-        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+        OR t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
     )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)

@@ -18,5 +18,5 @@ SELECT
     t.symbol AS symbol,
     t.ticker_id AS ticker_id
 FROM tickers AS t
-WHERE t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+WHERE t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
 ORDER BY t.symbol;
