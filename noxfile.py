@@ -28,7 +28,8 @@ def tests(session: nox.Session, backend: str) -> None:
     """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
     session.install("-e", EXTRAS, *TEST)
     engine = f"--backend={backend}"
-    session.run("pytest", *SIDE_BY_SIDE, engine, "--ignore=tests/equivalence", *session.posargs)
+    others = ("--ignore=tests/equivalence", "--ignore=tests/faults")
+    session.run("pytest", *SIDE_BY_SIDE, engine, *others, *session.posargs)
 
 
 @nox.session
@@ -36,6 +37,20 @@ def equivalence(session: nox.Session) -> None:
     """Compare the engines on generated data; ``-- --hypothesis-profile=thorough`` takes an hour."""
     session.install("-e", EXTRAS, *TEST)
     session.run("pytest", *SIDE_BY_SIDE, "tests/equivalence", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Try PgBouncer, which has to be installed, and a server that is away: a minute and a half."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("pytest", "tests/faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Kill writers, sessions and the server for an hour; ``-- --minutes 5`` for less."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("python", "-m", "tests.soak", *session.posargs)
 
 
 @nox.session

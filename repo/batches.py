@@ -9,7 +9,7 @@ from __future__ import annotations
 import marshal
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby, islice, repeat
@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from repo.errors import (
     PROBLEM_LIMIT,
+    DatabaseUnavailable,
     InvalidRecord,
     Problem,
     RepoError,
@@ -122,6 +123,17 @@ class Identities:
         return list(map(self.known.__getitem__, names))
 
 
+@contextmanager
+def _setting_aside() -> Iterator[None]:
+    """Tell what is wrong with the folder of temporary files for what it is."""
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"cannot set rows aside: {error.strerror}; TMPDIR says in which folder that is done"
+        ) from error
+
+
 class Stored(Protocol):
     """What a table holds already, as far as it is worth asking."""
 
@@ -153,7 +165,6 @@ class Batches:
         self.absent: frozenset[str] = frozenset(getattr(rows, "absent", ()))
         self.tally: Tally | None = getattr(rows, "tally", None)
         self.latest: dict[Any, tuple[int, tuple[Any, ...]]] = {}
-        self._kept = ExitStack()
         self._spool: Any = None
         self._row = 0
         names = [a_field.name for a_field in table.spec.fields]
@@ -170,7 +181,9 @@ class Batches:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._kept.close()
+        if self._spool is not None:
+            with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
+                self._spool.close()
 
     def read(self, *, keep: bool = False, stored: Stored | None = None) -> Iterator[Columns]:
         """The batches, each once.
@@ -181,13 +194,15 @@ class Batches:
         :raises InvalidRecord: with the first problems of all the rows.
         :raises UnknownTicker: naming every symbol that is missing.
         :raises UnknownInstitution: naming every CIK that is missing.
+        :raises DatabaseUnavailable: when rows cannot be set aside.
         """
         spool = keep and self._once
-        for number, batch in enumerate(self._read(stored)):
+        for batch in self._read(stored):
             if spool:
-                if number == 0:
-                    self._spool = self._kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
-                marshal.dump([list(column) for column in batch], self._spool)
+                with _setting_aside():
+                    if self._spool is None:
+                        self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # __exit__ closes it
+                    marshal.dump([list(column) for column in batch], self._spool)
             yield batch
 
     def again(self) -> Iterator[Columns]:
@@ -195,12 +210,15 @@ class Batches:
         if not self._once:
             yield from self._read(None)
             return
-        self._spool.seek(0)
+        with _setting_aside():
+            self._spool.seek(0)
         while True:
             try:
-                yield marshal.load(self._spool)  # noqa: S302  # our own file, which nobody else sees
+                with _setting_aside():
+                    batch = marshal.load(self._spool)  # noqa: S302  # our own file, which nobody else sees
             except EOFError:
                 break
+            yield batch
         yield from self._read(None)
 
     def _read(self, stored: Stored | None) -> Iterator[Columns]:

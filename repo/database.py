@@ -189,7 +189,7 @@ def connect(
     url: str | None = None,
     *,
     read_only: bool = False,
-    queries: Sequence[Path | str] = (),
+    queries: Path | str | Sequence[Path | str] = (),
     slow_query: float | None = None,
     on_query: OnQuery | None = None,
     **options: Unpack[Options],
@@ -200,7 +200,7 @@ def connect(
         ``postgresql://`` or ``postgres://`` with any libpq parameter; None takes DATABASE_URL from the
         environment, or else ``sqlite:///data/divergence.db``.
     :param read_only: refuse writes.
-    :param queries: folders of an application's own SQL, laid out as ``queries/``.
+    :param queries: a folder of an application's own SQL, laid out as ``queries/``, or several.
     :param slow_query: seconds; a statement that takes longer is logged at WARNING.
     :param on_query: called after each statement with its query's name, the seconds it took and its
         number of rows, in the thread that ran it; an error of its own is logged and goes no further.
@@ -213,7 +213,7 @@ def connect(
     """
     address = database_url(url)
     watch = Watch(slow_query, on_query)
-    catalogue = load(queries)
+    catalogue = load([queries] if isinstance(queries, str | Path) else queries)
     backend: Backend
     given: dict[str, Any] = {**options}  # names that are no option's are refused by the backend
     # A driver is imported when it is wanted: psycopg takes longer than everything else together.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 from weakref import WeakSet
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from repo.batches import Batches, Table
+    from repo.errors import RepoError
 
 __all__ = [
     "ISOLATION_LEVELS",
@@ -24,6 +25,7 @@ __all__ = [
     "Connection",
     "IsolationLevel",
     "forks",
+    "held",
     "on_fork",
     "running_loop",
 ]
@@ -43,7 +45,10 @@ class Backend(Protocol):
 
     dialect: str
     read_only: bool
-    closed: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
 
     @property
     def adapter(self) -> Adapter:
@@ -56,7 +61,10 @@ class Backend(Protocol):
         """
 
     def release(self, connection: Connection, *, write: bool) -> None:
-        """Take a connection back, whatever its state and from whichever thread."""
+        """Take a connection back, whatever its state and from whichever thread.
+
+        Where it was interrupted it is called again: what it must not do twice is what it does last.
+        """
 
     def waits_for(self, connection: Connection, *, write: bool) -> bool:
         """Whether :meth:`acquire` would wait until this connection, which is taken, is given back."""
@@ -95,6 +103,9 @@ class Backend(Protocol):
         :raises RepeatedKeys: where the tally is strict and a key comes again.
         """
 
+    def deadlocked(self, error: RepoError) -> bool:
+        """Whether a statement was undone because it and another transaction waited for each other."""
+
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.
 
@@ -109,6 +120,27 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
+
+
+@contextmanager
+def held(lock: threading.Lock) -> Iterator[None]:
+    """Hold a lock; what ``with lock`` is, but that Ctrl-C at its end does not leave the lock held.
+
+    What says that something is done stands on the line that does it, here and wherever something has to
+    be given back: between two lines an interrupt may strike, and so on the line of a ``with`` itself,
+    after which a generator is closed, and a lock is not.
+    """
+    taken = freed = False
+    try:
+        try:
+            taken = lock.acquire()
+            yield
+        finally:
+            if taken:
+                freed = lock.release() is None  # type: ignore[func-returns-value]  # on one line, see above
+    finally:
+        if taken and not freed:
+            lock.release()
 
 
 def running_loop() -> AbstractEventLoop | None:
@@ -144,7 +176,7 @@ def forks() -> int:
 
 def on_fork(each: Forking) -> None:
     """Tell an object of every fork, as long as it lives."""
-    with _lock:
+    with held(_lock):
         _forking.add(each)
 
 

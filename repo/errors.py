@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from repo.showing import listed, short, short_name
+
 __all__ = [
     "PROBLEM_LIMIT",
     "BackupError",
@@ -34,9 +36,6 @@ __all__ = [
 
 PROBLEM_LIMIT = 20
 """How many problems an :class:`InvalidRecord` carries; the rest are not looked for."""
-
-_NAMED_IN_A_MESSAGE = 20
-_SHOWN_OF_A_VALUE = 80
 
 
 class RepoError(Exception):
@@ -70,10 +69,8 @@ class Problem(NamedTuple):
             place = f"row {self.row}: "
         else:
             place = ""
-        shown = repr(self.value)
-        if len(shown) > _SHOWN_OF_A_VALUE:
-            shown = shown[: _SHOWN_OF_A_VALUE - 3] + "..."
-        return f"{place}{self.column or self.field} = {shown}: {self.reason}"
+        name = short_name(self.column or self.field)
+        return f"{place}{name} = {short(self.value)}: {self.reason}"
 
 
 class InvalidRecord(RepoError):
@@ -103,9 +100,7 @@ class _Missing(RepoError):
 
     def __init__(self, missing: Iterable[Any]) -> None:
         self.missing: tuple[Any, ...] = tuple(sorted(missing))
-        named = ", ".join(map(str, self.missing[:_NAMED_IN_A_MESSAGE]))
-        more = len(self.missing) - _NAMED_IN_A_MESSAGE
-        super().__init__(f"unknown {self.noun}: {named}" + (f" and {more} more" if more > 0 else ""))
+        super().__init__(f"unknown {self.noun}: {listed(list(map(str, self.missing)))}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.missing,)

@@ -33,6 +33,7 @@ from repo.database import Database
 from repo.errors import ConfigurationError, InvalidRecord, UniqueViolation, UnknownTicker
 from repo.records import argument
 from repo.repositories.cusips import Clash, clashes
+from repo.showing import short
 from repo.tabular.files import SUFFIXES, Delimited, split_name
 from repo.tabular.headers import KINDS, find_kind, lay_out
 from repo.tabular.rejects import Rejects
@@ -143,7 +144,7 @@ def load(
         their lines, and whose CUSIP it is; nothing is written.
     """
     if kind is not None and kind not in KINDS:
-        raise ConfigurationError(f"the kinds of rows are {', '.join(KINDS)}, not {kind!r}")
+        raise ConfigurationError(f"the kinds of rows are {', '.join(KINDS)}, not {short(kind)}")
     if rejects is not None and not skip_bad:
         raise ConfigurationError("a reject file is for a load that skips bad rows")
     if symbol is not None:
@@ -215,7 +216,7 @@ def _sources(
     for name in mapping:
         if name not in names:
             fields = ", ".join(sorted(names))
-            raise ConfigurationError(f"a mapping is of the fields {fields}, not {name!r}")
+            raise ConfigurationError(f"a mapping is of the fields {fields}, not {short(name)}")
     order = list(KINDS)
     return sorted(sources, key=lambda source: order.index(source.layout.kind))
 

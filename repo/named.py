@@ -46,6 +46,9 @@ class NamedQuery:
         self.__doc__ = query.comment
         self.__signature__ = _signature(query)
 
+    def __deepcopy__(self, memo: object) -> NamedQuery:
+        return NamedQuery(self._session, self._query)
+
     def __call__(self, *positional: Any, **parameters: Any) -> Any:
         """Run the query; the signature says what it takes and gives."""
         query, session = self._query, self._session
@@ -82,6 +85,9 @@ class QueryFile:
             raise AttributeError(f"there is no query {full_name}; there are {', '.join(dir(self))}")
         return NamedQuery(self._session, catalogue.query(full_name, self._session.dialect))
 
+    def __deepcopy__(self, memo: object) -> QueryFile:
+        return QueryFile(self._session, self._name)
+
     def __dir__(self) -> list[str]:
         catalogue = self._session.catalogue
         names = [each for each in catalogue.names() if each.startswith(f"{self._name}.")]
@@ -111,6 +117,9 @@ class NamedQueries:
                 f"there is no file {name}.sql among the queries; there are {', '.join(dir(self))}"
             )
         return QueryFile(self._session, name)
+
+    def __deepcopy__(self, memo: object) -> NamedQueries:
+        return NamedQueries(self._session)  # which is not one to copy
 
     def __dir__(self) -> list[str]:
         return sorted({name.rpartition(".")[0] for name in self._session.catalogue.names()})

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -134,7 +134,10 @@ def _aware(value: Any) -> datetime:
         raise Refused(f"must be a datetime.datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
         raise Refused("must have a time zone")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise Refused("must be in the years 1 to 9999 in UTC") from None
 
 
 def _text(value: Any) -> str:
@@ -228,18 +231,33 @@ def row_coder(
 
     def batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[list[Any]]]:
         number = 0
+        if isinstance(rows, Mapping | str) or not isinstance(rows, Iterable):
+            reason = f"must be an iterable of mappings, not {type(rows).__name__} [{query}]"
+            raise InvalidRecord([Problem(None, "rows", rows, reason)])
         source = iter(rows)
         while batch := list(islice(source, _ROWS_TOGETHER)):
             ready = []
             for row in batch:
+                if problem := _unlike(row, types):
+                    field, reason = problem
+                    raise InvalidRecord([Problem(number, field, row, f"{reason} [{query}]")])
                 try:
                     ready.append(list(code(row).values()))
-                except KeyError as missing:
-                    problem = Problem(number, str(missing.args[0]), None, f"is missing [{query}]")
-                    raise InvalidRecord([problem]) from None
                 except InvalidRecord as invalid:
                     raise InvalidRecord([invalid.problems[0]._replace(row=number)]) from None
                 number += 1
             yield ready
 
     return batches
+
+
+def _unlike(row: object, types: Mapping[str, Declared]) -> tuple[str, str] | None:
+    """What is wrong with a row of parameters as such, if anything: the field, and the reason."""
+    if not isinstance(row, Mapping):
+        return "row", f"must be a mapping of {', '.join(types)}, not {type(row).__name__}"
+    if row.keys() == types.keys():
+        return None
+    missing = [name for name in types if name not in row]
+    if missing:
+        return missing[0], "is missing"
+    return str(next(name for name in row if name not in types)), "is no parameter"

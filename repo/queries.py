@@ -37,6 +37,7 @@ from aiosql.utils import SQLLoadException, SQLParseException
 from repo import records
 from repo.errors import QueryContractError
 from repo.parameters import Coding, Declared, agreed, coder, declared, list_form, row_coder
+from repo.statements import misuse
 
 __all__ = [
     "DIALECTS",
@@ -192,6 +193,11 @@ class Query:
         return _DEFINES.match(self.sql) is not None
 
     @property
+    def ours(self) -> bool:
+        """Whether it is the package's own."""
+        return self.file.is_relative_to(shipped("queries"))
+
+    @property
     def framed(self) -> bool:
         """Whether it is read in columns, as a query named ``frame`` is: see the module."""
         return self.name == "frame"
@@ -281,16 +287,24 @@ def _declared_record(name: str, text: str) -> type[Any]:
             )
         kind = _COLUMN_TYPES[found["type"]]
         fields.append((found["name"], kind | None if found["null"] else kind))
-    record: type[Any] = NamedTuple(name, fields)  # type: ignore[misc]  # fields known at run time
+    try:
+        record: type[Any] = NamedTuple(name, fields)  # type: ignore[misc]  # fields known at run time
+    except ValueError as error:  # a keyword of Python's, a name twice, or one that it reserves
+        raise QueryContractError(f"{name} cannot have these columns: {error}") from error
     return record
 
 
 def _read_file(reader: _Reader, path: Path, dialect: str | None) -> list[Query]:
+    if not path.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
+        raise QueryContractError(f"{path} is not a regular file")
     try:
         text = path.read_text(encoding="utf-8")
         data = reader.load_query_data_from_sql(text, [path.stem], path)
-    except (SQLParseException, SQLLoadException, QueryContractError, UnicodeDecodeError) as error:
+    except (SQLParseException, SQLLoadException, QueryContractError, ValueError) as error:
+        # A ValueError is of a name that Python cannot have, or of bytes that are no UTF-8.
         raise QueryContractError(f"{path}: {error}") from error
+    except OSError as error:
+        raise QueryContractError(f"cannot read {path}: {error.strerror}") from error
     # aiosql counts lines in the text without its block comments; the headers' own are exact.
     headers = [number for number, line in enumerate(text.splitlines(), 1) if _HEADER.match(line)]
     if len(headers) != len(data):
@@ -330,13 +344,16 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, line: int) -> 
 
 
 def _read_folder(folder: Path) -> list[Query]:
-    if not folder.is_dir():
-        raise QueryContractError(f"{folder} is not a folder of queries")
+    try:
+        if not folder.is_dir():
+            raise QueryContractError(f"{folder} is not a folder of queries")
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and entry.name not in DIALECTS and any(entry.glob("*.sql")):
+                raise QueryContractError(f"{entry}: the folders of dialects are {', '.join(DIALECTS)}")
+    except OSError as error:
+        raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
     found: list[Query] = []
     reader = _Reader()
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and entry.name not in DIALECTS and any(entry.glob("*.sql")):
-            raise QueryContractError(f"{entry}: the folders of dialects are {', '.join(DIALECTS)}")
     for dialect in (None, *DIALECTS):
         place = folder if dialect is None else folder / dialect
         for path in sorted(place.glob("*.sql")):
@@ -398,7 +415,8 @@ def _types(sqlite: Query, postgresql: Query) -> dict[str, Declared]:
 def _hold(query: Query) -> None:
     """Hold an application's query to what the package's writers are spared.
 
-    :raises QueryContractError: for a parameter without a type, and rows without a record.
+    :raises QueryContractError: for a parameter without a type, rows without a record, and what means
+        something else on each engine: see :mod:`repo.statements`.
     """
     for name in query.parameters:
         if name not in query.types:
@@ -412,6 +430,9 @@ def _hold(query: Query) -> None:
             f"{query.place}: a query that returns rows says of which columns: "
             f"-- record_class: Name(column: type, other: type | None)"
         )
+    columns = [(column.name, column.type) for column in query.columns]
+    if wrong := misuse(query.sql, columns, answers=query.answers):
+        raise QueryContractError(f"{query.place}: {wrong}")
 
 
 class Catalogue:
@@ -549,11 +570,18 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
 
     :raises QueryContractError: naming the files, for a duplicate, a missing variant, variants that
         differ in operator, parameters, their types or record, a parameter without a type, rows without
-        a record, a missing comment, or SQL that aiosql cannot read.
+        a record, a missing comment, a name of the package's own, or SQL that aiosql cannot read.
     """
     own = _read_folder(shipped("queries"))
     others = [query for folder in folders for query in _read_folder(Path(folder))]
     grouped = _check([*own, *others])
+    files, names = {query.aggregate for query in own}, {query.name for query in own}
+    for query in others:
+        if query.aggregate in files and query.name in names:
+            raise QueryContractError(
+                f"{query.place}: {query.full_name} is a name of the package's own; choose "
+                "another name, or another file"
+            )
     ours = {query.full_name for query in own}
     for name, variants in grouped.items():
         if name not in ours:

@@ -28,13 +28,15 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
-from repo.queries import Catalogue, sent, shipped
+from repo.queries import Catalogue, sent
 from repo.watching import Watch
 
 __all__ = ["Block", "Executor", "Session"]
 
 _STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
 """A table in which the package's own writes set rows aside."""
+
+_ATTEMPTS: Final = 5
 
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""
@@ -65,6 +67,7 @@ class _Transaction:
         "left",
         "lock",
         "lost",
+        "returned",
         "uses",
         "write",
     )
@@ -82,29 +85,56 @@ class _Transaction:
         self.uses = 0
         self.left = False
         self.ended = False
+        self.returned = False
 
-    def take(self) -> None:
-        """Begin to use it.
+    def _take(self) -> int:
+        """Begin to use it; how many uses of this thread's there were already."""
+        before = None
+        taken = False
+        try:
+            taken = self.lock.acquire(blocking=False)
+            if not taken:
+                raise ConfigurationError(_TWO_THREADS)
+            if self.backend.closed:
+                raise DatabaseUnavailable(_CLOSED)
+            if self.ended or self.left:
+                raise ConfigurationError(_ENDED)
+            before = self.uses
+            self.uses = before + 1
+            return before  # noqa: TRY300  # an interrupt may strike here as well
+        except BaseException:
+            if before is not None:
+                self.uses = before
+            if taken:
+                self.lock.release()
+            raise
+
+    def _give_back(self, before: int) -> None:
+        self.uses = before
+        self.lock.release()  # last, see held()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Use it, and end it where its block was left meanwhile.
 
         :raises ConfigurationError: where another thread is doing so, or it is over.
         """
         if self.forks != forks():
             raise ConfigurationError(_FORKED)
-        if not self.lock.acquire(blocking=False):
-            raise ConfigurationError(_TWO_THREADS)
-        if self.ended or self.left or self.backend.closed:
-            self.lock.release()
-            if self.backend.closed:
-                raise DatabaseUnavailable(_CLOSED)
-            raise ConfigurationError(_ENDED)
-        self.uses += 1
-
-    def give_back(self) -> None:
-        """End to use it, and end it where its block was left meanwhile."""
-        self.uses -= 1
-        self.lock.release()
-        if self.left:
-            self.abandon()
+        before = None
+        given = False
+        try:
+            try:
+                before = self._take()
+                yield
+            finally:
+                if before is not None:
+                    given = self._give_back(before) is None  # type: ignore[func-returns-value]  # see held()
+        finally:
+            if before is not None and not given:
+                self._give_back(before)
+            if self.left:
+                self.abandon()
 
     def abandon(self) -> None:
         """Roll back and give the connection back: now, or when whoever is using it is done."""
@@ -129,7 +159,21 @@ class _Transaction:
             else:
                 self.backend.rollback(self.connection)
         finally:
-            self.backend.release(self.connection, write=self.write)
+            self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]  # see held()
+
+    def force(self) -> None:
+        """Roll back and give the connection back after an interrupt, wherever that struck.
+
+        The call that was interrupted is over, whatever ``uses`` says; one of another thread ends it.
+        """
+        self.left = True
+        if not self.returned and self.lock.acquire(blocking=False):
+            self.uses = 0
+            if not self.ended:
+                self.end(commit=False)
+            else:
+                self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]
+            self.lock.release()
 
 
 class Block:
@@ -238,37 +282,47 @@ class Executor:
             raise ConfigurationError(
                 f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {isolation!r}"
             )
-        block = (
-            self._begin(read_only=read_only, isolation=isolation)
-            if outer is None
-            else self._begin_inner(outer, read_only=read_only)
-        )
-        _entered.set(_Entry(self, block, threading.get_ident(), _task(), _live(_entered.get())))
+        block = None
         try:
-            yield block
-        except BaseException as error:
-            self._leave(block, error)
+            try:
+                if outer is None:
+                    block = self._begin(read_only=read_only, isolation=isolation)
+                else:
+                    block = self._begin_inner(outer, read_only=read_only)
+                _entered.set(_Entry(self, block, threading.get_ident(), _task(), _live(_entered.get())))
+                yield block
+            except BaseException as error:
+                if block is not None:
+                    self._leave(block, error)
+                raise
+            self._leave(block, None)
+        except (Exception, GeneratorExit):
             raise
-        self._leave(block, None)
+        except BaseException:
+            # It may have struck anywhere, while the block was left too.
+            if block is not None and block.depth == 0:
+                block.transaction.force()
+            raise
 
     def _begin(self, *, read_only: bool, isolation: str) -> Block:
         backend = self.backend
-        connection = self.acquire(write=not read_only)
+        connection = None
         try:
+            connection = self.acquire(write=not read_only)
             backend.begin(connection, read_only=read_only, isolation=isolation)
+            transaction = _Transaction(backend, connection, write=not read_only)
+            block = Block(transaction, 0, read_only=read_only)
+            transaction.blocks.append(block)
+            return block  # noqa: TRY300  # an interrupt may strike here as well
         except BaseException:
-            backend.rollback(connection)
-            backend.release(connection, write=not read_only)
+            if connection is not None:
+                backend.rollback(connection)
+                backend.release(connection, write=not read_only)
             raise
-        transaction = _Transaction(backend, connection, write=not read_only)
-        block = Block(transaction, 0, read_only=read_only)
-        transaction.blocks.append(block)
-        return block
 
     def _begin_inner(self, outer: Block, *, read_only: bool) -> Block:
         transaction = outer.transaction
-        transaction.take()
-        try:
+        with transaction.used():
             if transaction.blocks[-1].read_only and not read_only:
                 raise ConfigurationError("a transaction that writes cannot be inside a read-only one")
             _raise_failure(transaction)
@@ -278,8 +332,6 @@ class Executor:
             block = Block(transaction, depth, read_only=read_only)
             transaction.blocks.append(block)
             return block
-        finally:
-            transaction.give_back()
 
     def _leave(self, block: Block, error: BaseException | None) -> None:
         """End a block, wherever it is left; its own error goes on by itself.
@@ -455,13 +507,22 @@ class Session:
             with self._in(block.transaction) as connection:
                 return run(connection, parameters)
         executor = self.executor
-        connection = executor.acquire(write=False)
+        connection, back = None, False
         try:
-            return run(connection, parameters)
-        except QueryContractError as error:
-            raise executor.explain(connection, error) from error.__cause__
-        finally:
-            executor.backend.release(connection, write=False)
+            try:
+                connection = executor.acquire(write=False)
+                return run(connection, parameters)
+            except QueryContractError as error:
+                raise executor.explain(connection, error) from error.__cause__
+            finally:
+                if connection is not None:
+                    back = executor.backend.release(connection, write=False) is None  # type: ignore[func-returns-value]  # see held()
+        except Exception:
+            raise
+        except BaseException:
+            if connection is not None and not back:
+                executor.backend.release(connection, write=False)
+            raise
 
     def fail(self, error: RepoError) -> NoReturn:
         """Raise an error that an answer stands for; the transaction ends as by one of the database."""
@@ -474,7 +535,10 @@ class Session:
     def frame(self, query: str, **parameters: Any) -> Any:
         """What one query answers, as an Arrow table."""
         executor = self.executor
-        columns = self.catalogue.query(query, self.dialect).columns
+        found = self.catalogue.query(query, self.dialect)
+        if not found.ours and found.record is not None:  # it need not have a form of its own for columns
+            return frames.from_records(found.record, self.read(query, **parameters))
+        columns = found.columns
         build = frames.builder(columns)
         run = self.catalogue.bind_batches(self.dialect, executor.backend.adapter, query)
         batches: list[Any] = []
@@ -491,11 +555,24 @@ class Session:
         return frames.to_table(columns, batches)
 
     def write(self, query: str, **parameters: Any) -> Any:
-        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails."""
-        with self._writing() as connection:
-            if not query.startswith("migrations."):
-                self.executor.vouch(connection)
-            return self._queries[query](connection, parameters)
+        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails.
+
+        By itself it is tried again when the server undid it in favour of somebody who waited for it.
+        """
+
+        def write() -> Any:
+            with self._writing() as connection:
+                if not query.startswith("migrations."):
+                    self.executor.vouch(connection)
+                return self._queries[query](connection, parameters)
+
+        for _ in range(_ATTEMPTS):
+            try:
+                return write()
+            except ConflictError as conflict:
+                if self.in_transaction() or not self.executor.backend.deadlocked(conflict):
+                    raise
+        return write()
 
     def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write rows of parameters, all or none, in bounded memory; how many were written."""
@@ -560,9 +637,8 @@ class Session:
         queries = [catalogue.query(name, self.dialect) for name in catalogue.names()]
         found: list[QueryContractError] = []
         for query in queries:
-            own = query.file.is_relative_to(shipped("queries"))
             # The tables in which the package's own writes set rows aside; other queries are about them.
-            if own and query.name == "stage" and not backend.read_only:
+            if query.ours and query.name == "stage" and not backend.read_only:
                 backend.savepoint(connection, depth)
                 try:
                     self._queries[query.full_name](connection, {})
@@ -572,7 +648,7 @@ class Session:
                 else:
                     backend.release_savepoint(connection, depth)
         for query in queries:
-            own = query.file.is_relative_to(shipped("queries"))
+            own = query.ours
             aside = query.writes or (own and _STAGE.search(query.sql))
             if query.defines or (aside and backend.read_only):
                 continue
@@ -591,21 +667,19 @@ class Session:
 
         After an error of the database, PostgreSQL's transaction is lost, and so SQLite's is.
         """
-        transaction.take()
-        try:
-            _raise_failure(transaction)
-            yield transaction.connection
-        except InvalidRecord:
-            raise
-        except QueryContractError as error:
-            transaction.failed = self.executor.explain(transaction.connection, error)
-            raise transaction.failed from error.__cause__
-        except RepoError as error:
-            if transaction.lost is None:
-                transaction.failed = error
-            raise
-        finally:
-            transaction.give_back()
+        with transaction.used():
+            try:
+                _raise_failure(transaction)
+                yield transaction.connection
+            except InvalidRecord:
+                raise
+            except QueryContractError as error:
+                transaction.failed = self.executor.explain(transaction.connection, error)
+                raise transaction.failed from error.__cause__
+            except RepoError as error:
+                if transaction.lost is None:
+                    transaction.failed = error
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -625,8 +699,7 @@ class Session:
                     raise executor.explain(connection, error) from error.__cause__
             return
         transaction = block.transaction
-        transaction.take()
-        try:
+        with transaction.used():
             if transaction.blocks[-1].read_only:
                 raise ConfigurationError("the transaction is read only")
             with executor.savepoint(transaction):
@@ -634,5 +707,3 @@ class Session:
                     yield transaction.connection
                 except QueryContractError as error:
                     raise executor.explain(transaction.connection, error) from error.__cause__
-        finally:
-            transaction.give_back()

@@ -21,6 +21,7 @@ _SCHEMES: Final[Mapping[str, str]] = {
     "postgres": "postgresql",
 }
 _CREDENTIALS: Final = re.compile(r"[^@/]*@", re.DOTALL)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _EXAMPLES: Final = (
     "sqlite:///relative/file.db, sqlite:////absolute/file.db, sqlite:// (memory) or "
     "postgresql://user@host/database"
@@ -80,15 +81,38 @@ def database_url(url: str | None = None) -> DatabaseURL:
     scheme, colon, rest = text.partition("://")
     engine = _SCHEMES.get(scheme)
     if not colon or engine is None:
-        # What has no scheme is not shown: it may begin with a password.
-        shown = f"the scheme {scheme!r} is none of these" if colon else "there is no '://' in it"
-        raise ConfigurationError(f"the database URL must be {_EXAMPLES}; {shown}")
-    if engine == "sqlite" and rest and not rest.startswith("/"):
-        raise ConfigurationError(
-            f"{text!r}: a relative file has three slashes and an absolute one four: {_EXAMPLES}"
+        # What is no scheme is not shown: it may hold a password.
+        named = colon and _SCHEME.fullmatch(scheme)
+        shown = (
+            f"the scheme {scheme!r} is none of these" if named else "there is no '://' after a scheme"
         )
-    if engine == "sqlite" and "?" in rest:
-        raise ConfigurationError(f"{text!r}: a SQLite URL has no parameters")
-    if engine == "sqlite" and "\0" in unquote(rest):
-        raise ConfigurationError("the name of a file cannot contain NUL")
+        raise ConfigurationError(f"the database URL must be {_EXAMPLES}; {shown}")
+    if engine == "sqlite":
+        _check_file(rest)
     return DatabaseURL(engine, text)
+
+
+def _check_file(rest: str) -> None:
+    """See that what stands behind ``sqlite://`` is nothing or a file's name.
+
+    It is not shown where it is neither, for then it may hold a password.
+
+    :raises ConfigurationError: saying what it is.
+    """
+    if rest and not rest.startswith("/"):
+        raise ConfigurationError(
+            "a SQLite URL has no host, user or password: a relative file has three slashes and an "
+            f"absolute one four: {_EXAMPLES}"
+        )
+    if "?" in rest:
+        raise ConfigurationError("a SQLite URL has no parameters; in a file's name write %3F for '?'")
+    name = unquote(rest).removeprefix("/")
+    if rest and not name.strip():
+        raise ConfigurationError(
+            "the SQLite URL names no file; is a variable in it not set? A database in memory is sqlite://"
+        )
+    try:
+        if b"\0" in os.fsencode(name):
+            raise ConfigurationError("the name of a file cannot contain NUL")
+    except UnicodeEncodeError:
+        raise ConfigurationError("the name in the SQLite URL is none that a file can have") from None

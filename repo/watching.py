@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, Final
 
 from repo.errors import ConfigurationError
 from repo.queries import Runs
+from repo.showing import short
 
 __all__ = ["LOG", "OnQuery", "Watch"]
 
@@ -20,7 +22,14 @@ LOG: Final = logging.getLogger("repo")
 LOG.addHandler(logging.NullHandler())
 
 OnQuery = Callable[[str, float, int], object]
-"""Called after each statement with its query's name, the seconds it took and its number of rows."""
+"""Called after each statement with its query's name, the seconds it took and its number of rows.
+
+A statement that failed has none. What the hook itself asks of a database is not told to it.
+"""
+
+
+_telling: ContextVar[bool] = ContextVar("repo_telling", default=False)
+"""Whether a hook is being called: what it asks of a database would call it again."""
 
 
 class Watch:
@@ -33,37 +42,45 @@ class Watch:
         """
         number: Any = slow_query
         if type(number) not in (int, float, type(None)) or (number or 0) < 0:
-            raise ConfigurationError(f"slow_query must be a number of seconds, not {number!r}")
+            raise ConfigurationError(f"slow_query must be a number of seconds, not {short(number)}")
         if on_query is not None and not callable(on_query):
-            raise ConfigurationError(f"on_query must be a function, not {on_query!r}")
+            raise ConfigurationError(f"on_query must be a function, not {short(on_query)}")
         self._slow = slow_query
         self._hook = on_query
         self._always = slow_query is not None or on_query is not None
 
     def watched(self, name: str, run: Runs) -> Runs:
-        """The same function, telling of each call that ends well."""
+        """The same function, telling of each call, of one that fails too."""
         always, wanted, tell = self._always, LOG.isEnabledFor, self._tell
 
         def watching(connection: Any, given: Any, /) -> Any:
             if not always and not wanted(logging.DEBUG):
                 return run(connection, given)
             started = perf_counter()
-            answer = run(connection, given)
+            try:
+                answer = run(connection, given)
+            except BaseException as error:
+                tell(name, perf_counter() - started, 0, type(error).__name__)
+                raise
             tell(name, perf_counter() - started, _rows(answer))
             return answer
 
         return watching
 
-    def _tell(self, name: str, seconds: float, rows: int) -> None:
-        LOG.debug("%s: %.3f ms, %d rows", name, 1000 * seconds, rows)
+    def _tell(self, name: str, seconds: float, rows: int, failure: str = "") -> None:
+        outcome = failure or f"{rows} rows"
+        LOG.debug("%s: %.3f ms, %s", name, 1000 * seconds, outcome)
         if self._slow is not None and seconds > self._slow:
-            LOG.warning("slow query %s: %.3f s, %d rows", name, seconds, rows)
-        if self._hook is not None:
+            LOG.warning("slow query %s: %.3f s, %s", name, seconds, outcome)
+        if self._hook is not None and not _telling.get():
+            told = _telling.set(True)
             try:
                 self._hook(name, seconds, rows)
             except Exception:
                 # What is counted must not fail what is done, which may be committed already.
                 LOG.exception("on_query failed for %s", name)
+            finally:
+                _telling.reset(told)
 
 
 def _rows(answer: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import repo
-from repo import Database, InvalidRecord, MigrationError, QueryContractError
+from repo import Database, InvalidRecord, MigrationError, QueryContractError, watching
 from repo.queries import load
 from tests.builders import DAY, bar, day, raw, seed
 from tests.cli_helpers import smdi
@@ -84,7 +85,7 @@ ORDER BY t.symbol, m.date;
 -- name: moment_as_day()
 -- record_class: R(created: date)
 -- A time stamp that is declared a date. Index: tickers_symbol_key.
-SELECT t.created_at AS created
+SELECT COALESCE(t.created_at, t.created_at) AS created
 FROM tickers AS t
 ORDER BY t.symbol;
 """.replace("KINDS", _KINDS)
@@ -302,9 +303,9 @@ def test_check(url: str, folder: Path) -> None:
     for read_only in (False, True):
         with repo.connect(url, queries=[folder], read_only=read_only) as db:
             found = {str(each).partition(" ")[0]: str(each) for each in db.check()}
-            # SQLite tells of columns only when it gives rows.
-            told = {"app.typo"} if db.dialect == "sqlite" else {"app.typo", "app.moment_as_day"}
-            told |= set() if db.dialect == "sqlite" else {"app.swapped", "app.too_few", "app.mistyped"}
+            told = {"app.typo", "app.swapped", "app.too_few"}
+            # SQLite tells of types only when it gives rows.
+            told |= set() if db.dialect == "sqlite" else {"app.mistyped", "app.moment_as_day"}
             assert set(found) == told
             assert f"({folder / 'app.sql'}:{line})" in found["app.typo"]
             assert "clos" in found["app.typo"].partition(")")[2]
@@ -313,6 +314,138 @@ def test_check(url: str, folder: Path) -> None:
             assert str(refused.value).partition(" (SQLSTATE")[0] == found["app.typo"]
             with pytest.raises(QueryContractError), db.transaction() as tx:
                 tx.queries.app.typo()
+
+
+@pytest.mark.parametrize(
+    ("header", "sql", "says"),
+    [
+        (
+            "since(d)$\n-- record_class: One(x: int)",
+            "SELECT COUNT(*) AS x FROM market_data AS m WHERE m.date >= CAST(CAST(:d AS text) AS date)",
+            "is for a parameter by itself",
+        ),
+        (
+            "since(d)$\n-- record_class: One(x: int)",
+            "SELECT COUNT(*) AS x FROM market_data AS m\n"
+            "WHERE m.date >= CAST(COALESCE(CAST(:d AS text), '2020-06-01') AS date)",
+            "is for a parameter by itself",
+        ),
+        (
+            "number(d)$\n-- record_class: One(x: int)",
+            "SELECT CAST(CAST(:d AS text) AS bigint) AS x",
+            "text cast to bigint",
+        ),
+        (
+            "days()\n-- record_class: Day(date: int)",
+            "SELECT m.date FROM market_data AS m ORDER BY m.ticker_id, m.date",
+            "date is declared int, and m.date is a date",
+        ),
+        (
+            "last()$\n-- record_class: Day(day: datetime)",
+            "SELECT MAX(h.filing_date) AS day FROM institutional_holdings AS h",
+            "day is declared datetime, and MAX",
+        ),
+        (
+            "made()\n-- record_class: Made(symbol: str, made: date)",
+            "SELECT t.symbol, t.created_at AS made FROM tickers AS t ORDER BY t.symbol",
+            "made is declared date, and t.created_at is a datetime",
+        ),
+        (
+            "gone(symbol)\n-- record_class: Gone(symbol: str)",
+            "DELETE FROM tickers WHERE symbol = CAST(:symbol AS text)",
+            "it changes rows and returns none",
+        ),
+        (
+            "renamed(symbol)^\n-- record_class: Gone(symbol: str)",
+            "/* UPDATE */ UPDATE tickers SET cusip = NULL WHERE symbol = CAST(:symbol AS text)",
+            "it changes rows and returns none",
+        ),
+    ],
+)
+def test_what_the_engines_would_take_differently(
+    tmp_path: Path, header: str, sql: str, says: str
+) -> None:
+    """It is refused before an engine sees it, with the place."""
+    (tmp_path / "app.sql").write_text(f"-- name: {header}\n-- A test. Index: none.\n{sql};\n")
+    with pytest.raises(QueryContractError, match=rf"app\.sql:1: .*{says}"):
+        load([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("header", "sql"),
+    [
+        (
+            "days()\n-- record_class: Day(day: date, n: int)",
+            "SELECT m.date AS day, COUNT(*) AS n FROM market_data AS m GROUP BY m.date ORDER BY m.date",
+        ),
+        (
+            "notes()\n-- record_class: Note(date: str)",
+            "SELECT n.date AS date FROM notes AS n ORDER BY n.date",
+        ),
+        (
+            "text(d)$\n-- record_class: One(x: str)",
+            "SELECT CAST(CAST(:d AS bigint) AS text) || ' CAST(x AS text)' AS x",
+        ),
+        (
+            "gone(symbol)^\n-- record_class: Gone(symbol: str)",
+            "DELETE FROM tickers WHERE symbol = CAST(:symbol AS text) RETURNING symbol",
+        ),
+    ],
+)
+def test_what_is_the_same_on_both(tmp_path: Path, header: str, sql: str) -> None:
+    """What looks like it is let through."""
+    (tmp_path / "app.sql").write_text(f"-- name: {header}\n-- A test. Index: none.\n{sql};\n")
+    assert "app.sql" in str(load([tmp_path]).query(f"app.{header.partition('(')[0]}", "sqlite").file)
+
+
+@pytest.mark.parametrize("name", ["between", "frame"])
+def test_names_of_the_package_s_own(tmp_path: Path, name: str) -> None:
+    """An application's query has none that the package looks for in that file."""
+    (tmp_path / "tickers.sql").write_text(
+        f"-- name: {name}()$\n-- record_class: One(x: int)\n-- A test. Index: none.\nSELECT 1 AS x;\n"
+    )
+    with pytest.raises(QueryContractError, match=rf"tickers\.{name} is a name of the package's own"):
+        load([tmp_path])
+
+
+SPARSE = """
+-- name: volume(date)^
+-- record_class: Volume(volume: str | None)
+-- A count that is declared text. Index: market_data_pkey.
+SELECT m.volume AS volume FROM market_data AS m WHERE m.date = CAST(:date AS date) ORDER BY m.ticker_id;
+
+-- name: frame(start)
+-- record_class: Close(symbol: str, date: date, close: float)
+-- Closes from a day on, as columns. Index: market_data_pkey.
+SELECT t.symbol AS symbol, m.date AS date, m.close AS close
+FROM market_data AS m
+INNER JOIN tickers AS t ON t.ticker_id = m.ticker_id
+WHERE m.date >= CAST(:start AS date)
+ORDER BY t.symbol, m.date;
+"""
+
+
+def test_a_type_is_held_once_there_is_a_value(url: str, tmp_path: Path) -> None:
+    """Rows without one do not settle what the column is."""
+    (tmp_path / "app.sql").write_text(SPARSE)
+    with repo.connect(url, queries=tmp_path) as db:
+        seed(db)
+        db.market.upsert([bar(on=day(0), volume=None), bar(on=day(1), volume=5)])
+        if db.dialect == "sqlite":
+            assert db.queries.app.volume(date=day(0)).volume is None
+        with pytest.raises(QueryContractError, match=r"app\.volume .*volume"):
+            db.queries.app.volume(date=day(1))
+
+
+def test_a_frame_of_an_application(url: str, tmp_path: Path) -> None:
+    """It need not have a form of its own for columns; one folder may be given by itself."""
+    (tmp_path / "app.sql").write_text(SPARSE)
+    with repo.connect(url, queries=str(tmp_path)) as db:
+        seed(db)
+        db.market.upsert(bar(on=day(number)) for number in range(5))
+        table = db.queries.app.frame(start=day(2))
+        assert table.column("date").to_pylist() == [day(2), day(3), day(4)]
+        assert copy.deepcopy(db.queries).app.frame(start=day(9)).num_rows == 0
 
 
 def test_check_of_the_package(db: Database, url: str) -> None:
@@ -391,13 +524,44 @@ def test_what_runs_is_seen(url: str, caplog: pytest.LogCaptureFixture) -> None:
     assert "AAPL" not in text
 
 
-def test_slow_queries(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A statement that takes longer than slow_query is a warning; without the option none is."""
-    for slow, warned in ((0, True), (3600, False), (None, False)):
-        caplog.clear()
-        with caplog.at_level(logging.WARNING, "repo"), repo.connect(url, slow_query=slow) as db:
-            db.tickers.all()
-        assert any("slow query tickers.all" in each.getMessage() for each in caplog.records) == warned
+@pytest.mark.parametrize(("seconds", "told"), [(0.25, False), (0.375, True)])
+def test_slow_queries(
+    db: Database,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    told: bool,
+) -> None:
+    """Those that took longer are told of at WARNING, one that failed too, and no others."""
+    ticks = itertools.count()
+    monkeypatch.setattr(watching, "perf_counter", lambda: next(ticks) * seconds)
+    seen: list[str] = []
+    with repo.connect(url, slow_query=0.25, on_query=lambda name, *_: seen.append(name)) as slow:
+        slow.tickers.all()
+        raw(url, "ALTER TABLE tickers RENAME COLUMN cusip TO cusip_id")
+        with pytest.raises(QueryContractError):
+            slow.tickers.all()
+    warned = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert [each.partition(":")[0] for each in warned if "tickers.all" in each] == (
+        ["slow query tickers.all"] * 2 * told
+    )
+    assert not told or warned[-1].endswith("QueryContractError") or "migrations" in warned[-1]
+    assert seen.count("tickers.all") == 2
+
+
+def test_a_hook_that_asks_the_database(db: Database, url: str) -> None:
+    """It is not called for what it asks itself."""
+    seen: list[str] = []
+
+    def hook(name: str, seconds: float, rows: int) -> None:
+        seen.append(name)
+        db.tickers.all()
+        watched.tickers.all()
+
+    with repo.connect(url, on_query=hook) as watched:
+        watched.institutions.all()
+    assert seen == ["institutions.all"]
 
 
 def test_migrations_and_attempts_are_told(empty_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,12 @@ def test_a_bad_row_among_many_is_named_and_nothing_is_written(notes: repo.Databa
     with pytest.raises(repo.InvalidRecord) as caught:
         notes.queries.notes.add_many([good, {"id": 2, "day": None}])
     assert (caught.value.row, caught.value.field) == (1, "weight")
+    with pytest.raises(repo.InvalidRecord, match=r"wieght.* is no parameter"):
+        notes.queries.notes.add_many([good, {**good, "id": 2, "wieght": 1.0}])
+    rows: list[Any] = [[(1, None, 1.0)], [None], good, None, "rows", 5]
+    for each in rows:
+        with pytest.raises(repo.InvalidRecord, match="mapping"):
+            notes.queries.notes.add_many(each)
     with pytest.raises(repo.UniqueViolation):
         notes.queries.notes.add_many([good, good])
     assert notes.queries.notes.every() == []

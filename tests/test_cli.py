@@ -461,6 +461,43 @@ def test_on_a_terminal(filled: Database, url: str) -> None:
         assert LONG_NAME.strip().encode() in b"".join(pieces)
 
 
+HOSTILE = "Evil\x1b]0;owned\x07\x9b2J\u202edliw\tInc"
+SHOWN = r"Evil\x1b]0;owned\x07\x9b2J\u202edliw\tInc"
+
+
+def test_names_do_not_give_orders_to_a_terminal(db: Database, url: str) -> None:
+    """What a terminal would obey in data and in file names is written out; programs get it as it is."""
+    db.tickers.upsert([Ticker("A", HOSTILE)])
+    (row,) = db.tickers.all()
+    piped = smdi("tickers", "--url", url).out
+    assert SHOWN in piped
+    assert HOSTILE not in piped
+    (read,) = csv.DictReader(io.StringIO(smdi("tickers", "--url", url, "--format", "csv").out))
+    assert read["company_name"] == row.company_name == HOSTILE
+    (read,) = json.loads(smdi("tickers", "--url", url, "--format", "json").out)
+    assert read["company_name"] == HOSTILE
+    path = Path(f"{HOSTILE}.csv")
+    path.write_text(f"symbol,company_name,{HOSTILE}\nA,New,x\nB C,Bee,x\n", encoding="utf-8")
+    runs: list[tuple[object, ...]] = [
+        ("tickers",),
+        ("tickers", "--format", "csv"),
+        ("ranking", "2020-01-01", "--source", HOSTILE),
+        ("load", path, "--kind", "tickers"),
+        ("load", path, "--kind", "tickers", "--skip-bad"),
+    ]
+    written = [piped]
+    for arguments in runs:
+        with on_a_terminal(*arguments, "--url", url, columns=500) as (process, pieces):
+            written.append(b"".join(pieces).decode())
+            process.wait()
+    done = smdi("load", path, "--kind", "tickers", "--skip-bad", "--url", url)
+    written += [done.out, done.err, smdi("load", path, "--url", url, "--kind", "tickers").err]
+    for text in written:
+        assert not {"\x07", "\x9b", "\u202e"} & set(text), text
+        assert "\x1b]" not in text, text
+    assert all(SHOWN in text for text in written if text is not done.out), written
+
+
 def test_demo(folder: Path) -> None:
     """The demo is made in one go, tells its stories, and what it says to type works."""
     done = smdi("demo")

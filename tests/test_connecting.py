@@ -103,6 +103,7 @@ def test_postgresql_urls_without_a_host(url: str, expected: dict[str, str]) -> N
         *("mysql://user@host/db", "postgresql+psycopg://host/db", "postgresql:db", "://host/db"),
         *("host=localhost dbname=db", "postgresql://host/db?nonsense=1"),
         *("postgresql://[::1/db", "sqlite:///a%00b.db"),
+        *("sqlite:///", "sqlite:///%20", "sqlite:///?mode=memory", "sqlite:///\ud800.db"),
     ],
 )
 def test_wrong_urls(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +112,37 @@ def test_wrong_urls(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigurationError):
         repo.connect(url)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite://u:s3cret@host/db", "sqlite://u:s3cret@host/db?a=b", "sqlite:///f.db?key=s3cret"),
+        *(
+            "u:s3cret@host://db",
+            "u s3cret://",
+            "s3cret",
+            "mysql://u:s3cret@host/db",
+            "sqlite:s3cret@h/db",
+        ),
+        *("sqlite://s3cret", "sqlite:///a\ud800?s3cret", "sqlite://u:s3cret@host/a%00"),
+    ],
+)
+def test_no_password_in_what_is_said_of_a_url(url: str) -> None:
+    """Neither in the message nor in what is chained to it, nor in a log of either."""
+    with pytest.raises(ConfigurationError) as raised:
+        repo.connect(url)
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert "s3cret" not in str(error)
+        assert "s3cret" not in repr(error.args)
+        error = error.__cause__ or error.__context__
+
+
+def test_a_variable_that_is_not_set() -> None:
+    """``sqlite:///$FILE`` with no FILE is no database in memory, which would be lost at the end."""
+    with pytest.raises(ConfigurationError, match="names no file; is a variable in it not set"):
+        repo.connect("sqlite:///")
 
 
 @pytest.mark.parametrize(
@@ -350,6 +382,8 @@ def test_passwords_are_in_no_log(
         ("postgresql://%2Fvar%2Frun/x", None),
         ("postgresql://localhost,127.0.0.1/x", None),
         ("postgresql://localhost/x?sslmode=require", "require"),
+        ("postgresql://a,b/x?hostaddr=127.0.0.1,::1", None),
+        ("postgresql://localhost,b/x?hostaddr=127.0.0.1,", "require"),
     ],
 )
 def test_tls_is_asked_for_where_the_server_is_not_this_machine(url: str, sslmode: str | None) -> None:
@@ -357,3 +391,49 @@ def test_tls_is_asked_for_where_the_server_is_not_this_machine(url: str, sslmode
     parameters, _ = url_settings(url)
     demand_tls(parameters)
     assert parameters.get("sslmode") == sslmode
+
+
+SERVICES = """
+[far]
+host=db.example.com
+[near]
+host=/var/run/postgresql
+[plain]
+host=db.example.com
+sslmode=disable
+[strict]
+host=db.example.com
+sslmode=verify-full
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "sslmode"),
+    [
+        ("postgresql:///x?service=far", {}, "require"),
+        ("postgresql:///x?service=near", {}, None),
+        ("postgresql:///x?service=plain", {}, "require"),
+        ("postgresql:///x?service=strict", {}, None),
+        ("postgresql:///x?service=plain&sslmode=disable", {}, "disable"),
+        ("postgresql:///x", {"PGSERVICE": "far"}, "require"),
+        ("postgresql:///x", {"PGHOST": "db.example.com"}, "require"),
+        ("postgresql://localhost/x", {"PGHOSTADDR": "10.0.0.5"}, "require"),
+        ("postgresql://localhost/x", {"PGHOST": "db.example.com"}, None),
+        ("postgresql://db.example.com/x", {"PGSSLMODE": "disable"}, "require"),
+        ("postgresql://db.example.com/x", {"PGSSLMODE": "verify-ca"}, None),
+        ("postgresql://localhost/x", {"PGSSLMODE": "disable"}, None),
+    ],
+)
+def test_tls_is_asked_for_where_libpq_would_connect(
+    url: str,
+    environment: dict[str, str],
+    sslmode: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment and the service file may name another host, and ask for more but not for less."""
+    services = tmp_path / "services.conf"
+    services.write_text(SERVICES, encoding="utf-8")
+    for name, value in {"PGSERVICEFILE": str(services), **environment}.items():
+        monkeypatch.setenv(name, value)
+    test_tls_is_asked_for_where_the_server_is_not_this_machine(url, sslmode)

@@ -94,10 +94,10 @@ def test_children_have_connections_of_their_own(filled: Database) -> None:
         write(filled, f"C{os.getpid()}")
         filled.close()
 
-    children = [fork(work) for _ in range(4)]
+    children = [fork(work) for _ in range(8)]
     read_both(filled)
     write(filled, "PARENT")
-    assert [ended(child) for child in children] == [0] * 4
+    assert [ended(child) for child in children] == [0] * 8
     read_both(filled)
     names = {each.symbol for each in filled.tickers.all()}
     assert names == {"AAPL", "MSFT", "PARENT", *(f"C{child}" for child in children)}
@@ -156,6 +156,26 @@ def test_a_fork_inside_a_block(filled: Database, url: str) -> None:
     assert {"PARENT", "PARENT2"} <= names
     assert "CHILD" not in names
     write(filled, "AFTER")
+
+
+def test_two_databases_of_one_file(filled: Database, url: str) -> None:
+    """One in a transaction at the fork makes the file of no use in the child, by whatever Database."""
+
+    def work() -> None:
+        for ask in (other.tickers.all, lambda: repo.connect(url)):
+            if filled.dialect == "postgresql":
+                read_both(other)
+            else:
+                with pytest.raises(ConfigurationError, match=r"was in use .* spawn"):
+                    ask()
+
+    with repo.connect(url) as other:
+        other.tickers.all()
+        with filled.transaction() as tx:
+            tx.tickers.all()
+            assert ended(fork(work)) == 0
+        assert ended(fork(lambda: read_both(other))) == 0
+        read_both(other)
 
 
 def test_a_fork_while_another_thread_writes(filled: Database) -> None:

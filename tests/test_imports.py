@@ -13,8 +13,9 @@ import repo
 PACKAGE = Path(repo.__file__).parent
 
 LAYERS = [
+    {"showing"},
     {"errors"},
-    {"checks", "settings"},
+    {"checks", "settings", "statements"},
     {"parameters", "records"},
     {"queries"},
     {"batches", "frames", "migrations", "named", "watching"},

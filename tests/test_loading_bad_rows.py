@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import signal
+import stat
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
 from repo.loading import Loaded, load
 from repo.tabular.files import Delimited
 from repo.tabular.headers import lay_out
+from repo.tabular.rejects import Rejects
 from repo.tabular.source import Source
 from tests.builders import content, python
 
@@ -297,6 +300,68 @@ def test_an_earlier_reject_file_survives_a_load_that_fails(memory: Database) -> 
     with pytest.raises(InvalidRecord):
         load(memory, "market.csv", skip_bad=True)
     assert rejects() == before
+
+
+def test_reject_files_are_their_owner_s_alone(memory: Database) -> None:
+    """They hold rows of the database's owner: mode 0600, whatever the umask, an earlier file's too."""
+    path = market(f"A,{day(0)},x,1")
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            load(memory, path, skip_bad=True)
+            made = Path("market.csv.rejects.csv")
+            assert stat.S_IMODE(made.stat().st_mode) == 0o600
+            made.chmod(0o666)
+    finally:
+        os.umask(before)
+
+
+def test_rejects_go_through_no_link(memory: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link in the place of a reject file, or laid there meanwhile, is neither followed nor kept."""
+    path = market(f"A,{day(0)},x,1")
+    target = Path("market.csv.rejects.csv")
+    Path("mine").write_text("mine", encoding="utf-8")
+    Path("old.csv").write_text(",".join(REJECT_HEADER) + "\n", encoding="utf-8")
+    for other in ("mine", "old.csv", "none"):
+        target.symlink_to(other)
+        with pytest.raises(ConfigurationError, match="is there and is no reject file"):
+            load(memory, path, skip_bad=True)
+        target.unlink()
+    Path(f"{target}.partial").symlink_to("mine")
+
+    def lay(self: Rejects, **arguments: bool) -> None:
+        target.symlink_to("mine")
+        publish(self, **arguments)
+
+    publish = Rejects.publish
+    monkeypatch.setattr(Rejects, "publish", lay)
+    load(memory, path, skip_bad=True)
+    assert not target.is_symlink()
+    assert len(rejects()) == 1
+    assert Path("mine").read_text(encoding="utf-8") == "mine"
+    assert Path("old.csv").read_text(encoding="utf-8") == ",".join(REJECT_HEADER) + "\n"
+    assert not Path("none").exists()
+
+
+def test_rejects_are_on_disk_before_their_name_is(
+    memory: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the file and then the folder that names it are made to last, for the rows are loaded."""
+    done: list[str] = []
+    rename, sync = Path.replace, os.fsync
+
+    def replacing(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return rename(self, target)
+
+    def syncing(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    monkeypatch.setattr(os, "fsync", syncing)
+    load(memory, market(f"A,{day(0)},x,1"), skip_bad=True)
+    assert done == ["file", "rename", "folder"]
 
 
 def test_rejects_that_cannot_be_written(memory: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from repo import (
     QueryContractError,
     Ticker,
 )
-from repo.backends import postgresql, postgresql_adapter
+from repo.backends import postgresql_adapter, postgresql_connections
 from repo.backends.postgresql import PostgreSQLBackend
 from tests import servers
 from tests.builders import bar, content, day, plain_url, raw, seed, until
@@ -161,7 +161,7 @@ def test_sizes_of_the_pool(
     name = server.create()
     url = f"{server.url_of(name)}&{in_url}".rstrip("&")
     with repo.connect(url, **options) as db:
-        pool = engine(db)._own_pool()
+        pool = engine(db).connections.pool
         assert (pool.min_size, pool.max_size) == sizes
         if sizes[0] <= 10:
             pool.wait(30)
@@ -219,7 +219,7 @@ def test_connections_that_were_killed_are_replaced(url: str, size: int) -> None:
             lambda: db.divergence.timeline("AAPL"),
         ]
         for call in calls:
-            engine(db)._own_pool().wait(30)
+            engine(db).connections.pool.wait(30)
             assert kill(url) >= size
             call()
 
@@ -228,8 +228,8 @@ def test_a_connection_that_idled_is_proven(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After idling the server is asked, even where nothing was heard of an end."""
-    monkeypatch.setattr(postgresql._Connection, "heard_something", lambda self: False)
-    monkeypatch.setattr(postgresql, "_PROVE_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(postgresql_connections.Connection, "heard_something", lambda self: False)
+    monkeypatch.setattr(postgresql_connections, "_PROVE_AFTER_SECONDS", 0.0)
     assert kill(url) > 0
     assert len(db.tickers.all()) == 2
 
@@ -283,7 +283,7 @@ def test_a_server_that_became_read_only(
     server: servers.Server, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is noticed on a connection that idled; reading goes on where only reading was wanted."""
-    monkeypatch.setattr(postgresql, "_PROVE_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(postgresql_connections, "_PROVE_AFTER_SECONDS", 0.0)
     with repo.connect(f"{url}&pool_timeout=1") as db, repo.connect(url, read_only=True) as reader:
         seed(db)
         reader.tickers.all()
@@ -458,7 +458,7 @@ def test_rows_set_aside_leave_nothing_behind(db: Database, url: str) -> None:
 
 def test_an_old_server_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server older than is needed is a ConfigurationError that names both versions."""
-    monkeypatch.setattr(postgresql, "_OLDEST", 99)
+    monkeypatch.setattr(postgresql_connections, "_OLDEST", 99)
     with pytest.raises(ConfigurationError, match="PostgreSQL 99 or newer"):
         repo.connect(url)
 

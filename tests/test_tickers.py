@@ -11,6 +11,7 @@ import pytest
 
 from repo import Database, Ticker, UniqueViolation, UnknownTicker
 from repo.errors import Problem
+from repo.repositories.cusips import clashes
 from tests.builders import raw, seed
 
 APPLE = Ticker("AAPL", "Apple Inc.", "037833100")
@@ -119,6 +120,14 @@ def test_of_a_symbol_that_comes_again_only_the_last_cusip_counts(db: Database, t
     rows = [Ticker("FAKE", "Fake Inc.", APPLE.cusip), *others, Ticker("FAKE", "Fake Inc.")]
     assert db.tickers.upsert(iter(rows)) == times + 1
     assert db.tickers.get("FAKE").cusip is None
+
+
+def test_a_cusip_that_is_free_by_then_clashes_with_nothing() -> None:
+    """Beside a row that does clash: rows are gone through in order, each with what it frees."""
+    there = [Ticker("FB", "Facebook", "111111111"), Ticker("A", "A", "222222222")]
+    rows = [(0, "FB", "333333333"), (1, "META", "111111111"), (2, "B", "222222222"), (3, "A", None)]
+    (clash,) = clashes(there, rows)
+    assert (clash.row, clash.symbol, clash.owner) == (2, "B", "A")
 
 
 def test_a_clash_inside_a_transaction_leaves_it_whole(db: Database) -> None:

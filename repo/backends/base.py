@@ -9,6 +9,7 @@ from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, settle
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
+from repo.showing import short
 
 __all__ = [
     "ROWS_TOGETHER",
@@ -150,4 +151,4 @@ def check_option(name: str, value: Any, *, whole: bool = False) -> None:
     number = isinstance(value, int) or (isinstance(value, float) and not whole)
     if not number or isinstance(value, bool) or not 0 <= value < _OPTION_END:
         kind = "a whole number" if whole else "a number of seconds"
-        raise ConfigurationError(f"{name} must be {kind} from 0 on, not {value!r}")
+        raise ConfigurationError(f"{name} must be {kind} from 0 on, not {short(value)}")

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import select
-import threading
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from itertools import chain, islice
-from math import ceil
-from typing import Any, Final
+from typing import Final
 
 import psycopg
-import psycopg_pool
-from psycopg import errors, pq
+from psycopg import pq
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
 from repo.backends.base import Passing, merge, refuse_unknown, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
+from repo.backends.postgresql_connections import Connection, Connections
 from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.engine import Bound, on_fork
-from repo.errors import ConfigurationError, DatabaseUnavailable
+from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
-from repo.watching import LOG
 
 __all__ = ["PostgreSQLBackend"]
 
-_OLDEST: Final = 14
 _APPLICATION: Final = "smart-money-repo"
 _MIN_SIZE: Final = 10
 _MAX_SIZE: Final = 30
 _WAIT_SECONDS: Final = 30.0
 _STATEMENT_SECONDS: Final = 600.0
-_CONNECT_SECONDS: Final = 10
-_PREPARE_THRESHOLD: Final = 5
-_PROVE_AFTER_SECONDS: Final = 1.0
-_WARM_SECONDS: Final = 60.0
 _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _BESIDE_SECONDS: Final = 0.2
+_DEADLOCK: Final = "40P01"
+_ATTEMPTS: Final = 5
 _MERGE_MEMORY: Final = "64MB"
 _CHANGES: Final = """
 SELECT pg_stat_get_xact_tuples_updated(c.oid) AS changes
@@ -54,31 +45,6 @@ SELECT NULL
 LIMIT 1
 """
 """What the server counts of a transaction, unless it was told not to, or the table is in parts."""
-
-
-class _Connection(psycopg.Connection[Any]):
-    """A pooled connection that knows when it was last used and can tell if it was spoken to since.
-
-    ``reader`` is a cursor of binary results, kept from one query to the next.
-    """
-
-    reader: psycopg.Cursor[Any] | None = None
-    used_at = 0.0
-    taken_at = 0.0
-    stale = False
-    _poll: Any = None
-
-    def heard_something(self) -> bool:
-        """Whether the server has sent anything while nothing was asked: an end, as a rule.
-
-        It asks the socket and not the server, so it costs microseconds.
-        """
-        if not hasattr(select, "poll"):  # Windows
-            return False
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.fileno(), select.POLLIN)
-        return bool(self._poll.poll(0))
 
 
 class _NotGiven:
@@ -127,8 +93,6 @@ class PostgreSQLBackend:
         if not isinstance(prepare_threshold, _NotGiven):
             options["prepare_threshold"] = prepare_threshold
         check_options(options)
-        seconds = options.get("statement_timeout", _STATEMENT_SECONDS)
-        self._statement_milliseconds = ceil(seconds * 1000)
         largest = options.get("max_size", max(_MAX_SIZE, options.get("min_size", 0)))
         smallest = options.get("min_size", min(_MIN_SIZE, largest))
         if not 1 <= largest >= smallest:
@@ -139,45 +103,21 @@ class PostgreSQLBackend:
         # One type for all ints: by default it goes by the value, and :a + :b overflows at 30,000.
         adapters.register_dumper(int, Int8Dumper)
         adapters.register_dumper(int, Int8BinaryDumper)
-        connect = {
-            "application_name": _APPLICATION,
-            "connect_timeout": _CONNECT_SECONDS,
-            **parameters,
-            "autocommit": True,
-            "prepare_threshold": options.get("prepare_threshold", _PREPARE_THRESHOLD),
-            "context": adapters,
-        }
-        self._prove_server(connect)
-        self._warm: deque[_Connection] = deque()
-        self._size = (smallest, largest)
-        self._pool_timeout = options.get("pool_timeout", _WAIT_SECONDS)
-        self._connect = connect
-        self._opening = threading.Lock()
-        self.closed = False
-        self._pool: _Pool | None = self._open_pool()
+        connect = {"application_name": _APPLICATION, **parameters, "context": adapters}
+        if "prepare_threshold" in options:
+            connect["prepare_threshold"] = options["prepare_threshold"]
+        self.connections = Connections(
+            connect,
+            read_only=read_only,
+            statement_seconds=options.get("statement_timeout", _STATEMENT_SECONDS),
+            size=(smallest, largest),
+            timeout=options.get("pool_timeout", _WAIT_SECONDS),
+        )
         on_fork(self)
 
-    def _open_pool(self) -> _Pool:
-        smallest, largest = self._size
-        return psycopg_pool.ConnectionPool(
-            kwargs=self._connect,
-            connection_class=_Connection,
-            min_size=smallest,
-            max_size=largest,
-            timeout=self._pool_timeout,
-            configure=self._configure,
-            open=True,
-        )
-
-    def _own_pool(self) -> _Pool:
-        """The pool of this process; a child of a fork makes its own when it first needs one."""
-        if self._pool is None:
-            with self._opening:
-                if self.closed:
-                    raise DatabaseUnavailable("no connection to be had: the database is closed")
-                if self._pool is None:
-                    self._pool = self._open_pool()
-        return self._pool
+    @property
+    def closed(self) -> bool:
+        return self.connections.closed
 
     def before_fork(self) -> None:
         """Nothing to do: what is the parent's stays the parent's."""
@@ -186,113 +126,29 @@ class PostgreSQLBackend:
         """Nothing to do."""
 
     def after_fork_in_child(self) -> None:
-        """Leave the parent's sockets alone: to close one properly would end the parent's session."""
-        if self._pool is not None:
-            _inherited.append((self._pool, self._warm))
-        self._warm = deque()
-        self._opening = threading.Lock()
-        self._pool = None
+        """Leave the parent's connections alone."""
+        self.connections.after_fork()
 
-    def _prove_server(self, connect: dict[str, Any]) -> None:
-        """Connect once in the open, for an error that tells at once what is wrong."""
-        try:
-            with _Connection.connect(**connect) as connection:
-                self._configure(connection)
-                version = connection.info.server_version // 10000
-                self._prove(connection)
-        except psycopg.Error as error:
-            raise DatabaseUnavailable(_without_password(str(error), connect)) from error
-        if version < _OLDEST:
-            raise ConfigurationError(f"PostgreSQL {_OLDEST} or newer is needed; the server is {version}")
+    def acquire(self, *, write: bool) -> Connection:
+        return self.connections.take()
 
-    def _configure(self, connection: psycopg.Connection[Any]) -> None:
-        LOG.info("connected to %s", connection.info.host or "the server")
-        connection.execute("SET timezone TO 'UTC'")
-        connection.execute(f"SET statement_timeout TO {self._statement_milliseconds:d}")
-        if self.read_only:
-            connection.execute("SET default_transaction_read_only TO on")
-
-    def _prove(self, connection: _Connection) -> None:
-        try:
-            answer = connection.execute("SHOW transaction_read_only").fetchone()
-            if answer == ("on",) and not self.read_only:
-                raise errors.ReadOnlySqlTransaction("the server takes no writes")
-        except psycopg.Error:
-            connection.close()  # or the pool would hand it out again
-            raise
-
-    def acquire(self, *, write: bool) -> _Connection:
-        """The connection that was given back last, while it is warm, or else one of the pool.
-
-        The pool hands its connections out in turn. A caller that makes one call after another would
-        wake another server process each time, and wait longer for that than for the answer.
-        """
-        while True:
-            try:
-                connection = self._warm.pop()
-            except IndexError:
-                break
-            if self._is_warm(connection):
-                return connection
-            self._own_pool().putconn(connection)
-        cause: psycopg.Error | None = None
-        pool = self._own_pool()
-        # The pool would pause between two dead connections, and longer each time.
-        for _ in range(pool.max_size):
-            try:
-                connection = pool.getconn()
-            except (psycopg.Error, psycopg_pool.PoolClosed) as error:
-                raise DatabaseUnavailable(f"no connection to be had: {error}") from error
-            connection.taken_at = time.monotonic()
-            idle = connection.taken_at - connection.used_at
-            if idle < _PROVE_AFTER_SECONDS and not connection.heard_something():
-                return connection
-            try:
-                self._prove(connection)
-            except psycopg.Error as error:
-                pool.putconn(connection)
-                cause = error
-            else:
-                return connection
-        raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
-
-    def _is_warm(self, connection: _Connection) -> bool:
-        now = time.monotonic()
-        return (
-            now - connection.used_at < _PROVE_AFTER_SECONDS
-            and now - connection.taken_at < _WARM_SECONDS
-            and not connection.heard_something()
-        )
-
-    def release(self, connection: _Connection, *, write: bool) -> None:
+    def release(self, connection: Connection, *, write: bool) -> None:
         if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             self.rollback(connection)
-        connection.used_at = time.monotonic()
-        if connection.stale:
-            connection.close()  # the pool makes another in its place
-        pool = self._own_pool()
-        if connection.closed or pool.closed:
-            pool.putconn(connection)
-        else:
-            self._warm.append(connection)
+        self.connections.give_back(connection)
 
-    def _cool(self) -> None:
-        """Give every warm connection back to the pool."""
-        while self._warm:
-            self._own_pool().putconn(self._warm.pop())
-
-    def waits_for(self, connection: _Connection, *, write: bool) -> bool:
+    def waits_for(self, connection: Connection, *, write: bool) -> bool:
         return False  # there are others
 
     @contextmanager
-    def beside(self, connection: _Connection) -> Iterator[_Connection | None]:
+    def beside(self, connection: Connection) -> Iterator[Connection | None]:
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             yield connection
             return
         # A transaction that failed answers nothing more; another connection is asked if one is free.
         try:
-            other = self._warm.pop() if self._warm else self._own_pool().getconn(_BESIDE_SECONDS)
-        except (IndexError, psycopg.Error):
+            other = self.connections.take(_BESIDE_SECONDS)
+        except DatabaseUnavailable:
             yield None
             return
         try:
@@ -300,41 +156,42 @@ class PostgreSQLBackend:
         finally:
             self.release(other, write=False)
 
-    def prove(self, connection: _Connection, query: Query, sql: str) -> None:
+    def prove(self, connection: Connection, query: Query, sql: str) -> None:
         self.adapter.prove(connection, query, sql)
 
-    def _execute(self, connection: _Connection, statement: str) -> None:
+    def _execute(self, connection: Connection, statement: str) -> None:
         try:
-            connection.execute(statement)
+            connection.execute(statement, prepare=False)
         except psycopg.Error as error:
             raise translate(error) from error
 
-    def begin(self, connection: _Connection, *, read_only: bool, isolation: str) -> None:
+    def begin(self, connection: Connection, *, read_only: bool, isolation: str) -> None:
         access = "READ ONLY" if read_only else "READ WRITE"
-        self._execute(connection, f"BEGIN ISOLATION LEVEL {isolation.upper()} {access}")
+        connection.began = f"BEGIN ISOLATION LEVEL {isolation.upper()} {access}{connection.each_time}"
+        self._execute(connection, connection.began)
 
-    def commit(self, connection: _Connection) -> None:
+    def commit(self, connection: Connection) -> None:
         self._execute(connection, "COMMIT")
 
-    def rollback(self, connection: _Connection) -> None:
+    def rollback(self, connection: Connection) -> None:
         try:
             connection.execute("ROLLBACK")
         except psycopg.Error:
             # Nothing of it is committed, and a connection that cannot even roll back is of no use.
             connection.close()
 
-    def savepoint(self, connection: _Connection, depth: int) -> None:
+    def savepoint(self, connection: Connection, depth: int) -> None:
         self._execute(connection, f"SAVEPOINT level_{depth:d}")
 
-    def release_savepoint(self, connection: _Connection, depth: int) -> None:
+    def release_savepoint(self, connection: Connection, depth: int) -> None:
         self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
 
-    def rollback_to(self, connection: _Connection, depth: int) -> None:
+    def rollback_to(self, connection: Connection, depth: int) -> None:
         self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
         self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
 
     def upsert(
-        self, connection: _Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+        self, connection: Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
         batches = rows.read()
@@ -343,10 +200,35 @@ class PostgreSQLBackend:
             return 0
         plain = not rows.absent and rows.tally is None
         if plain and len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS:
-            return self._direct(connection, queries, table, first[0])
-        return self._merge(connection, queries, table, rows, chain(first, batches))
+            return self._until_no_deadlock(
+                lambda: self._direct(connection, queries, table, first[0]),
+                lambda: self._start_over(connection, depth),
+            )
+        return self._merge(connection, queries, table, rows, chain(first, batches), depth + 1)
 
-    def _direct(self, connection: _Connection, queries: Bound, table: Table, batch: Columns) -> int:
+    def deadlocked(self, error: RepoError) -> bool:
+        return getattr(error.__cause__, "sqlstate", None) == _DEADLOCK
+
+    def _until_no_deadlock(self, write: Callable[[], int], undo: Callable[[], None]) -> int:
+        """Write, and again when the server undid it in favour of somebody who waited for it."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return write()
+            except ConflictError as conflict:
+                if not self.deadlocked(conflict):
+                    raise
+            undo()
+        return write()
+
+    def _start_over(self, connection: Connection, depth: int) -> None:
+        """Go back to where a write began; see :meth:`upsert`."""
+        if depth:
+            self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
+        else:
+            self._execute(connection, "ROLLBACK")
+            self._execute(connection, connection.began)
+
+    def _direct(self, connection: Connection, queries: Bound, table: Table, batch: Columns) -> int:
         columns, _ = settle(batch, table.key_width)
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
@@ -360,11 +242,12 @@ class PostgreSQLBackend:
 
     def _merge(
         self,
-        connection: _Connection,
+        connection: Connection,
         queries: Bound,
         table: Table,
         rows: Batches,
         batches: Iterable[Columns],
+        depth: int,
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})
         fill = queries[f"{table.aggregate}.fill"]
@@ -372,18 +255,23 @@ class PostgreSQLBackend:
         for pieces in _pieces(table, passing.watch(batches)):
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
-        written = merge(
-            connection,
-            queries,
-            table,
-            rows,
-            repeats=passing.repeats,
-            changes=lambda: self._changes(connection, table),
+        self.savepoint(connection, depth)
+        written = self._until_no_deadlock(
+            lambda: merge(
+                connection,
+                queries,
+                table,
+                rows,
+                repeats=passing.repeats,
+                changes=lambda: self._changes(connection, table),
+            ),
+            lambda: self._start_over(connection, depth),
         )
+        self.release_savepoint(connection, depth)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 
-    def _changes(self, connection: _Connection, table: Table) -> int | None:
+    def _changes(self, connection: Connection, table: Table) -> int | None:
         """How many rows of a table the transaction has changed so far; None where nobody counts them."""
         try:
             ((changes,),) = connection.execute(_CHANGES, {"table": table.name}).fetchall()
@@ -391,25 +279,15 @@ class PostgreSQLBackend:
             raise translate(error) from error
         return None if changes is None else int(changes)
 
-    def run_script(self, connection: _Connection, script: str) -> None:
+    def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)
 
     def schema_changed(self) -> None:
         """Give up the connections there are: their prepared statements are of the schema as it was."""
-        self._cool()
-        self._own_pool().drain()
+        self.connections.replace()
 
     def close(self) -> None:
-        self.closed = True
-        if self._pool is not None:
-            self._cool()
-            self._pool.close()
-
-
-_Pool = psycopg_pool.ConnectionPool[_Connection]
-
-_inherited: Final[list[object]] = []
-"""What the process that forked this one left here."""
+        self.connections.close()
 
 
 def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
@@ -431,8 +309,3 @@ def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
             pieces, size = [], 0
     if pieces:
         yield pieces
-
-
-def _without_password(message: str, connect: Mapping[str, Any]) -> str:
-    password = connect.get("password")
-    return message.replace(password, "***") if password else message

@@ -19,6 +19,7 @@ from repo.backends import arrays
 from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
 from repo.errors import (
     CheckViolation,
+    ConfigurationError,
     ConflictError,
     DatabaseUnavailable,
     ForeignKeyViolation,
@@ -45,6 +46,10 @@ _STATES: Final[Mapping[str, type[RepoError]]] = {
     "0A000": ConflictError,  # a plan prepared before somebody changed the schema
     "22003": RangeError,
     "25006": DatabaseUnavailable,  # a server that has become a standby
+    "25P03": DatabaseUnavailable,  # the time-outs of a transaction: idle, and in all
+    "25P04": DatabaseUnavailable,
+    "26000": ConfigurationError,
+    "42P05": ConfigurationError,
     "42501": DatabaseUnavailable,
     "57014": DatabaseUnavailable,  # the statement time-out
 }
@@ -63,6 +68,9 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
 
 
 _OLD_PLAN: Final = "0A000"
+
+_MIXED_UP: Final = frozenset({"26000", "42P05"})
+"""A prepared statement that is not there, or is there already: it is another session's."""
 
 _PLACE: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
 """A parameter as psycopg writes it, or a percent sign."""
@@ -128,6 +136,11 @@ def translate(error: Exception) -> RepoError:
         lost = isinstance(error, psycopg.OperationalError | psycopg_pool.PoolClosed)
         return (DatabaseUnavailable if lost else RepoError)(str(error))
     kind = _STATES.get(state) or _CLASSES.get(state[:2], RepoError)
+    if state in _MIXED_UP:
+        return kind(
+            f"a pooler before the server does not keep prepared statements ({error}, SQLSTATE {state}): "
+            "set prepare_threshold=none in the URL, or prepare_threshold=None"
+        )
     message = f"{getattr(error, 'diag').message_primary} (SQLSTATE {state})"  # noqa: B009  # Exception has no diag
     return kind(message)
 
@@ -194,6 +207,8 @@ class PostgreSQLAdapter:
         """All rows, as records where a record is declared."""
         records: list[Any] = []
         try:
+            if conn.each_time:
+                conn.enter()
             # A cursor that was used before knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
             cursor.execute(sql, parameters)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import zip_longest
 from typing import Any, Final
 from urllib.parse import unquote
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo, PGconn
 
 from repo.backends.base import check_option
 from repo.errors import ConfigurationError
@@ -26,6 +27,10 @@ OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "prepare_threshold": lambda text: None if text.lower() == "none" else int(text),
 }
 """What the URL may hold beside libpq's own parameters."""
+
+
+_NO_TLS: Final = frozenset({None, "disable", "allow", "prefer"})
+"""The modes in which libpq may go without."""
 
 
 def _is_local(host: str) -> bool:
@@ -64,12 +69,10 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
         # It is not named: where an '@' or '?' is not written as it must be, it is part of a password.
         names = ", ".join(OPTIONS)
         raise ConfigurationError(f"a parameter of the PostgreSQL URL is none of libpq's, nor of {names}")
-    try:
-        parameters = conninfo_to_dict(rest)
-    except psycopg.ProgrammingError:
-        # The driver's message repeats what it could not read, and that may be the password.
-        raise ConfigurationError("the PostgreSQL URL cannot be read") from None
-    return parameters, options
+    with suppress(psycopg.ProgrammingError):
+        return conninfo_to_dict(rest), options
+    # The driver's message repeats what it could not read, and that may be the password.
+    raise ConfigurationError("the PostgreSQL URL cannot be read")
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -83,18 +86,30 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def demand_tls(parameters: dict[str, Any]) -> None:
-    """Ask for TLS where a host is not this machine and nobody has said what they want.
+    """Ask for TLS where a host is not this machine, unless the URL itself says what it wants.
 
-    Who has a say is the URL, and for what it leaves out libpq's environment and service file.
+    What counts is where libpq would connect: the environment and a service file name hosts too, and may
+    ask for less than TLS, or for more.
     """
-    environment = os.environ
-    if "sslmode" in parameters or "PGSSLMODE" in environment:
+    if "sslmode" in parameters:
         return
-    named = [parameters.get("host"), parameters.get("hostaddr")]
-    if not any(named):
-        if "service" in parameters or "PGSERVICE" in environment:
-            return
-        named = [environment.get("PGHOST"), environment.get("PGHOSTADDR")]
-    hosts = [host for name in named if name for host in str(name).split(",")]
-    if not all(map(_is_local, hosts)):
+    resolved = _resolved(parameters)
+    names, addresses = (resolved.get(name, "").split(",") for name in ("host", "hostaddr"))
+    hosts = [address or name for name, address in zip_longest(names, addresses, fillvalue="")]
+    if resolved.get("sslmode") in _NO_TLS and not all(map(_is_local, hosts)):
         parameters["sslmode"] = "require"
+
+
+def _resolved(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What libpq makes of parameters, environment and service file, without connecting."""
+    # It stops at a value that there is not, before it opens a socket.
+    asked = {**parameters, "target_session_attrs": "to-be-looked-at"}
+    looked = PGconn.connect_start(make_conninfo("", **asked).encode())
+    try:
+        return {
+            option.keyword.decode(): option.val.decode("utf-8", "replace")
+            for option in looked.info
+            if option.val is not None
+        }
+    finally:
+        looked.finish()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+from weakref import finalize
 
 from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
-from repo.engine import Bound, on_fork, running_loop
+from repo.engine import Bound, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,
@@ -74,38 +76,81 @@ class SQLiteBackend:
         self._all: list[sqlite3.Connection] = []
         self.closed = False
         self._inherited = ""
-        if path is not None and not read_only:
-            _make_private(path)
-        elif path is not None and not path.exists():
-            raise DatabaseUnavailable(f"there is no {path}: `smdi migrate` and `smdi load` make it")
+        self._still: tuple[int, ...] | None = None
+        finalize(self, _close_all, self._all)
+        if path is not None:
+            _look_at(path, wanted=read_only)
+            if not read_only:
+                _make_private(path)
         self._writer: sqlite3.Connection | None = self._opened(write=not read_only)
         on_fork(self)
 
     def _opened(self, *, write: bool) -> sqlite3.Connection:
+        connection = None
         try:
-            with self._opening:  # a fork waits until it is open or not begun
-                return self._open(write=write)
+            with held(self._opening):  # a fork waits until it is open or not begun
+                try:
+                    connection = self._open(write=write)
+                except sqlite3.OperationalError as error:
+                    if not self._stands_still(error):
+                        raise
+                    connection = self._open(write=write)
+                self._all.append(connection)
+            return connection  # noqa: TRY300  # an interrupt may strike here as well
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+        except BaseException:
+            if connection is not None:
+                self._forget(connection)
+            raise
+
+    def _stands_still(self, error: sqlite3.OperationalError) -> bool:
+        """Whether a file that is only read cannot be opened just because its folder takes no files.
+
+        SQLite makes two files beside one with a write-ahead log, whoever opens it. Where they cannot be
+        made and are not there, nobody has the file open, and it is read as one that nobody changes;
+        :meth:`acquire` looks whether that is still so.
+        """
+        path = self._path
+        if path is None or not self.read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+            return False
+        if os.access(path.absolute().parent, os.W_OK):
+            return False
+        self._still = _state(path)
+        if self._still is None:
+            raise DatabaseUnavailable(
+                f"cannot open {path}: there is a write-ahead log beside it, and in a folder that takes "
+                "no files it cannot be read; open it once where it can be written"
+            )
+        return True
 
     def _unusable(self, error: sqlite3.Error) -> RepoError:
         translated = translate(error)
         return type(translated)(f"cannot open {self._path or 'memory'}: {error}")
 
     def _open(self, *, write: bool) -> sqlite3.Connection:
+        if self._path is not None and _identity(self._path) in _inherited_files:
+            raise ConfigurationError(
+                f"{self._path} was in use by another thread, or by a transaction, when this process was "
+                "forked, and SQLite cannot be used after that; fork while nothing is running, or start "
+                "children by multiprocessing's spawn or forkserver"
+            )
         target = ":memory:"
         if self._path is not None:
             mode = "ro" if self.read_only else "rw"
+            if self._still is not None:
+                mode += "&immutable=1"
             target = f"{self._path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(
-            target,
-            timeout=self._busy,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-            uri=True,
-        )
+        connection = None
         try:
+            connection = sqlite3.connect(
+                target,
+                timeout=self._busy,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+                uri=True,
+            )
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
             # What this names keeps rows that are set aside, and pages as they were before a savepoint: a
             # list in memory, in which to look one up takes longer the more there are. Readers keep none.
@@ -118,14 +163,16 @@ class SQLiteBackend:
             connection.execute("PRAGMA synchronous = NORMAL")
             if not write and self._path is not None:
                 connection.execute("PRAGMA query_only = ON")
+            LOG.info(
+                "opened %s for %s",
+                self._path or "a database in memory",
+                "writing" if write else "reading",
+            )
+            return connection  # noqa: TRY300
         except BaseException:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
-        self._all.append(connection)
-        LOG.info(
-            "opened %s for %s", self._path or "a database in memory", "writing" if write else "reading"
-        )
-        return connection
 
     def _is_strangers(self, connection: sqlite3.Connection) -> bool:
         """Whether the file has tables and no record of migrations: then not even its mode is changed."""
@@ -159,24 +206,46 @@ class SQLiteBackend:
             raise DatabaseUnavailable("the database is closed")
         if self._inherited:
             raise ConfigurationError(self._inherited)
-        if not write and self._path is not None:
-            try:
-                return self._readers.pop()
-            except IndexError:
-                return self._opened(write=False)
-        if not self._write_lock.acquire(blocking=False):
-            self._wait()
-        self._holder = (threading.get_ident(), running_loop())
-        if self._writer is None:
-            try:
-                self._writer = self._opened(write=not self.read_only)
-            except BaseException:
-                self._write_lock.release()
-                raise
-        return self._writer
+        if write or self._path is None:
+            return self._take_turn()
+        if self._still is not None:
+            self._look_again(self._path)
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self._opened(write=False)
 
-    def _wait(self) -> None:
-        """Wait for the lock on writing; in an event loop only for who does not need that loop."""
+    def _take_turn(self) -> sqlite3.Connection:
+        """The one connection of its kind, when nobody else has it."""
+        taken = False
+        try:
+            taken = self._write_lock.acquire(blocking=False)
+            if not taken:
+                self._refuse_to_wait()
+                taken = self._write_lock.acquire(timeout=self._busy)
+            if not taken:
+                raise ConflictError(f"another thread has been writing for {self._busy:g} seconds")
+            self._holder = (threading.get_ident(), running_loop())
+            if self._writer is None:
+                self._writer = self._opened(write=not self.read_only)
+            return self._writer  # noqa: TRY300
+        except BaseException:
+            if taken:
+                self._write_lock.release()
+            raise
+
+    def _look_again(self, path: Path) -> None:
+        """Let go of what was opened as a file that nobody changes, once somebody has."""
+        if _state(path) != self._still:
+            self._still = None
+            while self._readers:
+                self._forget(self._readers.pop())
+
+    def _refuse_to_wait(self) -> None:
+        """See that who writes does not need the event loop that would wait here, to end.
+
+        :raises ConfigurationError: where it does.
+        """
         loop = running_loop()
         if loop is not None and self._holder == (threading.get_ident(), loop):
             raise ConfigurationError(
@@ -184,23 +253,26 @@ class SQLiteBackend:
                 "waiting here would stop the loop that the other needs to end; put what is done in a "
                 "transaction into a function and call that with asyncio.to_thread"
             )
-        if not self._write_lock.acquire(timeout=self._busy):
-            raise ConflictError(f"another thread has been writing for {self._busy:g} seconds")
 
     def release(self, connection: sqlite3.Connection, *, write: bool) -> None:
-        if write or self._path is None:
-            try:
-                self.rollback(connection)
-            finally:
-                self._holder = (0, None)
-                self._write_lock.release()
-            return
         try:
             if connection.in_transaction:
-                self.rollback(connection)
-        except sqlite3.ProgrammingError:
-            return  # closed by another thread
-        self._readers.append(connection)
+                connection.execute("ROLLBACK")
+        except sqlite3.ProgrammingError:  # closed by another thread
+            if not write and self._path is not None:
+                return
+        except sqlite3.Error as error:
+            LOG.warning("a connection that could not roll back is closed: %s", error)
+            self._forget(connection)
+            if connection is self._writer:
+                self._writer = None
+            elif not write and self._path is not None:
+                return
+        if write or self._path is None:
+            self._holder = (0, None)
+            self._write_lock.release()
+        else:
+            self._readers.append(connection)
 
     def waits_for(self, connection: sqlite3.Connection, *, write: bool) -> bool:
         return connection is self._writer and (write or self._path is None)
@@ -208,6 +280,9 @@ class SQLiteBackend:
     @contextmanager
     def beside(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         yield connection  # a statement that failed is all that failed
+
+    def deadlocked(self, error: RepoError) -> bool:
+        return False  # there is one writer
 
     def prove(self, connection: sqlite3.Connection, query: Query, sql: str) -> None:
         self.adapter.prove(connection, query, sql)
@@ -230,7 +305,8 @@ class SQLiteBackend:
             self._forget(self._readers.pop())
 
     def _forget(self, connection: sqlite3.Connection) -> None:
-        self._all.remove(connection)
+        with suppress(ValueError):
+            self._all.remove(connection)
         connection.close()
 
     def after_fork_in_parent(self) -> None:
@@ -245,14 +321,10 @@ class SQLiteBackend:
                 "a database in memory is of the process that made it, and this is a child of that"
             )
         elif self._all or not self._forkable:
-            self._inherited = (
-                f"{self._path} was in use by another thread, or by a transaction, when this process was "
-                "forked, and SQLite cannot be used after that; fork while nothing is running, start "
-                "children by multiprocessing's spawn or forkserver, or connect in the child"
-            )
+            _inherited_files.update(filter(None, [_identity(self._path)]))
         # Closing them here would end what the parent does with them, so they are kept.
         _inherited.extend(self._all)
-        self._all = []
+        self._all.clear()
         self._readers = deque()
         self._writer = None
 
@@ -350,14 +422,60 @@ class SQLiteBackend:
 
     def close(self) -> None:
         self.closed = True
-        while self._all:
-            self._all.pop().close()
+        _close_all(self._all)
         self._readers.clear()
         self._writer = None
 
 
 _inherited: Final[list[sqlite3.Connection]] = []
 """Connections of the process that forked this one."""
+
+_inherited_files: Final[set[tuple[int, int]]] = set()
+"""The files that these were on. SQLite keeps the locks of a file once for a process, whoever opens it:
+here it holds for its own what the other process locked, and does not notice what that writes."""
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, by whatever name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _look_at(path: Path, *, wanted: bool) -> None:
+    """Refuse what is no file; to open a pipe would be to wait for its other end.
+
+    :param wanted: whether it has to be there.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DatabaseUnavailable(f"{path} is not a regular file")
+    except FileNotFoundError as error:
+        if wanted:
+            raise DatabaseUnavailable(
+                f"there is no {path}: `smdi migrate` and `smdi load` make it"
+            ) from error
+    except OSError as error:
+        raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes when somebody writes to a file; None where a log of writes lies beside it."""
+    try:
+        found = path.stat()
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            return None
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _make_private(path: Path) -> None:

@@ -33,6 +33,8 @@ from repo.queries import Query
 __all__ = ["SQLiteAdapter", "translate"]
 
 _TIMESTAMP_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = date.min.toordinal() - EPOCH
+_LAST_DAY: Final = date.max.toordinal() - EPOCH
 _DAYS_REMEMBERED: Final = 100_000
 
 _CONSTRAINTS: Final[Mapping[int, type[IntegrityError]]] = {
@@ -86,6 +88,16 @@ class _Days(dict[Any, Any]):
 _DAYS: Final = _Days()
 
 
+def _hold_days(column: Sequence[Any]) -> None:
+    """See that days are of the calendar, where they are not made into dates.
+
+    :raises OverflowError: where one is not.
+    """
+    days = [day for day in column if day is not None] if None in column else column
+    if days and not (min(days) >= _FIRST_DAY and max(days) <= _LAST_DAY):
+        raise OverflowError("a day is out of range")
+
+
 def _timestamp(microseconds: int | None) -> datetime | None:
     if microseconds is None:
         return None
@@ -115,25 +127,30 @@ _Decoders = list[tuple[int, Callable[[Any], Any]]]
 _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
 """What lies in a column of a type, where it is another."""
 
+_LOOK: Final = "SELECT * FROM"
+
+_OVERFLOW: Final = "integer overflow"
+
 _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "text", bytes: "a blob"}
 
 
 class _Reading:
-    """How the rows of one query are read; ``known`` once its columns were compared with its record."""
+    """How the rows of one query are read; ``unseen`` are the columns of which no value was seen yet."""
 
-    __slots__ = ("decoders", "known", "names", "query", "stored")
+    __slots__ = ("days", "decoders", "names", "query", "stored", "unseen")
 
     def __init__(self, query: Query) -> None:
         # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
         decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
         self.query = query
-        self.known = False
         self.names = [column.name for column in query.columns]
+        self.unseen = set(range(len(self.names)))
         self.decoders: _Decoders = [
             (index, decoders[column.type])
             for index, column in enumerate(query.columns)
             if column.type in decoders
         ]
+        self.days = [index for index, column in enumerate(query.columns) if column.type is date]
         self.stored = [
             {_STORED.get(column.type, column.type), type(None)}
             | ({int} if query.writes and column.type is float else set())
@@ -141,27 +158,34 @@ class _Reading:
         ]
 
     def compare(self, described: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
-        """Hold the first rows to the record; there is nothing more to hold once there were any.
+        """Hold rows to the record, each column until a value of it was seen: the others are like it.
 
         :raises QueryContractError: for other columns, or values of another type.
+        """
+        self.compare_names(described)
+        seen = {index for index in self.unseen if any(row[index] is not None for row in rows)}
+        for index in seen:
+            for kind in {type(row[index]) for row in rows} - self.stored[index]:
+                raise wrong_type(self.query, self.names[index], _NAMES.get(kind, kind.__name__))
+        self.unseen -= seen
+
+    def compare_names(self, described: Sequence[Any]) -> None:
+        """Hold columns to the record by their names.
+
+        :raises QueryContractError: for others.
         """
         found = [each[0] for each in described]
         if found != self.names:
             raise wrong_columns(self.query, found)
-        for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=False):
-            for kind in set(map(type, values)) - stored:
-                raise wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
-        self.known = bool(rows)
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
         """What to say of rows of which a value cannot be read as what its column is to hold."""
+        for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=True):
+            for kind in set(map(type, values)) - stored:
+                return wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
         for index, decode in self.decoders:
             for row in rows:
                 value = row[index]
-                if type(value) not in self.stored[index]:
-                    return wrong_type(
-                        self.query, self.names[index], _NAMES.get(type(value), type(value).__name__)
-                    )
                 try:
                     decode(value)
                 except (OverflowError, ValueError):
@@ -192,7 +216,7 @@ def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> l
 def _all_records(cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any]) -> list[Any]:
     decoders = reading.decoders
     rows = cursor.fetchmany(ROWS_TOGETHER)
-    if not reading.known:
+    if reading.unseen:
         reading.compare(cursor.description, rows)
     try:
         records = _records(rows, decoders, record_class)
@@ -237,7 +261,9 @@ class SQLiteAdapter:
             self._prepare(conn, sql)
         except sqlite3.Error:
             return unlike(self._readings[query_name].query, str(error))
-        return RangeError(f"a number left 64 bits ({error})")
+        if str(error) == _OVERFLOW:
+            return RangeError(f"a number left 64 bits ({error})")
+        return RepoError(f"{query_name}: {error}")
 
     @staticmethod
     def _prepare(conn: sqlite3.Connection, sql: str) -> None:
@@ -249,6 +275,14 @@ class SQLiteAdapter:
         """Have a query prepared; see :meth:`repo.engine.Backend.prove`."""
         try:
             self._prepare(conn, sql)
+            if query.columns and not query.writes:
+                # No row of it is computed, but its columns are described.
+                names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
+                inner = sql.rstrip().removesuffix(";")
+                with closing(
+                    conn.execute(f"{_LOOK} ({inner}\n) LIMIT 0", dict.fromkeys(names))
+                ) as cursor:
+                    _Reading(query).compare_names(cursor.description)
         except sqlite3.Error as error:
             raise unlike(query, str(error)) from error
 
@@ -261,17 +295,18 @@ class SQLiteAdapter:
         record_class: type[Any] | None = None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
+        cursor = None
         try:
             cursor = conn.execute(sql, parameters)
             if record_class is None:
                 return cursor.fetchall()
-            try:
-                return _all_records(cursor, self._readings[query_name], record_class)
-            except BaseException:
-                cursor.close()  # or the connection would go on reading the database as it was
-                raise
+            return _all_records(cursor, self._readings[query_name], record_class)
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
+        except BaseException:
+            if cursor is not None:
+                cursor.close()  # or the connection would go on reading the database as it was
+            raise
 
     def select_one(
         self,
@@ -299,9 +334,15 @@ class SQLiteAdapter:
         try:
             with closing(conn.execute(sql, parameters)) as cursor:
                 while rows := cursor.fetchmany(BATCH_ROWS):
-                    if not reading.known:
+                    if reading.unseen:
                         reading.compare(cursor.description, rows)
-                    batches.append(build(list(zip(*rows, strict=True))))
+                    columns = list(zip(*rows, strict=True))
+                    try:
+                        for index in reading.days:
+                            _hold_days(columns[index])
+                        batches.append(build(columns))
+                    except (TypeError, ValueError, OverflowError) as error:
+                        raise reading.undecodable(rows, error) from error
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
         return batches

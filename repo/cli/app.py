@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from repo.cli import checking, demo, reading, writing
 from repo.cli.options import Url
+from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
 
 __all__ = ["app"]
@@ -28,7 +29,7 @@ class _Commands(TyperGroup):
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
         except RepoError as error:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}")
             raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
@@ -37,7 +38,7 @@ class _Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except OSError as error:
-            typer.echo(f"error: {error.strerror or error}", err=True)
+            say(f"error: {error.strerror or error}")
             raise typer.Exit(1) from None
         return result
 

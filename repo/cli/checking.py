@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from repo.cli.options import Url, opened
+from repo.cli.output import say
 from repo.errors import DatabaseUnavailable
 
 __all__ = ["check"]
@@ -39,7 +40,7 @@ def check(
         found = db.check()
         looked_at = "query"
     for misfit in found:
-        typer.echo(str(misfit))
+        say(str(misfit), err=False)
     if found:
         hint = "; the database has no tables yet: smdi migrate" if behind else ""
         noun = "query does" if len(found) == 1 else "queries do"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from repo.cli import sample
-from repo.cli.output import show_table
+from repo.cli.output import say, show_table
 from repo.errors import ConfigurationError, RepoError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def demo(
         with db.transaction():
             made = sample.fill(db)
         rows = db.divergence.ranking(sample.AS_OF)
-    typer.echo(f"{path}: synthetic data, made up and true of nothing, until {sample.AS_OF}")
+    say(f"{path}: synthetic data, made up and true of nothing, until {sample.AS_OF}", err=False)
     typer.echo(", ".join(f"{count:,} rows of {kind}" for kind, count in made.items()))
     fields = ["symbol", "divergence", "flow", "interest_change", "price_return"]
     typer.echo("\nBought by institutions while nobody looks:")
@@ -64,7 +64,7 @@ def demo(
         f"summary {rows[0].symbol}",
         "coverage --format csv",
     ):
-        typer.echo(f"  smdi --url {given} {command}")
+        say(f"  smdi --url {given} {command}", err=False)
 
 
 def _refuse_another(path: Path, url: str) -> None:

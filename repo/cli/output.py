@@ -13,7 +13,14 @@ from typing import Any, Final
 
 import typer
 
-__all__ = ["Format", "show", "show_table", "shown"]
+from repo.showing import visible
+
+__all__ = ["Format", "say", "show", "show_table", "shown"]
+
+
+def say(text: str, *, err: bool = True) -> None:
+    """Write a message; what a terminal would obey in the names and values it holds is written out."""
+    typer.echo(visible(text, keep="\n"), err=err)
 
 
 class Format(StrEnum):
@@ -54,17 +61,20 @@ _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
 
 
 def shown(field: str, value: Any) -> str:
-    """A value as it stands in a table; nothing for None."""
+    """A value as it stands in a table, without effect on a terminal; nothing for None."""
     if value is None:
         return ""
     form = _FORMS.get(field)
-    return str(value) if form is None else form(value)
+    return visible(str(value)) if form is None else form(value)
 
 
 def show(
     form: Format, record: Any, rows: Sequence[Any], *, hide: Sequence[str] = (), upright: bool = False
 ) -> None:
     """Write rows of a record, all fields of it in CSV and JSON.
+
+    CSV has every character as it is stored, but on a terminal, which is no place for some; JSON has
+    escapes of its own.
 
     :param hide: fields that a table goes without.
     :param upright: in a table, write each field of a row on a line of its own.
@@ -74,7 +84,8 @@ def show(
         objects = [dict(zip(fields, map(_plain, row), strict=True)) for row in rows]
         typer.echo(json.dumps(objects, indent=2))
     elif form is Format.CSV:
-        typer.echo("\n".join(_csv_lines([fields, *rows])))
+        text = "\n".join(_csv_lines([fields, *rows]))
+        typer.echo(visible(text, keep="\r\n") if _on_a_terminal() else text)
     elif upright:
         pairs = [(field, value) for row in rows for field, value in zip(fields, row, strict=True)]
         lines = [(field.replace("_", " "), shown(field, value)) for field, value in pairs]
@@ -101,12 +112,16 @@ def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
         text.truncate()
 
 
+def _on_a_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
 def _write(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]]) -> None:
-    if sys.stdout is not None and sys.stdout.isatty():
+    if _on_a_terminal():
         _write_rich(titles, right, rows)
         return
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]

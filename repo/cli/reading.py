@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repo.cli.options import As, End, Source, Start, Symbol, Url, day, opened
-from repo.cli.output import Format, show
+from repo.cli.output import Format, say, show
 from repo.records import Bar, Coverage, Divergence, Holding, Point, Summary, Ticker
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["coverage", "history", "holdings", "ranking", "summary", "tickers", "
 
 def _note_if_empty(rows: object, note: str) -> None:
     if not rows:
-        typer.echo(note, err=True)
+        say(note)
 
 
 def tickers(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None:
@@ -172,7 +172,7 @@ def _explain_empty(db: Database, as_of: date, source: str | None, window: int) -
             f"- it takes interest of {source or sources[0]} from {date.fromordinal(recent)} to {as_of}, "
             f"and from {date.fromordinal(before)} to the day before; --window sets how long",
         ]
-    typer.echo("\n".join(lines), err=True)
+    say("\n".join(lines))
 
 
 def timeline(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repo.cli.options import Url, opened
-from repo.cli.output import show_table
+from repo.cli.output import say, show_table
 from repo.errors import ConfigurationError, UnknownInstitution, UnknownTicker
+from repo.showing import listed, short_name
 
 if TYPE_CHECKING:
     from repo.loading import Loaded, Progress
@@ -118,7 +119,7 @@ def load(
         if db.version() == 0:
             typer.echo(f"the database is empty; applied {', '.join(db.migrate())}", err=True)
         for other in others:
-            typer.echo(f"left alone: {other}", err=True)
+            say(f"left alone: {other}")
         try:
             with _progress() as progress:
                 done = loading.load(
@@ -154,10 +155,9 @@ def _as_mapping(pairs: list[str]) -> dict[str, str]:
 
 def _explain_missing(error: UnknownTicker | UnknownInstitution) -> None:
     columns = "symbol and company_name" if isinstance(error, UnknownTicker) else "cik and name"
-    typer.echo(
+    say(
         f"error: {error}\nload a file of {error.noun}s first (its columns: {columns}), "
-        "or leave such rows out with --skip-bad",
-        err=True,
+        "or leave such rows out with --skip-bad"
     )
 
 
@@ -168,12 +168,13 @@ def _report(done: list[Loaded]) -> None:
         typer.echo("nothing changed")
     for each in done:
         if each.ignored:
-            typer.echo(f"{each.file}: ignored columns: {', '.join(map(repr, each.ignored))}", err=True)
+            names = [repr(short_name(column)) for column in each.ignored]
+            say(f"{each.file}: ignored columns: {listed(names)}")
         if each.rejected:
             rows = "1 row was" if each.rejected == 1 else f"{each.rejected:,} rows were"
             if each.rejected == each.rows:
                 rows = f"every row ({rows.split()[0]}) was"
-            typer.echo(f"{each.file}: {rows} rejected, see {each.rejects}", err=True)
+            say(f"{each.file}: {rows} rejected, see {each.rejects}")
 
 
 @contextmanager

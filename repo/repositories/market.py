@@ -133,8 +133,7 @@ class MarketRepository(Repository):
         """
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
-        with self._session.writing():
-            deleted: int = self._session.write("market.delete", symbol=symbol, start=first, end=last)
-            if deleted == 0 and self._session.read("tickers.get", symbol=symbol) is None:
-                raise UnknownTicker([symbol])
+        deleted: int = self._session.write("market.delete", symbol=symbol, start=first, end=last)
+        if deleted == 0 and self._session.read("tickers.get", symbol=symbol) is None:
+            raise UnknownTicker([symbol])
         return deleted

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
+import os
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Protocol, TextIO
 
 from repo.batches import BATCH_ROWS
 from repo.errors import ConfigurationError, InvalidRecord, Problem
@@ -25,7 +27,76 @@ SUFFIXES: Final = ", ".join([*_DELIMITERS, *(f"{suffix}.gz" for suffix in _DELIM
 
 _NAME: Final = re.compile(r"(?P<stem>.+?)(?P<suffix>\.csv|\.tsv|\.txt)(?P<gzip>\.gz)?", re.IGNORECASE)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_LINE_END_BYTES: Final = re.compile(rb"[\r\n]")
 _SHOWN_OF_A_LINE: Final = 40
+
+ROW_BYTES: Final = 256 * 1024
+"""The longest line, and the most characters of a row."""
+
+COLUMNS: Final = 16_384
+"""The most columns: a spreadsheet has no more."""
+
+BLANK_ROWS: Final = 2_000_000
+"""The most blank lines in a row: a spreadsheet has 1,048,576 lines."""
+
+_TOGETHER: Final = 25
+"""Rows read between two looks at how much that was."""
+
+_CHUNK_BYTES: Final = 1024 * 1024
+"""Where a chunk ends, however few rows it has."""
+
+_TOO_LONG: Final = f"the row is longer than {ROW_BYTES:,} bytes; is the file one of rows?"
+_CHANGED: Final = "was changed while it was read; load it when nobody writes to it"
+
+
+class _TooLong(Exception):
+    """A row that has no end within the limit."""
+
+
+class _Reader(Protocol):
+    """What :func:`csv.reader` gives."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+class _Bounded(io.BufferedIOBase):
+    """The bytes of a file, as long as its lines end within the limit, and its rows: see ``allowed``.
+
+    Whoever reads text of it, csv's reader too, takes a whole line into memory, whatever its length.
+    """
+
+    def __init__(self, source: io.BufferedReader | gzip.GzipFile) -> None:
+        self._source = source
+        self._line = 0
+        self.taken = 0
+        self.allowed: float = math.inf
+        """How many bytes may be taken in all."""
+
+    @property
+    def name(self) -> str:
+        return str(self._source.name)
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        data = self._source.read1(size)
+        length = len(data)
+        end = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        if self._line + length > ROW_BYTES:
+            found = _LINE_END_BYTES.search(data)
+            if self._line + (found.start() if found else length) > ROW_BYTES:
+                raise _TooLong
+        self._line = length - 1 - end if end >= 0 else self._line + length
+        self.taken += length
+        if self.taken > self.allowed:
+            raise _TooLong
+        return data
 
 
 def split_name(path: Path) -> tuple[str, str, bool] | None:
@@ -35,6 +106,11 @@ def split_name(path: Path) -> tuple[str, str, bool] | None:
     """
     found = _NAME.fullmatch(path.name)
     return None if found is None else (found["stem"], found["suffix"].lower(), bool(found["gzip"]))
+
+
+def _state(stat: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file does: which file it is, its size, and when it was written to."""
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _is_blank(row: list[str]) -> bool:
@@ -71,11 +147,32 @@ def _height(row: Iterable[str]) -> int:
     return 1 + sum(len(_LINE_END.findall(cell)) for cell in row)
 
 
+def _add_rows(reader: _Reader, source: _Bounded, size: int, read: list[list[str]]) -> None:
+    """Add up to so many rows to those read, fewer where they are long.
+
+    :raises _TooLong: for a row past the limit; the rows above it are there by then.
+    """
+    end = source.taken + _CHUNK_BYTES
+    place = 0
+    while place < size and (taken := source.taken) < end:
+        source.allowed = taken + _TOGETHER * ROW_BYTES
+        read.extend(islice(reader, min(_TOGETHER, size - place)))
+        if source.taken - taken > ROW_BYTES:
+            for each in range(place, len(read)):
+                if sum(map(len, read[each])) > ROW_BYTES:
+                    del read[each:]
+                    raise _TooLong
+        if len(read) == place:
+            break
+        place = len(read)
+
+
 class Delimited:
     """A delimited text file whose first row is its header; each call of :meth:`chunks` reads it anew.
 
     :raises ConfigurationError: when it cannot be opened or its name has an ending that is not known.
-    :raises InvalidRecord: when it is empty, not UTF-8, or damaged, as far as the header.
+    :raises InvalidRecord: when it is empty, not UTF-8, damaged, or has lines or columns past all
+        measure, as far as the header.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,76 +184,111 @@ class Delimited:
         try:
             if path.exists() and not path.is_file():
                 raise ConfigurationError(f"{path} is not a regular file")
-            self.size = path.stat().st_size
+            state = path.stat()
         except OSError as error:
             raise self._unreadable(error) from error
+        self.size = state.st_size
+        self._state = _state(state)
         self.delimiter = _DELIMITERS[suffix] or self._sniff()
         with closing(self._parts(1, 0)) as chunks:
             first = next(chunks, None)
         if first is None:
             raise self._damaged(1, "", "the file is empty; its first row must name the columns")
+        if len(first.rows[0]) > COLUMNS:
+            reason = f"there are {len(first.rows[0]):,} columns, where {COLUMNS:,} can be read"
+            raise self._damaged(first.line, "", reason)
         self.header: tuple[str, ...] = tuple(cell.strip() for cell in first.rows[0])
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows below the header, :data:`repo.batches.BATCH_ROWS` at a time.
 
-        :raises InvalidRecord: when the file is not UTF-8, its quoting is broken or its gzip is.
+        :raises InvalidRecord: when the file is not UTF-8, its quoting is broken or its gzip is, and for
+            a row longer than :data:`ROW_BYTES` or more blank lines in a row than :data:`BLANK_ROWS`.
+        :raises ConfigurationError: when the file is no longer the one that was opened at first, at the
+            latest after its last row.
         """
         parts = self._parts(1, BATCH_ROWS)
         first = next(parts, None)
         if first is None or tuple(cell.strip() for cell in first.rows[0]) != self.header:
-            raise ConfigurationError(f"{self.path} was changed while it was read")
+            raise ConfigurationError(f"{self.path} {_CHANGED}")
         return parts
 
     def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
-        """Chunks with something in them: one of ``first`` rows, then others of ``rest``."""
-        with self._open() as (text, position):
+        """Chunks with something in them: one of ``first`` rows, then others of ``rest``, at most."""
+        with self._open() as (text, source, position):
             reader = csv.reader(text, delimiter=self.delimiter, strict=True, skipinitialspace=True)
             size = first
+            blank = 0
             while size:
                 line = reader.line_num + 1
-                read: list[list[str]] = []
-                failure: InvalidRecord | None = None
-                try:
-                    read.extend(islice(reader, size))
-                except csv.Error as error:
-                    # What was read before the row that broke is in the list.
-                    broken = line + sum(map(_height, read))
-                    failure = self._damaged(broken, "", f"cannot be read as rows of cells ({error})")
-                except UnicodeDecodeError as error:
-                    raise self._not_utf8() from error
-                except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                    raise self._damaged(reader.line_num + 1, "", "not a whole gzip file") from error
-                except OSError as error:
-                    raise self._unreadable(error) from error
+                read, failure = self._take(reader, source, size)
                 rows = read
                 if read and min(map(len, read)) < 2:
-                    rows = [row for row in read if not _is_blank(row)]
+                    rows = [row for row in read if not _is_blank(row)] if any(read) else []
                 if rows:
                     yield Chunk(read, rows, line, position())
                     size = rest
+                    blank = 0
+                elif (blank := blank + len(read)) > BLANK_ROWS:
+                    failure = self._damaged(line, "", f"more than {BLANK_ROWS:,} blank lines in a row")
                 if failure is not None:
                     raise failure
                 if not read:
+                    self._hold(self.path.stat)
                     break
 
+    def _take(
+        self, reader: _Reader, source: _Bounded, size: int
+    ) -> tuple[list[list[str]], InvalidRecord | None]:
+        """Up to so many rows, and what is wrong with the row after them, if anything is."""
+        line = reader.line_num + 1
+        read: list[list[str]] = []
+        try:
+            _add_rows(reader, source, size, read)
+        except (csv.Error, _TooLong) as error:
+            # What was read before the row that broke is in the list.
+            broken = line + sum(map(_height, read))
+            reason = f"cannot be read as rows of cells ({error})"
+            return read, self._damaged(broken, "", _TOO_LONG if isinstance(error, _TooLong) else reason)
+        except UnicodeDecodeError as error:
+            raise self._not_utf8() from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise self._damaged(reader.line_num + 1, "", "not a whole gzip file") from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return read, None
+
+    def _hold(self, look: Callable[[], os.stat_result]) -> None:
+        """Refuse to go on with another file, or another state of it, than there was at first."""
+        try:
+            same = _state(look()) == self._state
+        except FileNotFoundError:
+            same = False
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if not same:
+            raise ConfigurationError(f"{self.path} {_CHANGED}")
+
     @contextmanager
-    def _open(self, errors: str = "strict") -> Iterator[tuple[TextIO, Callable[[], int]]]:
-        """The text of the file, and what tells how many of the file's bytes have been read."""
+    def _open(self, errors: str = "strict") -> Iterator[tuple[TextIO, _Bounded, Callable[[], int]]]:
+        """The text of the file, its bytes, and what tells how many of the file's have been read."""
         try:
             stored = self.path.open("rb")
         except OSError as error:
             raise self._unreadable(error) from error
         with stored:
-            binary = gzip.GzipFile(fileobj=stored) if self._gzip else stored
-            with io.TextIOWrapper(binary, encoding="utf-8-sig", errors=errors, newline="") as text:
-                yield text, stored.tell
+            self._hold(lambda: os.fstat(stored.fileno()))
+            source = _Bounded(gzip.GzipFile(fileobj=stored) if self._gzip else stored)
+            with io.TextIOWrapper(source, encoding="utf-8-sig", errors=errors, newline="") as text:
+                yield text, source, stored.tell
 
     def _sniff(self) -> str:
         """The delimiter that the first line that is not blank has more of."""
         try:
-            with self._open("replace") as (text, _):
-                first = next((line for line in text if line.strip()), "")
+            with self._open("replace") as (text, *_):
+                first = next((line for line in islice(text, BLANK_ROWS) if line.strip()), "")
+        except _TooLong:
+            raise self._damaged(1, "", _TOO_LONG) from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise self._damaged(1, "", "not a whole gzip file") from error
         return "\t" if first.count("\t") > first.count(",") else ","
@@ -169,7 +301,8 @@ class Delimited:
 
     def _not_utf8(self) -> InvalidRecord:
         """Read once more, to tell the line: the decoder works on blocks."""
-        with self._open("surrogateescape") as (text, _):
+        number = 0
+        with self._open("surrogateescape") as (text, *_), suppress(_TooLong):
             for number, line in enumerate(text, 1):
                 raw = line.encode("utf-8", "surrogateescape")
                 try:
@@ -177,4 +310,4 @@ class Delimited:
                 except UnicodeDecodeError as error:
                     shown = raw[max(0, error.start - _SHOWN_OF_A_LINE // 2) :][:_SHOWN_OF_A_LINE]
                     return self._damaged(number, shown, "not UTF-8; save the file as UTF-8")
-        return self._damaged(1, "", "not UTF-8; save the file as UTF-8")
+        return self._damaged(number + 1, "", "not UTF-8; save the file as UTF-8")

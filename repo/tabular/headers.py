@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from repo.errors import ConfigurationError
 from repo.records import RECORDS, Bar, Field, Holding, Institution, Sentiment, Spec, Ticker
+from repo.showing import listed, short, short_name
 
 __all__ = ["KINDS", "SINGLE_TICKER", "Layout", "find_kind", "lay_out"]
 
@@ -70,7 +71,7 @@ def _named(path: Path, header: Sequence[str], field: str, column: str) -> int:
     if len(found) != 1:
         number = "no" if not found else "more than one"
         raise ConfigurationError(
-            f"{path}: there is {number} column {column!r} for {field}; there are: {_shown(header)}"
+            f"{path}: there is {number} column {short(column)} for {field}; there are: {_shown(header)}"
         )
     return found[0]
 
@@ -142,7 +143,7 @@ def lay_out(
     candidates = _candidates(path, header, kind, mapping)
     for name, places in candidates.items():
         if len(places) > 1:
-            columns = " and ".join(header[place] for place in places)
+            columns = " and ".join(short_name(header[place]) for place in places[:2])
             raise ConfigurationError(
                 f"{path}: {columns} are both {name}; say which with a mapping (--map {name}=COLUMN)"
             )
@@ -152,7 +153,7 @@ def lay_out(
                 f"{path}: a symbol is given for files of {' and '.join(SINGLE_TICKER)}, not of {kind}"
             )
         if candidates["symbol"]:
-            column = header[candidates["symbol"][0]]
+            column = short_name(header[candidates["symbol"][0]])
             raise ConfigurationError(f"{path}: a symbol is given, and the file has the column {column}")
     missing = [name for name in _missing(kind, candidates) if name != "symbol" or symbol is None]
     if missing:
@@ -171,4 +172,4 @@ def lay_out(
 
 
 def _shown(header: Sequence[str]) -> str:
-    return ", ".join(column or "(a column without a name)" for column in header)
+    return listed([column or "(a column without a name)" for column in header])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +17,7 @@ from repo.errors import ConfigurationError, Problem, RepoError
 
 __all__ = ["Rejects"]
 
+_OF_THE_NAME: Final = 100
 _HEADER: Final = ("file", "line", "column", "value", "reason", "row")
 
 
@@ -31,28 +35,36 @@ class Rejects:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines = 0
-        try:
-            if path.exists() and not _is_reject_file(path):
+        with self._writing():
+            if os.path.lexists(path) and not _is_reject_file(path):
                 raise ConfigurationError(f"{path} is there and is no reject file; it is left as it is")
             self._spool = tempfile.TemporaryFile(  # noqa: SIM115  # it lives until close()
                 "w+", encoding="utf-8", newline="", dir=path.absolute().parent
             )
-        except OSError as error:
-            raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
         self._write(_HEADER)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Forget what was not published."""
-        self._spool.close()
+        with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
+            self._spool.close()
 
     def mark(self) -> tuple[int, int]:
         """Where :meth:`rewind` can come back to."""
-        return self._spool.tell(), self._lines
+        with self._writing():
+            return self._spool.tell(), self._lines
 
     def rewind(self, mark: tuple[int, int]) -> None:
         """Forget what was added after a mark."""
-        self._spool.seek(mark[0])
-        self._spool.truncate()
+        with self._writing():
+            self._spool.seek(mark[0])
+            self._spool.truncate()
         self._lines = mark[1]
 
     def add(self, problem: Problem, cells: Sequence[str], delimiter: str) -> None:
@@ -70,7 +82,8 @@ class Rejects:
         self._lines += 1
 
     def _write(self, cells: Iterable[object]) -> None:
-        self._spool.write(_joined(cells, ",") + "\n")
+        with self._writing():
+            self._spool.write(_joined(cells, ",") + "\n")
 
     def publish(self, *, if_empty: bool) -> None:
         """Write the file, over an earlier one.
@@ -80,26 +93,57 @@ class Rejects:
 
         :raises RepoError: when that fails; nothing half-written is left.
         """
-        partial = self.path.with_name(f"{self.path.name}.partial")
         try:
-            if not self._lines and not if_empty:
+            if self._lines or if_empty:
+                self._spool.seek(0)
+                self._put()
+            else:
                 self.path.unlink(missing_ok=True)
-                return
-            self._spool.seek(0)
-            try:
-                with partial.open("w", encoding="utf-8", newline="") as target:
-                    shutil.copyfileobj(self._spool, target)
-                partial.replace(self.path)
-            finally:
-                partial.unlink(missing_ok=True)
+            _keep_names(self.path.absolute().parent)
         except OSError as error:
             raise RepoError(
                 f"the rows are loaded, but the rejected ones could not be written to {self.path}: "
                 f"{error.strerror}"
             ) from error
 
+    def _put(self) -> None:
+        """Write the file beside its place, for its owner alone, and move it there once it is on disk.
+
+        A name that nobody can foresee and that must be new is no link that somebody has laid. What was
+        there is replaced by the move, and if that is a link, not what it leads to.
+        """
+        handle, partial = tempfile.mkstemp(
+            prefix=f".{self.path.name[:_OF_THE_NAME]}.",
+            suffix=".partial",
+            dir=self.path.absolute().parent,
+        )
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as target:
+                shutil.copyfileobj(self._spool, target)
+                target.flush()
+                os.fsync(target.fileno())
+            Path(partial).replace(self.path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+
+def _keep_names(folder: Path) -> None:
+    """Have a folder's names on disk: a move is not there until its folder is."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that keeps them by itself, or not at all
+            raise
+    finally:
+        os.close(handle)
+
 
 def _is_reject_file(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():  # to open a pipe would be to wait for its other end
+        return False
     with path.open(encoding="utf-8", errors="replace") as text:
         return text.readline().rstrip("\n") == ",".join(_HEADER)
 

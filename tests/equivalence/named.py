@@ -52,6 +52,11 @@ def _read_ranking(db: repo.Database, name: str, arguments: dict[str, Any]) -> An
     return rows
 
 
+def _read_in_a_row(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """A value that may be empty as a row, which is an answer all the same."""
+    return (db._session.read(name, **arguments),)
+
+
 def _read_frame(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
     return as_frame(db._session.frame(name, **arguments))
 
@@ -207,6 +212,7 @@ READING: Final[Mapping[str, Asked]] = {
     "migrations.applied": Asked(_nothing, _without_checksums),
     "migrations.lock": Asked(_nothing),
     "migrations.started": Asked(_nothing),
+    "migrations.strangers": Asked(_nothing, read=_read_in_a_row),
     "sentiment.between": Asked(keys_between, read=read_between),
     "sentiment.frame": Asked(_fixed(**_FRAME, source=_source), read=_read_frame),
     "sentiment.history": Asked(_fixed(**_RANGE, source=_source)),
@@ -283,6 +289,13 @@ def _down_and_up(db: repo.Database, target: int) -> Any:
     return db.migrate(target), db.version(), db.migrate(), db.version()
 
 
+def _from_nothing(db: repo.Database, target: int) -> Any:
+    """Undo every migration and their record with them, and begin anew."""
+    db.migrate(target)
+    db._session.run_script("DROP TABLE schema_migrations")
+    return db.migrate(), db.version()
+
+
 def _writing() -> dict[str, Written]:
     found: dict[str, Written] = {}
     for name in AGGREGATES:
@@ -300,7 +313,8 @@ def _writing() -> dict[str, Written]:
     days = st.sampled_from([row.date for row in _BARS.rows()])
     ranges = st.lists(days, min_size=2, max_size=2).map(sorted)
     found["market.delete"] = Written(_write_bars, ranges, _delete)
-    for step in ("prepare", "record", "forget"):
+    found["migrations.prepare"] = Written(lambda db: None, st.just(0), _from_nothing)
+    for step in ("record", "forget"):
         found[f"migrations.{step}"] = Written(lambda db: None, st.sampled_from((0, 1)), _down_and_up)
     return found
 

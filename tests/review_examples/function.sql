@@ -22,7 +22,7 @@ FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: good_3(id, day)^
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Index: none.
 SELECT m.date AS x
 FROM market_data AS m
@@ -36,7 +36,7 @@ FROM market_data AS m
 WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 
 -- name: good_4(id, day)^
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Index: none.
 SELECT m.date AS x
 FROM market_data AS m

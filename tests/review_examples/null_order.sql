@@ -44,14 +44,14 @@ WHERE t.cusip IS NOT NULL
 ORDER BY t.cusip, t.symbol;
 
 -- name: bad_4()
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Index: none.
 SELECT m.date AS x
 FROM tickers AS t LEFT JOIN market_data AS m USING (ticker_id)
 ORDER BY t.symbol, m.date;
 
 -- name: good_4()
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Index: none.
 SELECT m.date AS x
 FROM tickers AS t INNER JOIN market_data AS m USING (ticker_id)

@@ -216,7 +216,7 @@ LEFT JOIN institutions AS i ON i.institution_id = h.institution_id
 ORDER BY h.ticker_id, h.quarter_end, h.filing_date, i.cik NULLS FIRST;
 
 -- name: bad_15()
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Bars without a holding lie side by side. Index: none.
 SELECT m.date AS date
 FROM institutional_holdings AS h
@@ -226,7 +226,7 @@ ORDER BY
     h.filing_date NULLS FIRST;
 
 -- name: good_15()
--- record_class: Row(x: int)
+-- record_class: Row(x: date)
 -- Index: none.
 SELECT m.date AS date
 FROM market_data AS m

@@ -1,0 +1,120 @@
+"""What an application's statement must not do, told from its text before an engine sees it.
+
+These are the ways in which SQL that both engines take means something else on each of them, or hands out
+a day as the number that SQLite keeps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Final
+
+__all__ = ["misuse", "plain"]
+
+_NOT_SQL: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_CAST: Final = re.compile(r"\bCAST\s*\(", re.IGNORECASE)
+_AS_TYPE: Final = re.compile(r"(?P<what>.*)\bAS\s+(?P<type>[a-z][\w ]*?)\s*(?:\[\s*\]\s*)?", re.I | re.S)
+_AS_IT_IS: Final = re.compile(r":\w+|NULL|(?:\w+\.)?[a-z_]\w*", re.IGNORECASE)
+_OF_TEXT: Final = re.compile(r"CAST\s*\(.*\bAS\s+text\s*\)", re.IGNORECASE | re.DOTALL)
+_CHANGES: Final = re.compile(
+    r"\b(?:(?:insert|replace|merge)\s+into|delete\s+from|update\s+\w+(?:\s+as\s+\w+)?\s+set)\b",
+    re.IGNORECASE,
+)
+_RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
+_OUTPUT: Final = re.compile(
+    r"(?:(?:MIN|MAX)\s*\(\s*)?(?:\w+\.)?(?P<column>[a-z_]\w*)(?:\s*\))?(?:\s+AS\s+\w+)?", re.IGNORECASE
+)
+_TIMES: Final = ("date", "timestamptz", "timestamp with time zone")
+_LIST_ENDS: Final = ("from", ";")
+
+_TABLE: Final = re.compile(r"\b(?:from|join|into|update)\s+(?P<name>\w+)", re.IGNORECASE)
+_TABLES: Final = frozenset(
+    {"tickers", "institutions", "market_data", "institutional_holdings", "retail_sentiment"}
+)
+_DAYS: Final = {
+    "date": date,
+    "quarter_end": date,
+    "filing_date": date,
+    "created_at": datetime,
+}
+"""The columns of these tables that SQLite keeps as numbers, by the type they stand for."""
+
+
+def plain(sql: str) -> str:
+    """A statement without its comments, with blanks for its literals and quoted names."""
+    return _NOT_SQL.sub(" ", sql)
+
+
+def misuse(sql: str, columns: Sequence[tuple[str, type]], *, answers: bool) -> str | None:
+    """What is wrong with a statement, if anything.
+
+    :param columns: the names and types that its rows are declared to have.
+    :param answers: whether it is called for its rows.
+    """
+    text = plain(sql)
+    if answers and _CHANGES.search(text) and not _RETURNING.search(text):
+        return "it changes rows and returns none: end its name in '!', or say what it returns"
+    for what, kind in _casts(text):
+        if kind in _TIMES and what and not _AS_IT_IS.fullmatch(what):  # nothing is left of a literal
+            return (
+                f"CAST(... AS {kind}) is for a parameter by itself: of text SQLite makes the number it "
+                "begins with"
+            )
+        if kind != "text" and _OF_TEXT.fullmatch(what):
+            return f"text cast to {kind} is an error on PostgreSQL where on SQLite it is a number"
+    if not {found["name"].lower() for found in _TABLE.finditer(text)} <= _TABLES:
+        return None
+    for item, (name, declared) in zip(_select_list(text), columns, strict=False):
+        found = _OUTPUT.fullmatch(item)
+        stands_for = None if found is None else _DAYS.get(found["column"].lower())
+        if stands_for is not None and declared is not stands_for:
+            return (
+                f"the column {name} is declared {declared.__name__}, and {item.split()[0]} is a "
+                f"{stands_for.__name__}"
+            )
+    return None
+
+
+def _casts(text: str) -> Iterator[tuple[str, str]]:
+    """Each cast: what is cast, and to which type."""
+    for each in _CAST.finditer(text):
+        inside = text[each.end() : _closing(text, each.end())]
+        found = _AS_TYPE.fullmatch(inside)
+        if found is not None:
+            yield found["what"].strip(), " ".join(found["type"].lower().split())
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the parenthesis that stands before ``start`` is closed."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return len(text)
+
+
+def _select_list(text: str) -> list[str]:
+    """The items between the outermost SELECT, or RETURNING, and what follows them."""
+    depth = 0
+    items: list[str] = []
+    item: list[str] = []
+    inside = False
+    for piece in re.findall(r"\w+|\s+|.", text, re.DOTALL):
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        word = piece.lower()
+        if depth == 0 and word in ("select", "returning"):
+            inside, items, item = True, [], []
+        elif inside and depth == 0 and word in _LIST_ENDS:
+            inside = False
+            items.append("".join(item).strip())
+        elif inside and depth == 0 and piece == ",":
+            items.append("".join(item).strip())
+            item = []
+        elif inside:
+            item.append(piece)
+    if inside:
+        items.append("".join(item).strip())
+    return items

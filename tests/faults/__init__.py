@@ -1,0 +1,1 @@
+"""Faults that need a pooler, a second server, a namespace or a long time: nox -s faults."""
