@@ -52,8 +52,10 @@ def test_a_broken_statement_is_noticed(dialect: str, file: Path) -> None:
     """Of a statement that breaks off in nonsense the linter says so, wherever in its file it stands.
 
     A keyword in small letters at both ends of each statement shows that all of the file is read. What is
-    wrong with the grammar is looked for statement by statement, for it hides what stands below it.
+    wrong with the grammar is looked for statement by statement, for it hides what stands below it. A
+    comment that tells the linter to look away would hide it too, and there is none.
     """
+    assert "noqa" not in file.read_text(encoding="utf-8")
     small, wanted, line = "", set(), 1
     for statement in statements(file):
         found = list(keywords(statement))
@@ -63,7 +65,7 @@ def test_a_broken_statement_is_noticed(dialect: str, file: Path) -> None:
             wanted.add(("CP01", line + statement.count("\n", 0, start)))
         small += statement
         line += statement.count("\n")
-        lines = statement.splitlines()
-        mangled = "\n".join([*lines[: (len(lines) + 1) // 2 + 1], "WHERE AND;\n"])
+        lines = [each for each in statement.splitlines() if not re.match(r"--|\s*$", each)]
+        mangled = "\n".join([*lines[:4], "WHERE AND;\n"])
         assert "PRS" in {code for code, _ in lint(dialect, mangled)}, mangled
     assert set(lint(dialect, small)) == wanted
