@@ -516,9 +516,7 @@ def with_rows(query: Query, rows: int) -> Query | None:
     if query.operator != "*!" or len(found) != 1 or not rows:
         return None
     (row,) = found
-    if [*_NAME.findall(query.sql)] != [*query.parameters] or [*_NAME.findall(row)] != [
-        *query.parameters
-    ]:
+    if not _NAME.findall(query.sql) == _NAME.findall(row) == [*query.parameters]:
         return None
     return replace(query, sql=query.sql.replace(row, ", ".join([row] * rows)))
 
