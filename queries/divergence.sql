@@ -1,14 +1,15 @@
 -- Where institutions and retail investors disagree; the definition is in repo/repositories/divergence.py.
 
 -- name: ranking(as_of, source, recent_from, before_from, limit)
--- record_class: Divergence
+-- record_class: Ranked(symbol: str | None, as_of: date, flow: float | None, interest_change: float | None, price_return: float | None, institutional_rank: float | None, retail_rank: float | None, divergence: float | None, out_of_range: int)
 -- Every ticker with a flow and a change of interest as known on as_of, by divergence, greatest first,
 -- then symbol, for divergence.ranking(). The recent window is from recent_from to as_of, the one before
 -- it from before_from to the day before recent_from. All sums are of integers, and every quotient is
--- one division, so that both engines give the same bits. The two "fits" columns make a number that the
--- engines would treat differently a sum past 64 bits, which is an error on both: a product of 9e18 or
--- more, and a quotient of closes that is 0 or infinite. Every sum is looked at before the first row is
--- made, so that an engine that would not have needed it raises the error all the same.
+-- one division, so that both engines give the same bits. A row whose out_of_range is not 0 stands for a
+-- number of which the engines would make different things: a product of 9e18 or more, of which there is
+-- one row that has no symbol, or a quotient of closes that is 0 or infinite. Such a row, with 0, is there
+-- for no ranking too: what is counted looks at every sum, so that one past 64 bits is an error on both
+-- engines whatever is ranked. Order: total because a ticker is ranked once.
 -- Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey.
 WITH newest AS MATERIALIZED (
     SELECT MAX(h.quarter_end) AS quarter_end
@@ -22,173 +23,125 @@ previous AS MATERIALIZED (
     SELECT MAX(h.quarter_end) AS quarter_end
     FROM institutional_holdings AS h
     WHERE
-        h.quarter_end < (SELECT n.quarter_end AS quarter_end FROM newest AS n)
+        h.quarter_end < (SELECT n.quarter_end FROM newest AS n)
+        AND h.filing_date <= CAST(:as_of AS date)
+),
+
+filed AS NOT MATERIALIZED (
+    SELECT
+        h.ticker_id AS ticker_id,
+        h.quarter_end AS quarter_end,
+        h.institution_id AS institution_id,
+        h.filing_date AS filing_date,
+        h.shares_held AS shares_held
+    FROM institutional_holdings AS h
+    WHERE
+        h.quarter_end IN (
+            (SELECT n.quarter_end FROM newest AS n),
+            (SELECT p.quarter_end FROM previous AS p)
+        )
         AND h.filing_date <= CAST(:as_of AS date)
 ),
 
 members AS MATERIALIZED (
-    SELECT DISTINCT h.institution_id AS institution_id
-    FROM institutional_holdings AS h
+    SELECT DISTINCT f.institution_id AS institution_id
+    FROM filed AS f
     WHERE
-        h.quarter_end = (SELECT n.quarter_end AS quarter_end FROM newest AS n)
-        AND h.filing_date <= CAST(:as_of AS date)
-        AND h.institution_id IN (
-            SELECT x.institution_id AS institution_id
-            FROM institutional_holdings AS x
-            WHERE
-                x.quarter_end = (SELECT p.quarter_end AS quarter_end FROM previous AS p)
-                AND x.filing_date <= CAST(:as_of AS date)
+        f.quarter_end = (SELECT n.quarter_end FROM newest AS n)
+        AND f.institution_id IN (
+            SELECT b.institution_id
+            FROM filed AS b
+            WHERE b.quarter_end = (SELECT p.quarter_end FROM previous AS p)
         )
 ),
 
-held_now AS MATERIALIZED (
+held AS MATERIALIZED (
     SELECT
-        t.ticker_id AS ticker_id,
-        CAST(SUM(h.shares_held) AS bigint) AS shares
-    FROM tickers AS t
-    INNER JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id
+        f.ticker_id AS ticker_id,
+        CAST(
+            SUM(f.shares_held) FILTER (
+                WHERE f.quarter_end = (SELECT p.quarter_end FROM previous AS p)
+            ) AS bigint
+        ) AS held_before,
+        COALESCE(
+            CAST(
+                SUM(f.shares_held) FILTER (
+                    WHERE f.quarter_end = (SELECT n.quarter_end FROM newest AS n)
+                ) AS bigint
+            ), CAST(0 AS bigint)
+        ) AS held_now
+    FROM filed AS f
     WHERE
-        h.quarter_end = (SELECT q.quarter_end AS quarter_end FROM newest AS q)
-        AND h.filing_date <= CAST(:as_of AS date)
-        AND h.institution_id IN (SELECT m.institution_id AS institution_id FROM members AS m)
+        f.institution_id IN (SELECT m.institution_id FROM members AS m)
         AND NOT EXISTS (
-            SELECT 1 AS amended
-            FROM institutional_holdings AS x
+            SELECT 1
+            FROM filed AS x
             WHERE
-                x.ticker_id = h.ticker_id
-                AND x.quarter_end = h.quarter_end
-                AND x.institution_id = h.institution_id
-                AND x.filing_date > h.filing_date
-                AND x.filing_date <= CAST(:as_of AS date)
+                x.ticker_id = f.ticker_id
+                AND x.quarter_end = f.quarter_end
+                AND x.institution_id = f.institution_id
+                AND x.filing_date > f.filing_date
         )
-    GROUP BY t.ticker_id
+    GROUP BY f.ticker_id
 ),
 
-held_before AS MATERIALIZED (
+interests AS MATERIALIZED (
     SELECT
         t.ticker_id AS ticker_id,
-        CAST(SUM(h.shares_held) AS bigint) AS shares
-    FROM tickers AS t
-    INNER JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id
-    WHERE
-        h.quarter_end = (SELECT q.quarter_end AS quarter_end FROM previous AS q)
-        AND h.filing_date <= CAST(:as_of AS date)
-        AND h.institution_id IN (SELECT m.institution_id AS institution_id FROM members AS m)
-        AND NOT EXISTS (
-            SELECT 1 AS amended
-            FROM institutional_holdings AS x
-            WHERE
-                x.ticker_id = h.ticker_id
-                AND x.quarter_end = h.quarter_end
-                AND x.institution_id = h.institution_id
-                AND x.filing_date > h.filing_date
-                AND x.filing_date <= CAST(:as_of AS date)
-        )
-    GROUP BY t.ticker_id
-),
-
-positions AS MATERIALIZED (
-    SELECT
-        b.ticker_id AS ticker_id,
-        b.shares AS held_before,
-        COALESCE(n.shares, CAST(0 AS bigint)) AS held_now
-    FROM held_before AS b
-    LEFT JOIN held_now AS n ON n.ticker_id = b.ticker_id
-),
-
-recent AS MATERIALIZED (
-    SELECT
-        t.ticker_id AS ticker_id,
-        CAST(SUM(s.interest) AS bigint) AS interest,
-        COUNT(*) AS days
-    FROM tickers AS t
-    INNER JOIN retail_sentiment AS s
-        ON s.ticker_id = t.ticker_id
-        AND s.source = CAST(:source AS text)
-        AND s.date >= CAST(:recent_from AS date)
-        AND s.date <= CAST(:as_of AS date)
-    WHERE
-        t.ticker_id IN (
-            SELECT p.ticker_id AS ticker_id FROM positions AS p
-            WHERE p.held_before > 0
-        )
-    GROUP BY t.ticker_id
-),
-
-earlier AS MATERIALIZED (
-    SELECT
-        t.ticker_id AS ticker_id,
-        CAST(SUM(s.interest) AS bigint) AS interest,
-        COUNT(*) AS days
+        CAST(
+            SUM(s.interest) FILTER (WHERE s.date >= CAST(:recent_from AS date)) AS bigint
+        ) AS recent,
+        COUNT(*) FILTER (WHERE s.date >= CAST(:recent_from AS date)) AS recent_rows,
+        CAST(
+            SUM(s.interest) FILTER (WHERE s.date < CAST(:recent_from AS date)) AS bigint
+        ) AS earlier,
+        COUNT(*) - COUNT(*) FILTER (WHERE s.date >= CAST(:recent_from AS date)) AS earlier_rows
     FROM tickers AS t
     INNER JOIN retail_sentiment AS s
         ON s.ticker_id = t.ticker_id
         AND s.source = CAST(:source AS text)
         AND s.date >= CAST(:before_from AS date)
-        AND s.date < CAST(:recent_from AS date)
+        AND s.date <= CAST(:as_of AS date)
     WHERE
         t.ticker_id IN (
-            SELECT p.ticker_id AS ticker_id FROM positions AS p
-            WHERE p.held_before > 0
+            SELECT h.ticker_id
+            FROM held AS h
+            WHERE h.held_before > 0
         )
     GROUP BY t.ticker_id
 ),
 
-interests AS MATERIALIZED (
+checks AS MATERIALIZED (
     SELECT
-        p.ticker_id AS ticker_id,
-        p.held_now AS held_now,
-        p.held_before AS held_before,
-        r.interest AS recent,
-        r.days AS recent_rows,
-        e.interest AS earlier,
-        e.days AS earlier_rows
-    FROM positions AS p
-    INNER JOIN recent AS r ON r.ticker_id = p.ticker_id
-    INNER JOIN earlier AS e ON e.ticker_id = p.ticker_id
-    WHERE e.interest > 0
-),
-
-products AS MATERIALIZED (
-    SELECT CAST(SUM(k.addend) AS bigint) AS fits
-    FROM (
-        SELECT CAST(9223372036854775807 AS bigint) AS addend
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM held_now AS n
-        WHERE n.shares < 0
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM held_before AS b
-        WHERE b.shares < 0
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM recent AS r
-        WHERE r.interest < 0
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM earlier AS e
-        WHERE e.interest < 0
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM interests AS i
-        WHERE
-            CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
-            >= CAST(9000000000000000000 AS double precision)
-            OR CAST(i.earlier AS double precision) * CAST(i.recent_rows AS double precision)
-            >= CAST(9000000000000000000 AS double precision)
-    ) AS k
+        (
+            SELECT COUNT(*)
+            FROM held AS h
+            WHERE h.held_now < 0 OR h.held_before < 0
+        ) + (
+            SELECT COUNT(*)
+            FROM interests AS i
+            WHERE
+                i.recent < 0
+                OR i.earlier > 0
+                AND (
+                    CAST(i.recent AS double precision) * CAST(i.earlier_rows AS double precision)
+                    >= CAST(9000000000000000000 AS double precision)
+                    OR CAST(i.earlier AS double precision) * CAST(i.recent_rows AS double precision)
+                    >= CAST(9000000000000000000 AS double precision)
+                )
+        ) AS out_of_range
 ),
 
 moves AS MATERIALIZED (
     SELECT
-        i.ticker_id AS ticker_id,
-        CAST(i.held_now - i.held_before AS double precision)
-        / CAST(i.held_before AS double precision) AS flow,
+        h.ticker_id AS ticker_id,
+        CAST(h.held_now - h.held_before AS double precision)
+        / CAST(h.held_before AS double precision) AS flow,
         CAST(i.recent * i.earlier_rows - i.earlier * i.recent_rows AS double precision)
         / CAST(i.earlier * i.recent_rows AS double precision) AS interest_change
-    FROM products AS p
-    LEFT JOIN interests AS i ON p.fits > 0
+    FROM checks AS c
+    INNER JOIN interests AS i ON c.out_of_range = 0 AND i.earlier > 0 AND i.recent_rows > 0
+    INNER JOIN held AS h ON h.ticker_id = i.ticker_id
 ),
 
 ranks AS MATERIALIZED (
@@ -199,7 +152,6 @@ ranks AS MATERIALIZED (
         PERCENT_RANK() OVER (ORDER BY m.flow NULLS FIRST) AS institutional_rank,
         PERCENT_RANK() OVER (ORDER BY m.interest_change NULLS FIRST) AS retail_rank
     FROM moves AS m
-    WHERE m.ticker_id IS NOT NULL
 ),
 
 ranked AS MATERIALIZED (
@@ -217,61 +169,43 @@ ranked AS MATERIALIZED (
     LIMIT CAST(:limit AS bigint)
 ),
 
-closes AS MATERIALIZED (
+quotients AS MATERIALIZED (
     SELECT
-        r.symbol AS symbol,
-        r.flow AS flow,
-        r.interest_change AS interest_change,
-        r.institutional_rank AS institutional_rank,
-        r.retail_rank AS retail_rank,
-        r.divergence AS divergence,
+        r.ticker_id AS ticker_id,
         (
-            SELECT m.close AS close
+            SELECT m.close
             FROM market_data AS m
             WHERE m.ticker_id = r.ticker_id AND m.date <= CAST(:as_of AS date)
             ORDER BY m.date DESC
             LIMIT 1
-        ) AS now_close,
-        (
-            SELECT m.close AS close
+        ) / (
+            SELECT m.close
             FROM market_data AS m
             WHERE m.ticker_id = r.ticker_id AND m.date < CAST(:recent_from AS date)
             ORDER BY m.date DESC
             LIMIT 1
-        ) AS then_close
+        ) AS closes
     FROM ranked AS r
-),
-
-quotients AS MATERIALIZED (
-    SELECT CAST(SUM(k.addend) AS bigint) AS fits
-    FROM (
-        SELECT CAST(9223372036854775807 AS bigint) AS addend
-        UNION ALL
-        SELECT CAST(1 AS bigint) AS addend
-        FROM closes AS c
-        WHERE
-            c.now_close IS NOT NULL
-            AND c.then_close IS NOT NULL
-            AND (
-                c.now_close / c.then_close = CAST(0 AS double precision)
-                OR c.now_close / c.then_close - c.now_close / c.then_close IS NULL
-            )
-    ) AS k
 )
 
 SELECT
-    c.symbol AS symbol,
+    r.symbol AS symbol,
     CAST(:as_of AS date) AS as_of,
-    c.flow AS flow,
-    c.interest_change AS interest_change,
-    c.now_close / c.then_close - CAST(1 AS double precision) AS price_return,
-    c.institutional_rank AS institutional_rank,
-    c.retail_rank AS retail_rank,
-    c.divergence AS divergence
-FROM closes AS c
-CROSS JOIN quotients AS q
-WHERE q.fits > 0
-ORDER BY c.divergence DESC, c.symbol ASC;
+    r.flow AS flow,
+    r.interest_change AS interest_change,
+    q.closes - CAST(1 AS double precision) AS price_return,
+    r.institutional_rank AS institutional_rank,
+    r.retail_rank AS retail_rank,
+    r.divergence AS divergence,
+    CASE
+        WHEN q.closes = CAST(0 AS double precision) THEN 1
+        WHEN q.closes IS NOT NULL AND q.closes - q.closes IS NULL THEN 1
+        ELSE c.out_of_range
+    END AS out_of_range
+FROM checks AS c
+LEFT JOIN ranked AS r ON c.out_of_range = 0
+LEFT JOIN quotients AS q ON q.ticker_id = r.ticker_id
+ORDER BY r.divergence DESC NULLS LAST, r.symbol ASC NULLS LAST;
 
 -- name: timeline(symbol, source, start, end)
 -- record_class: Point
@@ -290,7 +224,7 @@ WITH bars AS MATERIALIZED (
     FROM market_data AS m
     WHERE
         m.ticker_id = (
-            SELECT t.ticker_id AS ticker_id
+            SELECT t.ticker_id
             FROM tickers AS t
             WHERE t.symbol = CAST(:symbol AS text)
         )
@@ -308,11 +242,11 @@ filings AS MATERIALIZED (
     FROM institutional_holdings AS h
     WHERE
         h.ticker_id = (
-            SELECT t.ticker_id AS ticker_id
+            SELECT t.ticker_id
             FROM tickers AS t
             WHERE t.symbol = CAST(:symbol AS text)
         )
-        AND h.filing_date <= (SELECT MAX(b.date) AS date FROM bars AS b)
+        AND h.filing_date <= (SELECT MAX(b.date) FROM bars AS b)
 ),
 
 changes AS MATERIALIZED (
@@ -350,7 +284,7 @@ SELECT
     b.date AS date,
     b.close AS close,
     (
-        SELECT s.interest AS interest
+        SELECT s.interest
         FROM retail_sentiment AS s
         WHERE
             s.ticker_id = b.ticker_id

@@ -1,4 +1,4 @@
--- Reading holdings, and what of their writing is alike on both engines.
+-- Reading and writing holdings, as far as it is alike on both engines.
 
 -- name: history(symbol, start, end)
 -- record_class: Holding
@@ -41,14 +41,14 @@ FROM tickers AS t
 LEFT JOIN institutional_holdings AS h
     ON h.ticker_id = t.ticker_id
     AND h.quarter_end = (
-        SELECT MAX(x.quarter_end) AS quarter_end
+        SELECT MAX(x.quarter_end)
         FROM institutional_holdings AS x
         WHERE
             x.ticker_id = t.ticker_id
             AND x.filing_date <= CAST(:as_of AS date)
     )
     AND h.filing_date = (
-        SELECT MAX(y.filing_date) AS filing_date
+        SELECT MAX(y.filing_date)
         FROM institutional_holdings AS y
         WHERE
             y.ticker_id = h.ticker_id
@@ -88,6 +88,28 @@ WHERE
 ORDER BY m.ticker_id, m.quarter_end, m.institution_id, m.filing_date
 LIMIT CAST(:rows AS bigint);
 
+-- name: upsert(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
+-- Writes holdings, each key at most once; counts the rows that were new or different.
+-- Index: institutional_holdings_pkey.
+INSERT INTO institutional_holdings (
+    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value,
+    ownership_percent
+)
+VALUES (
+    :ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value,
+    :ownership_percent
+)
+ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
+    shares_held = excluded.shares_held,
+    market_value = excluded.market_value,
+    ownership_percent = excluded.ownership_percent
+WHERE (
+    institutional_holdings.shares_held,
+    institutional_holdings.market_value,
+    institutional_holdings.ownership_percent
+)
+IS DISTINCT FROM (excluded.shares_held, excluded.market_value, excluded.ownership_percent);
+
 -- name: add(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
 -- Writes holdings that are not there, each key at most once, and leaves alone those that are; counts
 -- what was written: what a load counts as new on SQLite. Index: institutional_holdings_pkey.
@@ -99,52 +121,53 @@ VALUES (
 )
 ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO NOTHING;
 
--- name: add_ten(ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
--- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
--- in every row. Index: institutional_holdings_pkey.
-INSERT INTO institutional_holdings (
-    ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
-)
-VALUES
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent),
-(:ticker_id, :quarter_end, :institution_id, :filing_date, :shares_held, :market_value, :ownership_percent)
-ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO NOTHING;
+-- name: stage()!
+-- Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+-- Index: none, it creates a table.
+CREATE TEMPORARY TABLE institutional_holdings_stage AS
+SELECT
+    CAST(0 AS bigint) AS place,
+    m.ticker_id AS ticker_id,
+    m.quarter_end AS quarter_end,
+    m.institution_id AS institution_id,
+    m.filing_date AS filing_date,
+    m.shares_held AS shares_held,
+    m.market_value AS market_value,
+    m.ownership_percent AS ownership_percent
+FROM institutional_holdings AS m
+WHERE FALSE;
 
--- name: keys()$
--- record_class: Keys(keys: int)
--- How many keys the rows have that an upsert set aside, for what a load counts.
+-- name: settle()!
+-- Takes out of what was set aside every row whose key comes again further on; counts them.
 -- Index: none, it reads all of what was set aside.
-SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.quarter_end AS quarter_end,
-        x.institution_id AS institution_id,
-        x.filing_date AS filing_date
-    FROM institutional_holdings_stage AS x
-) AS s;
+DELETE FROM institutional_holdings_stage
+WHERE EXISTS (
+    SELECT 1
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.quarter_end AS quarter_end,
+            x.institution_id AS institution_id,
+            x.filing_date AS filing_date,
+            MAX(x.place) AS place
+        FROM institutional_holdings_stage AS x
+        GROUP BY x.ticker_id, x.quarter_end, x.institution_id, x.filing_date
+        HAVING COUNT(*) > 1
+    ) AS k
+    WHERE
+        k.ticker_id = institutional_holdings_stage.ticker_id
+        AND k.quarter_end = institutional_holdings_stage.quarter_end
+        AND k.institution_id = institutional_holdings_stage.institution_id
+        AND k.filing_date = institutional_holdings_stage.filing_date
+        AND k.place > institutional_holdings_stage.place
+);
 
 -- name: there()$
 -- record_class: There(keys: int)
--- How many of these keys are in the table already, before they are merged, for what a load counts.
--- Index: institutional_holdings_pkey.
+-- How many keys of what was set aside, where each is there once, are in the table already, for what a load
+-- counts. Index: institutional_holdings_pkey.
 SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.quarter_end AS quarter_end,
-        x.institution_id AS institution_id,
-        x.filing_date AS filing_date
-    FROM institutional_holdings_stage AS x
-) AS s
+FROM institutional_holdings_stage AS s
 INNER JOIN institutional_holdings AS m
     ON m.ticker_id = s.ticker_id
     AND m.quarter_end = s.quarter_end
@@ -162,7 +185,7 @@ SELECT
 FROM (
     SELECT
         k.place AS place,
-        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place NULLS FIRST) AS ahead
     FROM (
         SELECT MAX(x.place) AS place
         FROM institutional_holdings_stage AS x
@@ -170,14 +193,15 @@ FROM (
     ) AS k
 ) AS g
 WHERE g.place - g.ahead > 1
-ORDER BY g.place
+ORDER BY g.place NULLS FIRST
 LIMIT 20;
 
--- name: merge_some(with_ownership_percent)!
--- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
--- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
--- writes it by key as merge() does. For loads of files and frames without these columns.
--- Index: institutional_holdings_pkey.
+-- name: merge(with_ownership_percent)!
+-- Writes what was set aside, where each key is there once; counts the rows that were new or
+-- different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+-- there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+-- conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+-- wait for each other and do not deadlock. Index: institutional_holdings_pkey.
 INSERT INTO institutional_holdings (
     ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent
 )
@@ -189,40 +213,22 @@ SELECT
     s.shares_held,
     s.market_value,
     s.ownership_percent
-FROM (
-    SELECT
-        x.ticker_id AS ticker_id,
-        x.quarter_end AS quarter_end,
-        x.institution_id AS institution_id,
-        x.filing_date AS filing_date,
-        x.shares_held AS shares_held,
-        x.market_value AS market_value,
-        x.ownership_percent AS ownership_percent,
-        ROW_NUMBER()
-            OVER (
-                PARTITION BY x.ticker_id, x.quarter_end, x.institution_id, x.filing_date ORDER BY x.place DESC
-            )
-            AS turn
-    FROM institutional_holdings_stage AS x
-) AS s
+FROM institutional_holdings_stage AS s
 LEFT JOIN institutional_holdings AS m
     ON m.ticker_id = s.ticker_id
     AND m.quarter_end = s.quarter_end
     AND m.institution_id = s.institution_id
     AND m.filing_date = s.filing_date
 WHERE
-    s.turn = 1
-    AND (
-        m.ticker_id IS NULL
-        OR (m.shares_held, m.market_value, m.ownership_percent)
-        IS DISTINCT FROM (
-            s.shares_held,
-            s.market_value,
-            CASE
-                WHEN CAST(:with_ownership_percent AS bigint) = 1 THEN s.ownership_percent ELSE
-                    m.ownership_percent
-            END
-        )
+    m.ticker_id IS NULL
+    OR (m.shares_held, m.market_value, m.ownership_percent)
+    IS DISTINCT FROM (
+        s.shares_held,
+        s.market_value,
+        CASE
+            WHEN CAST(:with_ownership_percent AS bigint) = 1 THEN s.ownership_percent ELSE
+                m.ownership_percent
+        END
     )
 ORDER BY s.ticker_id, s.quarter_end, s.institution_id, s.filing_date
 ON CONFLICT (ticker_id, quarter_end, institution_id, filing_date) DO UPDATE SET
@@ -246,3 +252,8 @@ IS DISTINCT FROM (
             institutional_holdings.ownership_percent
     END
 );
+
+-- name: unstage()!
+-- Drops the table that stage() made.
+-- Index: none, it drops a table.
+DROP TABLE institutional_holdings_stage;

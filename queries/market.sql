@@ -1,4 +1,4 @@
--- Reading and deleting bars, and what of their writing is alike on both engines.
+-- Reading, writing and deleting bars, as far as it is alike on both engines.
 
 -- name: history(symbol, start, end)
 -- record_class: Bar
@@ -16,7 +16,7 @@ SELECT
 FROM market_data AS m
 WHERE
     m.ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -40,7 +40,7 @@ SELECT
 FROM market_data AS m
 WHERE
     m.ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -63,7 +63,7 @@ FROM tickers AS t
 INNER JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
-        SELECT MAX(x.date) AS date
+        SELECT MAX(x.date)
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
@@ -94,7 +94,7 @@ ORDER BY t.symbol;
 -- market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey.
 SELECT
     t.symbol AS symbol,
-    c.first_day AS first, -- noqa: PRS,LT02
+    c.first_day AS first,
     c.last_day AS last,
     c.bars AS rows
 FROM (
@@ -115,7 +115,7 @@ ORDER BY t.symbol;
 DELETE FROM market_data
 WHERE
     ticker_id = (
-        SELECT t.ticker_id AS ticker_id
+        SELECT t.ticker_id
         FROM tickers AS t
         WHERE t.symbol = CAST(:symbol AS text)
     )
@@ -146,6 +146,24 @@ WHERE
 ORDER BY m.ticker_id, m.date
 LIMIT CAST(:rows AS bigint);
 
+-- name: upsert(ticker_id, date, open, high, low, close, volume)*!
+-- Writes bars, each key at most once; counts the rows that were new or different.
+-- Index: market_data_pkey.
+INSERT INTO market_data (
+    ticker_id, date, open, high, low, close, volume
+)
+VALUES (
+    :ticker_id, :date, :open, :high, :low, :close, :volume
+)
+ON CONFLICT (ticker_id, date) DO UPDATE SET
+    open = excluded.open,
+    high = excluded.high,
+    low = excluded.low,
+    close = excluded.close,
+    volume = excluded.volume
+WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
+IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
+
 -- name: add(ticker_id, date, open, high, low, close, volume)*!
 -- Writes bars that are not there, each key at most once, and leaves alone those that are; counts
 -- what was written: what a load counts as new on SQLite. Index: market_data_pkey.
@@ -157,48 +175,49 @@ VALUES (
 )
 ON CONFLICT (ticker_id, date) DO NOTHING;
 
--- name: add_ten(ticker_id, date, open, high, low, close, volume)*!
--- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
--- in every row. Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-VALUES
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume)
-ON CONFLICT (ticker_id, date) DO NOTHING;
+-- name: stage()!
+-- Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+-- Index: none, it creates a table.
+CREATE TEMPORARY TABLE market_data_stage AS
+SELECT
+    CAST(0 AS bigint) AS place,
+    m.ticker_id AS ticker_id,
+    m.date AS date,
+    m.open AS open,
+    m.high AS high,
+    m.low AS low,
+    m.close AS close,
+    m.volume AS volume
+FROM market_data AS m
+WHERE FALSE;
 
--- name: keys()$
--- record_class: Keys(keys: int)
--- How many keys the rows have that an upsert set aside, for what a load counts.
+-- name: settle()!
+-- Takes out of what was set aside every row whose key comes again further on; counts them.
 -- Index: none, it reads all of what was set aside.
-SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.date AS date
-    FROM market_data_stage AS x
-) AS s;
+DELETE FROM market_data_stage
+WHERE EXISTS (
+    SELECT 1
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.date AS date,
+            MAX(x.place) AS place
+        FROM market_data_stage AS x
+        GROUP BY x.ticker_id, x.date
+        HAVING COUNT(*) > 1
+    ) AS k
+    WHERE
+        k.ticker_id = market_data_stage.ticker_id
+        AND k.date = market_data_stage.date
+        AND k.place > market_data_stage.place
+);
 
 -- name: there()$
 -- record_class: There(keys: int)
--- How many of these keys are in the table already, before they are merged, for what a load counts.
--- Index: market_data_pkey.
+-- How many keys of what was set aside, where each is there once, are in the table already, for what a load
+-- counts. Index: market_data_pkey.
 SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.date AS date
-    FROM market_data_stage AS x
-) AS s
+FROM market_data_stage AS s
 INNER JOIN market_data AS m
     ON m.ticker_id = s.ticker_id
     AND m.date = s.date;
@@ -214,7 +233,7 @@ SELECT
 FROM (
     SELECT
         k.place AS place,
-        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place NULLS FIRST) AS ahead
     FROM (
         SELECT MAX(x.place) AS place
         FROM market_data_stage AS x
@@ -222,14 +241,15 @@ FROM (
     ) AS k
 ) AS g
 WHERE g.place - g.ahead > 1
-ORDER BY g.place
+ORDER BY g.place NULLS FIRST
 LIMIT 20;
 
--- name: merge_some(with_open, with_high, with_low, with_volume)!
--- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
--- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
--- writes it by key as merge() does. For loads of files and frames without these columns.
--- Index: market_data_pkey.
+-- name: merge(with_open, with_high, with_low, with_volume)!
+-- Writes what was set aside, where each key is there once; counts the rows that were new or
+-- different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+-- there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+-- conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+-- wait for each other and do not deadlock. Index: market_data_pkey.
 INSERT INTO market_data (
     ticker_id, date, open, high, low, close, volume
 )
@@ -241,33 +261,19 @@ SELECT
     s.low,
     s.close,
     s.volume
-FROM (
-    SELECT
-        x.ticker_id AS ticker_id,
-        x.date AS date,
-        x.open AS open,
-        x.high AS high,
-        x.low AS low,
-        x.close AS close,
-        x.volume AS volume,
-        ROW_NUMBER() OVER (PARTITION BY x.ticker_id, x.date ORDER BY x.place DESC) AS turn
-    FROM market_data_stage AS x
-) AS s
+FROM market_data_stage AS s
 LEFT JOIN market_data AS m
     ON m.ticker_id = s.ticker_id
     AND m.date = s.date
 WHERE
-    s.turn = 1
-    AND (
-        m.ticker_id IS NULL
-        OR (m.open, m.high, m.low, m.close, m.volume)
-        IS DISTINCT FROM (
-            CASE WHEN CAST(:with_open AS bigint) = 1 THEN s.open ELSE m.open END,
-            CASE WHEN CAST(:with_high AS bigint) = 1 THEN s.high ELSE m.high END,
-            CASE WHEN CAST(:with_low AS bigint) = 1 THEN s.low ELSE m.low END,
-            s.close,
-            CASE WHEN CAST(:with_volume AS bigint) = 1 THEN s.volume ELSE m.volume END
-        )
+    m.ticker_id IS NULL
+    OR (m.open, m.high, m.low, m.close, m.volume)
+    IS DISTINCT FROM (
+        CASE WHEN CAST(:with_open AS bigint) = 1 THEN s.open ELSE m.open END,
+        CASE WHEN CAST(:with_high AS bigint) = 1 THEN s.high ELSE m.high END,
+        CASE WHEN CAST(:with_low AS bigint) = 1 THEN s.low ELSE m.low END,
+        s.close,
+        CASE WHEN CAST(:with_volume AS bigint) = 1 THEN s.volume ELSE m.volume END
     )
 ORDER BY s.ticker_id, s.date
 ON CONFLICT (ticker_id, date) DO UPDATE SET
@@ -284,3 +290,8 @@ IS DISTINCT FROM (
     excluded.close,
     CASE WHEN CAST(:with_volume AS bigint) = 1 THEN excluded.volume ELSE market_data.volume END
 );
+
+-- name: unstage()!
+-- Drops the table that stage() made.
+-- Index: none, it drops a table.
+DROP TABLE market_data_stage;

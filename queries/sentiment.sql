@@ -1,4 +1,4 @@
--- Reading retail interest, and what of their writing is alike on both engines.
+-- Reading and writing retail interest, as far as it is alike on both engines.
 
 -- name: history(symbol, source, start, end)
 -- record_class: Sentiment
@@ -29,7 +29,7 @@ WITH RECURSIVE steps (ticker_id, source) AS (
     SELECT
         t.ticker_id AS ticker_id,
         (
-            SELECT MIN(s.source) AS source
+            SELECT MIN(s.source)
             FROM retail_sentiment AS s
             WHERE s.ticker_id = t.ticker_id
         ) AS source
@@ -38,7 +38,7 @@ WITH RECURSIVE steps (ticker_id, source) AS (
     SELECT
         p.ticker_id AS ticker_id,
         (
-            SELECT MIN(s.source) AS source
+            SELECT MIN(s.source)
             FROM retail_sentiment AS s
             WHERE s.ticker_id = p.ticker_id AND s.source > p.source
         ) AS source
@@ -75,6 +75,21 @@ WHERE
 ORDER BY m.ticker_id, m.source, m.date
 LIMIT CAST(:rows AS bigint);
 
+-- name: upsert(ticker_id, source, date, interest, score)*!
+-- Writes sentiment rows, each key at most once; counts the rows that were new or different.
+-- Index: retail_sentiment_pkey.
+INSERT INTO retail_sentiment (
+    ticker_id, source, date, interest, score
+)
+VALUES (
+    :ticker_id, :source, :date, :interest, :score
+)
+ON CONFLICT (ticker_id, source, date) DO UPDATE SET
+    interest = excluded.interest,
+    score = excluded.score
+WHERE (retail_sentiment.interest, retail_sentiment.score)
+IS DISTINCT FROM (excluded.interest, excluded.score);
+
 -- name: add(ticker_id, source, date, interest, score)*!
 -- Writes rows that are not there, each key at most once, and leaves alone those that are; counts
 -- what was written: what a load counts as new on SQLite. Index: retail_sentiment_pkey.
@@ -86,50 +101,49 @@ VALUES (
 )
 ON CONFLICT (ticker_id, source, date) DO NOTHING;
 
--- name: add_ten(ticker_id, source, date, interest, score)*!
--- The same of ten rows with one call of the driver, bound by position. The values of a row are named alike
--- in every row. Index: retail_sentiment_pkey.
-INSERT INTO retail_sentiment (
-    ticker_id, source, date, interest, score
-)
-VALUES
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score),
-(:ticker_id, :source, :date, :interest, :score)
-ON CONFLICT (ticker_id, source, date) DO NOTHING;
+-- name: stage()!
+-- Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+-- Index: none, it creates a table.
+CREATE TEMPORARY TABLE retail_sentiment_stage AS
+SELECT
+    CAST(0 AS bigint) AS place,
+    m.ticker_id AS ticker_id,
+    m.source AS source,
+    m.date AS date,
+    m.interest AS interest,
+    m.score AS score
+FROM retail_sentiment AS m
+WHERE FALSE;
 
--- name: keys()$
--- record_class: Keys(keys: int)
--- How many keys the rows have that an upsert set aside, for what a load counts.
+-- name: settle()!
+-- Takes out of what was set aside every row whose key comes again further on; counts them.
 -- Index: none, it reads all of what was set aside.
-SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.source AS source,
-        x.date AS date
-    FROM retail_sentiment_stage AS x
-) AS s;
+DELETE FROM retail_sentiment_stage
+WHERE EXISTS (
+    SELECT 1
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.source AS source,
+            x.date AS date,
+            MAX(x.place) AS place
+        FROM retail_sentiment_stage AS x
+        GROUP BY x.ticker_id, x.source, x.date
+        HAVING COUNT(*) > 1
+    ) AS k
+    WHERE
+        k.ticker_id = retail_sentiment_stage.ticker_id
+        AND k.source = retail_sentiment_stage.source
+        AND k.date = retail_sentiment_stage.date
+        AND k.place > retail_sentiment_stage.place
+);
 
 -- name: there()$
 -- record_class: There(keys: int)
--- How many of these keys are in the table already, before they are merged, for what a load counts.
--- Index: retail_sentiment_pkey.
+-- How many keys of what was set aside, where each is there once, are in the table already, for what a load
+-- counts. Index: retail_sentiment_pkey.
 SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT
-        x.ticker_id AS ticker_id,
-        x.source AS source,
-        x.date AS date
-    FROM retail_sentiment_stage AS x
-) AS s
+FROM retail_sentiment_stage AS s
 INNER JOIN retail_sentiment AS m
     ON m.ticker_id = s.ticker_id
     AND m.source = s.source
@@ -146,7 +160,7 @@ SELECT
 FROM (
     SELECT
         k.place AS place,
-        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place NULLS FIRST) AS ahead
     FROM (
         SELECT MAX(x.place) AS place
         FROM retail_sentiment_stage AS x
@@ -154,14 +168,15 @@ FROM (
     ) AS k
 ) AS g
 WHERE g.place - g.ahead > 1
-ORDER BY g.place
+ORDER BY g.place NULLS FIRST
 LIMIT 20;
 
--- name: merge_some(with_score)!
--- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
--- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
--- writes it by key as merge() does. For loads of files and frames without these columns.
--- Index: retail_sentiment_pkey.
+-- name: merge(with_score)!
+-- Writes what was set aside, where each key is there once; counts the rows that were new or
+-- different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+-- there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+-- conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+-- wait for each other and do not deadlock. Index: retail_sentiment_pkey.
 INSERT INTO retail_sentiment (
     ticker_id, source, date, interest, score
 )
@@ -171,29 +186,17 @@ SELECT
     s.date,
     s.interest,
     s.score
-FROM (
-    SELECT
-        x.ticker_id AS ticker_id,
-        x.source AS source,
-        x.date AS date,
-        x.interest AS interest,
-        x.score AS score,
-        ROW_NUMBER() OVER (PARTITION BY x.ticker_id, x.source, x.date ORDER BY x.place DESC) AS turn
-    FROM retail_sentiment_stage AS x
-) AS s
+FROM retail_sentiment_stage AS s
 LEFT JOIN retail_sentiment AS m
     ON m.ticker_id = s.ticker_id
     AND m.source = s.source
     AND m.date = s.date
 WHERE
-    s.turn = 1
-    AND (
-        m.ticker_id IS NULL
-        OR (m.interest, m.score)
-        IS DISTINCT FROM (
-            s.interest,
-            CASE WHEN CAST(:with_score AS bigint) = 1 THEN s.score ELSE m.score END
-        )
+    m.ticker_id IS NULL
+    OR (m.interest, m.score)
+    IS DISTINCT FROM (
+        s.interest,
+        CASE WHEN CAST(:with_score AS bigint) = 1 THEN s.score ELSE m.score END
     )
 ORDER BY s.ticker_id, s.source, s.date
 ON CONFLICT (ticker_id, source, date) DO UPDATE SET
@@ -204,3 +207,8 @@ IS DISTINCT FROM (
     excluded.interest,
     CASE WHEN CAST(:with_score AS bigint) = 1 THEN excluded.score ELSE retail_sentiment.score END
 );
+
+-- name: unstage()!
+-- Drops the table that stage() made.
+-- Index: none, it drops a table.
+DROP TABLE retail_sentiment_stage;

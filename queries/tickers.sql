@@ -1,4 +1,4 @@
--- Reading tickers, and what of their writing is alike on both engines.
+-- Reading and writing tickers, as far as it is alike on both engines.
 
 -- name: get(symbol)^
 -- record_class: Ticker
@@ -20,25 +20,58 @@ SELECT
 FROM tickers AS t
 ORDER BY t.symbol;
 
--- name: keys()$
--- record_class: Keys(keys: int)
--- How many keys the rows have that an upsert set aside, for what a load counts.
+-- name: upsert(symbol, company_name, cusip)*!
+-- Writes tickers, each key at most once; counts the rows that were new or different.
+-- Index: tickers_symbol_key.
+INSERT INTO tickers (
+    symbol, company_name, cusip
+)
+VALUES (
+    :symbol, :company_name, :cusip
+)
+ON CONFLICT (symbol) DO UPDATE SET
+    company_name = excluded.company_name,
+    cusip = excluded.cusip
+WHERE (tickers.company_name, tickers.cusip)
+IS DISTINCT FROM (excluded.company_name, excluded.cusip);
+
+-- name: stage()!
+-- Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+-- Index: none, it creates a table.
+CREATE TEMPORARY TABLE tickers_stage AS
+SELECT
+    CAST(0 AS bigint) AS place,
+    m.symbol AS symbol,
+    m.company_name AS company_name,
+    m.cusip AS cusip
+FROM tickers AS m
+WHERE FALSE;
+
+-- name: settle()!
+-- Takes out of what was set aside every row whose key comes again further on; counts them.
 -- Index: none, it reads all of what was set aside.
-SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT x.symbol AS symbol
-    FROM tickers_stage AS x
-) AS s;
+DELETE FROM tickers_stage
+WHERE EXISTS (
+    SELECT 1
+    FROM (
+        SELECT
+            x.symbol AS symbol,
+            MAX(x.place) AS place
+        FROM tickers_stage AS x
+        GROUP BY x.symbol
+        HAVING COUNT(*) > 1
+    ) AS k
+    WHERE
+        k.symbol = tickers_stage.symbol
+        AND k.place > tickers_stage.place
+);
 
 -- name: there()$
 -- record_class: There(keys: int)
--- How many of these keys are in the table already, before they are merged, for what a load counts.
--- Index: tickers_symbol_key.
+-- How many keys of what was set aside, where each is there once, are in the table already, for what a load
+-- counts. Index: tickers_symbol_key.
 SELECT COUNT(*) AS keys
-FROM (
-    SELECT DISTINCT x.symbol AS symbol
-    FROM tickers_stage AS x
-) AS s
+FROM tickers_stage AS s
 INNER JOIN tickers AS m
     ON m.symbol = s.symbol;
 
@@ -53,7 +86,7 @@ SELECT
 FROM (
     SELECT
         k.place AS place,
-        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place) AS ahead
+        LAG(k.place, 1, CAST(-1 AS bigint)) OVER (ORDER BY k.place NULLS FIRST) AS ahead
     FROM (
         SELECT MAX(x.place) AS place
         FROM tickers_stage AS x
@@ -61,14 +94,15 @@ FROM (
     ) AS k
 ) AS g
 WHERE g.place - g.ahead > 1
-ORDER BY g.place
+ORDER BY g.place NULLS FIRST
 LIMIT 20;
 
--- name: merge_some(with_cusip)!
--- Writes what was set aside, of each key the last, from rows that lack columns: one that comes with 0
--- stays as it is in a row that is there, and is NULL in a new one. Counts what was new or different, and
--- writes it by place as merge() does. For loads of files and frames without these columns.
--- Index: tickers_symbol_key.
+-- name: merge(with_cusip)!
+-- Writes what was set aside, where each key is there once; counts the rows that were new or
+-- different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+-- there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+-- conflict would lock it, and a lock is a write. The rows go in by place: two tickers may hand on a
+-- CUSIP, and then the order decides. Index: tickers_symbol_key.
 INSERT INTO tickers (
     symbol, company_name, cusip
 )
@@ -76,26 +110,15 @@ SELECT
     s.symbol,
     s.company_name,
     s.cusip
-FROM (
-    SELECT
-        x.place AS place,
-        x.symbol AS symbol,
-        x.company_name AS company_name,
-        x.cusip AS cusip,
-        ROW_NUMBER() OVER (PARTITION BY x.symbol ORDER BY x.place DESC) AS turn
-    FROM tickers_stage AS x
-) AS s
+FROM tickers_stage AS s
 LEFT JOIN tickers AS m
     ON m.symbol = s.symbol
 WHERE
-    s.turn = 1
-    AND (
-        m.symbol IS NULL
-        OR (m.company_name, m.cusip)
-        IS DISTINCT FROM (
-            s.company_name,
-            CASE WHEN CAST(:with_cusip AS bigint) = 1 THEN s.cusip ELSE m.cusip END
-        )
+    m.symbol IS NULL
+    OR (m.company_name, m.cusip)
+    IS DISTINCT FROM (
+        s.company_name,
+        CASE WHEN CAST(:with_cusip AS bigint) = 1 THEN s.cusip ELSE m.cusip END
     )
 ORDER BY s.place
 ON CONFLICT (symbol) DO UPDATE SET
@@ -106,3 +129,8 @@ IS DISTINCT FROM (
     excluded.company_name,
     CASE WHEN CAST(:with_cusip AS bigint) = 1 THEN excluded.cusip ELSE tickers.cusip END
 );
+
+-- name: unstage()!
+-- Drops the table that stage() made.
+-- Index: none, it drops a table.
+DROP TABLE tickers_stage;

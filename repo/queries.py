@@ -48,8 +48,11 @@ __all__ = [
     "Runs",
     "columns_of",
     "load",
+    "many_rows",
+    "rows_together",
     "sent",
     "shipped",
+    "with_rows",
 ]
 
 DIALECTS: Final = ("sqlite", "postgresql")
@@ -74,6 +77,8 @@ _RECORD: Final = re.compile(r"--\s*record_class\s*:\s*(?P<name>\w+)\s*(?:\((?P<c
 _COLUMN: Final = re.compile(r"(?P<name>[a-z_]\w*)\s*:\s*(?P<type>\w+)\s*(?P<null>\|\s*None)?")
 _RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
+_VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
+_NAME: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
 
 
@@ -96,10 +101,13 @@ class Adapter(Protocol):
     Rows are held to the columns that :meth:`shape` was told of: QueryContractError names the query and
     its place where the names, their order or the types are others.
 
+    ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
+
     These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
     """
 
     coding: Coding
+    values_a_statement: int
 
     def shape(self, query: Query) -> None:
         """Take note of a query and of the columns of its rows."""
@@ -456,13 +464,20 @@ class Catalogue:
         """The queries as functions of a driver's connection, by full name.
 
         Each is called with the connection and a mapping of the declared parameters; a ``*!`` query
-        with the connection and rows of values in the order of its parameters, checked and coded.
+        with the connection and rows of values in the order of its parameters, checked and coded. What
+        can be written by many rows a statement is there in that form too, by the name that
+        :func:`many_rows` gives it.
 
         :param watched: is given each function, with its query's name, for one that tells of its calls.
         """
-        return MappingProxyType(
-            {name: watched(name, _bound(self.query(name, dialect), adapter)) for name in self.names()}
-        )
+        bound = {}
+        for name in self.names():
+            query = self.query(name, dialect)
+            bound[name] = watched(name, _bound(query, adapter))
+            wide = with_rows(query, rows_together(adapter.values_a_statement, len(query.parameters)))
+            if wide is not None:
+                bound[many_rows(name)] = watched(name, _bound(wide, adapter))
+        return MappingProxyType(bound)
 
     def bind_rows(
         self, dialect: str, adapter: Adapter, name: str
@@ -478,6 +493,32 @@ class Catalogue:
         return lambda connection, parameters, build, /: adapter.select_batches(
             connection, name, sql, code(parameters), build
         )
+
+
+def many_rows(name: str) -> str:
+    """What the many-row form of a ``*!`` query is bound as; no query of a file can have such a name."""
+    return f"{name}, many rows"
+
+
+def rows_together(values: int, columns: int) -> int:
+    """How many rows of so many columns a statement takes that is given so many values; 0 for one row."""
+    rows = values // columns if columns else 0
+    return rows if rows > 1 else 0
+
+
+def with_rows(query: Query, rows: int) -> Query | None:
+    """A ``*!`` query that takes so many rows at once, their values side by side; None for another.
+
+    Its ``VALUES (:a, :b)`` is repeated as it stands in its file, and nothing else is done to it. It has
+    to have all of the query's parameters and each of them once, for they are bound by position.
+    """
+    found = _VALUES.findall(query.sql)
+    if query.operator != "*!" or len(found) != 1 or not rows:
+        return None
+    (row,) = found
+    if not _NAME.findall(query.sql) == _NAME.findall(row) == [*query.parameters]:
+        return None
+    return replace(query, sql=query.sql.replace(row, ", ".join([row] * rows)))
 
 
 def sent(query: Query, adapter: Adapter) -> str:

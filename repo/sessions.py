@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from repo import frames, migrations
 from repo.batches import Batches, Table
@@ -524,6 +524,14 @@ class Session:
                 executor.backend.release(connection, write=False)
             raise
 
+    def fail(self, error: RepoError) -> NoReturn:
+        """Raise an error that an answer stands for; the transaction ends as by one of the database."""
+        block = self.block()
+        if block is None:
+            raise error
+        with self._in(block.transaction):
+            raise error
+
     def frame(self, query: str, **parameters: Any) -> Any:
         """What one query answers, as an Arrow table."""
         executor = self.executor
@@ -622,26 +630,32 @@ class Session:
 
     def _misfits(self, transaction: _Transaction) -> list[QueryContractError]:
         backend, catalogue = self.executor.backend, self.catalogue
+        connection, depth = transaction.connection, transaction.depth + 1
         queries = [catalogue.query(name, self.dialect) for name in catalogue.names()]
-        if not backend.read_only:
-            for query in queries:
-                if query.name == "stage" and query.ours:
-                    # The tables in which the package's own writes set rows aside.
-                    self._queries[query.full_name](transaction.connection, {})
         found: list[QueryContractError] = []
+        for query in queries:
+            # The tables in which the package's own writes set rows aside; other queries are about them.
+            if query.ours and query.name == "stage" and not backend.read_only:
+                backend.savepoint(connection, depth)
+                try:
+                    self._queries[query.full_name](connection, {})
+                except QueryContractError as misfit:
+                    found.append(misfit)
+                    backend.rollback_to(connection, depth)
+                else:
+                    backend.release_savepoint(connection, depth)
         for query in queries:
             own = query.ours
             aside = query.writes or (own and _STAGE.search(query.sql))
             if query.defines or (aside and backend.read_only):
                 continue
-            depth = transaction.depth + 1
-            backend.savepoint(transaction.connection, depth)
+            backend.savepoint(connection, depth)
             try:
-                backend.prove(transaction.connection, query, sent(query, backend.adapter))
+                backend.prove(connection, query, sent(query, backend.adapter))
             except QueryContractError as misfit:
                 found.append(misfit)
             finally:
-                backend.rollback_to(transaction.connection, depth)
+                backend.rollback_to(connection, depth)
         return found
 
     @contextmanager

@@ -130,6 +130,23 @@ def test_a_ranking_by_hand(db: Database) -> None:
     assert list(map(type, rows[0])) == [str, date, float, float, float, float, float, float]
 
 
+def test_a_number_out_of_range_ends_the_transaction(db: Database) -> None:
+    """A product that 64 bits would hold, and the definition does not, is an error of the database's."""
+    write(db, two_quarters(interest=(9 * 10**18, 1)))
+    with pytest.raises(RangeError):
+        db.divergence.ranking(NOW, window_days=10)
+
+    def go_on() -> None:
+        with db.transaction() as tx:
+            with pytest.raises(RangeError):
+                tx.divergence.ranking(NOW, window_days=10)
+            with pytest.raises(RangeError):
+                tx.tickers.all()
+
+    with pytest.raises(RangeError):
+        go_on()
+
+
 def test_one_ticker_has_both_ranks_0(db: Database) -> None:
     """A ranking of one is a divergence of nothing."""
     write(db, two_quarters())

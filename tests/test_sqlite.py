@@ -186,7 +186,7 @@ def test_settling_duplicates_leaves_no_table_behind(db: Database, path: Path) ->
     names = {name for (name,) in raw(f"sqlite:///{path}", "SELECT name FROM sqlite_master")}
     assert not [name for name in names if "stage" in name]
     staging = engine(db).acquire(write=True)
-    assert staging.execute("SELECT COUNT(*) FROM staging.sqlite_master").fetchone() == (0,)
+    assert staging.execute("SELECT COUNT(*) FROM temp.sqlite_master").fetchone() == (0,)
     engine(db).release(staging, write=True)
 
 

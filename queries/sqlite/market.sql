@@ -1,105 +1,14 @@
--- The writing of bars on SQLite. Repositories call these through Backend.upsert.
-
--- name: upsert(ticker_id, date, open, high, low, close, volume)*!
--- Writes bars, each key at most once; counts the rows that were new or different.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-VALUES (
-    :ticker_id, :date, :open, :high, :low, :close, :volume
-)
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: upsert_ten(ticker_id, date, open, high, low, close, volume)*!
--- Writes ten bars with one call of the driver, each key at most once, bound by position; counts
--- those that were new or different. The values of a row are named alike in every row.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-VALUES
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume),
-(:ticker_id, :date, :open, :high, :low, :close, :volume)
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: stage()!
--- Makes the table in which rows are settled whose keys come more than once; outside the file.
--- Index: none, it creates a table.
-CREATE TABLE staging.market_data_stage (
-    place INTEGER NOT NULL,
-    ticker_id INTEGER NOT NULL,
-    date INTEGER NOT NULL,
-    open REAL,
-    high REAL,
-    low REAL,
-    close REAL,
-    volume INTEGER,
-    PRIMARY KEY (ticker_id, date)
-) STRICT, WITHOUT ROWID;
+-- Queries about bars in the form that only SQLite takes.
 
 -- name: fill(place, ticker_id, date, open, high, low, close, volume)*!
--- Sets rows aside in the order they came; of one key the last stays.
--- Index: the key of the table it fills.
-INSERT OR REPLACE INTO staging.market_data_stage (
+-- Sets rows aside in the order they came, numbered by place.
+-- Index: none, the table has none.
+INSERT INTO market_data_stage (
     place, ticker_id, date, open, high, low, close, volume
 )
 VALUES (
     :place, :ticker_id, :date, :open, :high, :low, :close, :volume
 );
-
--- name: merge()!
--- Writes what was set aside; counts the rows that were new or different.
--- Index: market_data_pkey.
-INSERT INTO market_data (
-    ticker_id, date, open, high, low, close, volume
-)
-SELECT
-    s.ticker_id,
-    s.date,
-    s.open,
-    s.high,
-    s.low,
-    s.close,
-    s.volume
-FROM staging.market_data_stage AS s
-WHERE TRUE
-ORDER BY s.ticker_id, s.date
-ON CONFLICT (ticker_id, date) DO UPDATE SET
-    open = excluded.open,
-    high = excluded.high,
-    low = excluded.low,
-    close = excluded.close,
-    volume = excluded.volume
-WHERE (market_data.open, market_data.high, market_data.low, market_data.close, market_data.volume)
-IS NOT (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume);
-
--- name: unstage()!
--- Drops the table that stage() made.
--- Index: none, it drops a table.
-DROP TABLE staging.market_data_stage;
 
 -- name: latest_of(symbols)
 -- record_class: Bar
@@ -117,11 +26,11 @@ FROM tickers AS t
 LEFT JOIN market_data AS m
     ON m.ticker_id = t.ticker_id
     AND m.date = (
-        SELECT MAX(x.date) AS date
+        SELECT MAX(x.date)
         FROM market_data AS x
         WHERE x.ticker_id = t.ticker_id
     )
-WHERE t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+WHERE t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
 ORDER BY t.symbol;
 
 -- name: summary(symbol, start, end)^
@@ -131,22 +40,7 @@ ORDER BY t.symbol;
 -- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
 -- rounds down here, and not every SQLite has floor().
 -- Index: tickers_symbol_key, market_data_pkey.
-SELECT
-    t.symbol AS symbol,
-    s.first_day AS first, -- noqa: PRS,LT02
-    s.last_day AS last,
-    s.bars AS rows,
-    a.open AS open,
-    s.high AS high,
-    s.low AS low,
-    z.close AS close,
-    s.volume AS volume,
-    CAST(s.closes AS double precision)
-    / CAST(s.bars * 10000 AS double precision) AS average_close,
-    CAST(s.volume AS double precision)
-    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
-FROM tickers AS t
-LEFT JOIN ( -- noqa: ST05
+WITH sums AS (
     SELECT
         m.ticker_id AS ticker_id,
         MIN(m.date) AS first_day,
@@ -165,16 +59,33 @@ LEFT JOIN ( -- noqa: ST05
     FROM market_data AS m
     WHERE
         m.ticker_id = (
-            SELECT x.ticker_id AS ticker_id
+            SELECT x.ticker_id
             FROM tickers AS x
             WHERE x.symbol = CAST(:symbol AS text)
         )
         AND m.date >= CAST(:start AS date)
         AND m.date <= CAST(:end AS date)
     GROUP BY m.ticker_id
-) AS s ON s.ticker_id = t.ticker_id
-LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day -- noqa: ST11
-LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day -- noqa: ST11
+)
+
+SELECT
+    t.symbol AS symbol,
+    s.first_day AS first,
+    s.last_day AS last,
+    s.bars AS rows,
+    a.open AS open,
+    s.high AS high,
+    s.low AS low,
+    z.close AS close,
+    s.volume AS volume,
+    CAST(s.closes AS double precision)
+    / CAST(s.bars * 10000 AS double precision) AS average_close,
+    CAST(s.volume AS double precision)
+    / CAST(NULLIF(s.volumes, 0) AS double precision) AS average_volume
+FROM tickers AS t
+LEFT JOIN sums AS s ON s.ticker_id = t.ticker_id
+LEFT JOIN market_data AS a ON a.ticker_id = s.ticker_id AND a.date = s.first_day
+LEFT JOIN market_data AS z ON z.ticker_id = s.ticker_id AND z.date = s.last_day
 WHERE t.symbol = CAST(:symbol AS text);
 
 -- name: frame(symbols, start, end)
@@ -194,7 +105,7 @@ INNER JOIN market_data AS m ON m.ticker_id = t.ticker_id
 WHERE
     (
         CAST(:symbols AS text) IS NULL
-        OR t.symbol IN (SELECT wanted.value AS symbol FROM json_each(:symbols) AS wanted)
+        OR t.symbol IN (SELECT wanted.value FROM json_each(:symbols) AS wanted)
     )
     AND m.date >= CAST(:start AS date)
     AND m.date <= CAST(:end AS date)

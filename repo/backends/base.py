@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from repo.batches import Batches, Columns, RepeatedKeys, Table
+from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, settle
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
-from repo.queries import Query
+from repo.queries import Query, many_rows, rows_together
 from repo.showing import short
 
 __all__ = [
     "ROWS_TOGETHER",
+    "Passing",
     "check_option",
     "merge",
     "refuse_unknown",
@@ -26,9 +27,6 @@ ROWS_TOGETHER: Final = 100
 """Rows few enough to be turned into records while the processor's nearest cache holds them."""
 
 _OPTION_END: Final = 1_000_000
-
-_TOGETHER: Final = 10
-"""The rows of an ``upsert_ten``."""
 
 
 def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:
@@ -54,25 +52,50 @@ def unlike(query: Query, reason: str) -> QueryContractError:
 
 
 def write_rows(
-    connection: Connection, queries: Bound, table: Table, columns: Columns, *, statement: str = "upsert"
+    connection: Connection,
+    queries: Bound,
+    table: Table,
+    columns: Columns,
+    values: int,
+    *,
+    statement: str = "upsert",
 ) -> int:
-    """Write rows with a table's statement, as many as can be by ten: a call costs as much as a row.
+    """Write rows with a table's statement, many at once where it can: a call costs as much as a row.
 
-    :param statement: ``upsert``, or ``add``, which leaves alone what is there.
+    :param values: how many of them a statement is given that takes many rows at once.
+    :param statement: ``upsert``; ``add``, which leaves alone what is there; ``fill``, which sets aside.
     :returns: how many were written.
     """
+    name = f"{table.aggregate}.{statement}"
     rows = len(columns[0]) if columns else 0
-    wide = queries.get(f"{table.aggregate}.{statement}_ten")
-    even = rows - rows % _TOGETHER if wide is not None else 0
+    together = rows_together(values, len(columns))
+    even = rows - rows % together if together else 0
     written = 0
-    if wide is not None and even:
-        # The values of ten rows side by side, a column of them being every tenth of a column.
-        abreast = [column[place:even:_TOGETHER] for place in range(_TOGETHER) for column in columns]
-        written += wide(connection, zip(*abreast, strict=True))
+    if even:
+        # The values of some rows side by side; of ten, a column of them is every tenth of a column.
+        abreast = [column[place:even:together] for place in range(together) for column in columns]
+        written += queries[many_rows(name)](connection, zip(*abreast, strict=True))
     if even < rows:
         rest = [column[even:] for column in columns]
-        written += queries[f"{table.aggregate}.{statement}"](connection, zip(*rest, strict=True))
+        written += queries[name](connection, zip(*rest, strict=True))
     return written
+
+
+class Passing:
+    """Batches on their way to where they are set aside, looked at for keys that may come twice."""
+
+    def __init__(self, table: Table) -> None:
+        self._key_width = table.key_width
+        self._ranges = Ranges()
+        self.repeats = False
+
+    def watch(self, batches: Iterable[Columns]) -> Iterator[Columns]:
+        """The same batches; ``repeats`` is whether a key may have come twice in those that went by."""
+        for batch in batches:
+            if not self.repeats:
+                _, keys = settle(batch, self._key_width)
+                self.repeats = len(keys) < len(batch[0]) or not self._ranges.admit(keys)
+            yield batch
 
 
 def merge(
@@ -80,34 +103,34 @@ def merge(
     queries: Bound,
     table: Table,
     rows: Batches,
+    *,
+    repeats: bool,
     changes: Callable[[], int | None] = lambda: None,
 ) -> int:
     """Write the rows that were set aside, of each key the last; how many were new or different.
 
+    :param repeats: whether a key may be there twice.
     :param changes: tells how many rows of the table the transaction has changed so far. Where it cannot
         (None), the keys that are there already are counted when there is a tally, which takes longer.
     :raises RepeatedKeys: where the rows' tally is strict and a key came again.
     """
     name, tally = table.aggregate, rows.tally
-    if tally is None:
-        return _merge(connection, queries, table, rows)
-    if tally.strict and queries[f"{name}.keys"](connection, {}) < rows.count:
-        raise RepeatedKeys(queries[f"{name}.superseded"](connection, {}))
-    before = changes()
+    if repeats and tally is not None and tally.strict:
+        places = queries[f"{name}.superseded"](connection, {})
+        if places:
+            raise RepeatedKeys(places)
+        repeats = False
+    repeated = queries[f"{name}.settle"](connection, {}) if repeats else 0
+    before = changes() if tally is not None else 0
     there = queries[f"{name}.there"](connection, {}) if before is None else 0
-    written = _merge(connection, queries, table, rows)
-    keys = rows.count if written == rows.count else queries[f"{name}.keys"](connection, {})
-    tally.repeated = rows.count - keys
-    tally.new = keys - there if before is None else written - ((changes() or 0) - before)
-    return written
-
-
-def _merge(connection: Connection, queries: Bound, table: Table, rows: Batches) -> int:
-    if rows.absent:
-        given = {f"with_{name}": int(name not in rows.absent) for name in table.nullable}
-        written: int = queries[f"{table.aggregate}.merge_some"](connection, given)
-    else:
-        written = queries[f"{table.aggregate}.merge"](connection, {})
+    given = {f"with_{column}": int(column not in rows.absent) for column in table.nullable}
+    written: int = queries[f"{name}.merge"](connection, given)
+    if tally is not None:
+        tally.repeated = repeated
+        if before is None:
+            tally.new = rows.count - repeated - there
+        else:
+            tally.new = written - ((changes() or 0) - before)
     return written
 
 

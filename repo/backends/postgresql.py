@@ -14,7 +14,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo.backends import copy
-from repo.backends.base import merge, refuse_unknown, write_rows
+from repo.backends.base import Passing, merge, refuse_unknown, write_rows
 from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql_connections import Connection, Connections
 from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
@@ -237,7 +237,7 @@ class PostgreSQLBackend:
             # In the order of the key, so that two writers wait for each other and do not deadlock.
             rows = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
             dated = list(zip(*rows, strict=True))
-        return write_rows(connection, queries, table, dated)
+        return write_rows(connection, queries, table, dated, self.adapter.values_a_statement)
 
     def _merge(
         self,
@@ -250,12 +250,20 @@ class PostgreSQLBackend:
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})
         fill = queries[f"{table.aggregate}.fill"]
-        for pieces in _pieces(table, batches):
+        passing = Passing(table)
+        for pieces in _pieces(table, passing.watch(batches)):
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
         self.savepoint(connection, depth)
         written = self._until_no_deadlock(
-            lambda: merge(connection, queries, table, rows, lambda: self._changes(connection, table)),
+            lambda: merge(
+                connection,
+                queries,
+                table,
+                rows,
+                repeats=passing.repeats,
+                changes=lambda: self._changes(connection, table),
+            ),
             lambda: self._start_over(connection, depth),
         )
         self.release_savepoint(connection, depth)

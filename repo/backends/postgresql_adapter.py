@@ -150,6 +150,8 @@ class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
     coding = Coding({}, list)
+    # psycopg parses a statement of more parameters than this anew each time.
+    values_a_statement = 50
 
     def __init__(self) -> None:
         self._readings: dict[str, _Reading] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from weakref import finalize
 
-from repo.backends.base import check_option, merge, refuse_unknown
+from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
 from repo.backends.sqlite_adapter import SQLiteAdapter, translate
 from repo.backends.sqlite_direct import DirectWrite
 from repo.batches import Batches, Columns, Table
@@ -151,12 +151,9 @@ class SQLiteBackend:
                 cached_statements=_STATEMENTS,
                 uri=True,
             )
-            if write:
-                # For rows set aside. An empty name is a file that SQLite deletes by itself.
-                connection.execute("ATTACH DATABASE '' AS staging")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-            # Pages as they were before a savepoint are kept in what this names, and in memory they are a
-            # list: to look one up takes longer the more there are. Readers keep none.
+            # What this names keeps rows that are set aside, and pages as they were before a savepoint: a
+            # list in memory, in which to look one up takes longer the more there are. Readers keep none.
             connection.execute(f"PRAGMA temp_store = {'FILE' if write else 'MEMORY'}")
             connection.execute("PRAGMA foreign_keys = ON")
             if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
@@ -379,7 +376,7 @@ class SQLiteBackend:
         """
         if rows.absent or (table.in_order and rows.tally is not None):
             return self._settled(connection, queries, table, rows, rows.read())
-        written = DirectWrite(connection, queries, table).write(rows)
+        written = DirectWrite(connection, queries, table, self.adapter.values_a_statement).write(rows)
         if written is None:
             if depth:
                 self._execute(connection, f"ROLLBACK TO level_{depth:d}")
@@ -398,13 +395,15 @@ class SQLiteBackend:
         batches: Iterator[Columns],
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})
-        fill = queries[f"{table.aggregate}.fill"]
+        passing = Passing(table)
+        values = self.adapter.values_a_statement
         place = 0
-        for batch in batches:
+        for batch in passing.watch(batches):
             end = place + len(batch[0])
-            fill(connection, zip(range(place, end), *batch, strict=True))
+            placed = [range(place, end), *batch]
+            write_rows(connection, queries, table, placed, values, statement="fill")
             place = end
-        written = merge(connection, queries, table, rows)
+        written = merge(connection, queries, table, rows, repeats=passing.repeats)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 

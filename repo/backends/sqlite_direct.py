@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import Any
 
 from repo.backends.base import write_rows
@@ -20,10 +21,14 @@ class DirectWrite:
     written: reading a row takes half the time of an upsert that changes nothing.
     """
 
-    def __init__(self, connection: sqlite3.Connection, queries: Bound, table: Table) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, queries: Bound, table: Table, values: int
+    ) -> None:
+        """Take where to write, and how many values a statement."""
         self._connection = connection
         self._queries = queries
         self._table = table
+        self._values = values
         self._between = queries.get(f"{table.aggregate}.between")
         self._key = [name for name, _ in table.columns[: table.key_width]]
         self.comparing = False
@@ -73,13 +78,14 @@ class DirectWrite:
 
         On PostgreSQL two statements would take their locks out of order.
         """
+        write = partial(write_rows, self._connection, self._queries, self._table, columns, self._values)
         new = 0
         if self._tally is not None and columns:
-            new = write_rows(self._connection, self._queries, self._table, columns, statement="add")
+            new = write(statement="add")
             self._tally.new += new
             if new == len(columns[0]):
                 return new
-        return new + write_rows(self._connection, self._queries, self._table, columns)
+        return new + write()
 
     def holds(self, batch: Columns) -> bool:
         """Whether these rows lie in the table just so, side by side in the order of their keys."""

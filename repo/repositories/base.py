@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from repo.batches import Batches, Identities, Table
 from repo.errors import (
     InvalidRecord,
     Problem,
+    RepoError,
     UniqueViolation,
     UnknownInstitution,
     UnknownTicker,
@@ -32,6 +33,9 @@ class Session(Protocol):
 
     def write(self, query: str, **parameters: Any) -> Any:
         """The same for a query that writes, which leaves no trace if it fails."""
+
+    def fail(self, error: RepoError) -> NoReturn:
+        """Raise an error that an answer stands for, as if the database had raised it."""
 
     def upsert(self, table: Table, batches: Batches) -> int:
         """Write batches, all or none; the number of rows that were new or different."""

@@ -21,10 +21,10 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from repo.errors import InvalidRecord, Problem
+from repo.errors import InvalidRecord, Problem, RangeError
 from repo.frames import from_records
 from repo.records import INT64_MAX, Divergence, Point, argument
-from repo.repositories.base import Repository, bounds
+from repo.repositories.base import Repository, bounds, there
 
 if TYPE_CHECKING:
     import pyarrow
@@ -58,7 +58,7 @@ class DivergenceRepository(Repository):
             named = self._source(source)
             if rows == 0:
                 return []  # an engine may or may not add up what it need not give
-            found: list[Divergence] = self._session.read(
+            found = self._session.read(
                 "divergence.ranking",
                 as_of=day,
                 source=named,
@@ -66,7 +66,9 @@ class DivergenceRepository(Repository):
                 before_from=_days_before(day, 2 * window - 1),
                 limit=INT64_MAX if rows is None else rows,
             )
-        return found
+            if any(row.out_of_range for row in found):
+                self._session.fail(RangeError("a product or a quotient of the ranking is out of range"))
+        return [Divergence(*row[:-1]) for row in found if there(row, "symbol")]
 
     def timeline(
         self,

@@ -44,10 +44,11 @@ def _is_inner(select: exp.Select) -> bool:
 def alias(statement: Statement) -> Iterator[Mark]:
     """Engines name a column without AS by rules of their own, and rows are read by name.
 
-    EXISTS and the SELECT of an INSERT have no names. Inside a variant a plain column keeps its own.
+    EXISTS, the SELECT of an INSERT and one that stands for a value or a list have no names. Inside a
+    variant a plain column keeps its own.
     """
     for select in statement.selects:
-        if _answers_exists(select) or _feeds_insert(select):
+        if _answers_exists(select) or _feeds_insert(select) or _is_value(select):
             continue
         for projection in select.expressions:
             plain = isinstance(projection, exp.Column) and not statement.portable
@@ -58,6 +59,12 @@ def alias(statement: Statement) -> Iterator[Mark]:
         for projection in returning.expressions:
             if not isinstance(projection, exp.Column | exp.Star):
                 yield from _badly_named(projection)
+
+
+def _is_value(select: exp.Expr) -> bool:
+    around = select.parent
+    read_from = exp.From | exp.Join | exp.Lateral | exp.Query
+    return isinstance(around, exp.Subquery) and not isinstance(around.parent, read_from)
 
 
 def _badly_named(projection: exp.Expr) -> Iterator[Mark]:
@@ -131,6 +138,8 @@ def _bare(
     """The columns of a grouped SELECT's own sources outside its aggregates and group keys."""
     if node in keys or (is_aggregate(node) and statement.names.scope(node) is select):
         return
+    if isinstance(node, exp.Filter) and not isinstance(node.parent, exp.Window):
+        return  # what an aggregate leaves out is its own affair
     if isinstance(node, exp.Column):
         place = statement.names.place(node)
         others = [statement.names.place(key) for key in keys if isinstance(key, exp.Column)]

@@ -44,6 +44,19 @@ def _read(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
     return db._session.read(name, **arguments)
 
 
+def _read_ranking(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """The rows, or the error that they stand for; PostgreSQL raises some of these itself."""
+    rows = db._session.read(name, **arguments)
+    if any(row.out_of_range for row in rows):
+        raise repo.RangeError("out of range")
+    return rows
+
+
+def _read_in_a_row(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """A value that may be empty as a row, which is an answer all the same."""
+    return (db._session.read(name, **arguments),)
+
+
 def _read_frame(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
     return as_frame(db._session.frame(name, **arguments))
 
@@ -163,7 +176,7 @@ def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
                 answer = list(repeated.places)
             keys = len(arguments["rows"]) - rows.tally.repeated
             if query != "superseded":
-                answer = keys if query == "keys" else keys - rows.tally.new
+                answer = keys - rows.tally.new
             raise _Undone
     except _Undone:
         return answer
@@ -173,7 +186,7 @@ _RANGE: Final = {"symbol": _symbol, "start": _bound, "end": _bound}
 _FRAME: Final = {"symbols": _some_symbols, "start": _bound, "end": _bound}
 
 READING: Final[Mapping[str, Asked]] = {
-    "divergence.ranking": Asked(_ranking),
+    "divergence.ranking": Asked(_ranking, read=_read_ranking),
     "divergence.timeline": Asked(_fixed(**_RANGE, source=_source)),
     "holdings.between": Asked(keys_between, read=read_between),
     "holdings.frame": Asked(_fixed(**_FRAME), read=_read_frame),
@@ -182,7 +195,7 @@ READING: Final[Mapping[str, Asked]] = {
     **{
         f"{aggregate}.{query}": Asked(_again(aggregate), read=_read_aside)
         for aggregate in AGGREGATES
-        for query in ("keys", "there", "superseded")
+        for query in ("there", "superseded")
     },
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),
@@ -199,6 +212,7 @@ READING: Final[Mapping[str, Asked]] = {
     "migrations.applied": Asked(_nothing, _without_checksums),
     "migrations.lock": Asked(_nothing),
     "migrations.started": Asked(_nothing),
+    "migrations.strangers": Asked(_nothing, read=_read_in_a_row),
     "sentiment.between": Asked(keys_between, read=read_between),
     "sentiment.frame": Asked(_fixed(**_FRAME, source=_source), read=_read_frame),
     "sentiment.history": Asked(_fixed(**_RANGE, source=_source)),
@@ -275,7 +289,11 @@ def _down_and_up(db: repo.Database, target: int) -> Any:
     return db.migrate(target), db.version(), db.migrate(), db.version()
 
 
-_BY_TEN: Final = ("market", "holdings", "sentiment")
+def _from_nothing(db: repo.Database, target: int) -> Any:
+    """Undo every migration and their record with them, and begin anew."""
+    db.migrate(target)
+    db._session.run_script("DROP TABLE schema_migrations")
+    return db.migrate(), db.version()
 
 
 def _writing() -> dict[str, Written]:
@@ -283,20 +301,20 @@ def _writing() -> dict[str, Written]:
     for name in AGGREGATES:
         refer = _refer(name)
         found[f"{name}.upsert"] = Written(refer, loads(name, sizes=(1, 2, 51, 97)), _load)
-        if name in _BY_TEN:
-            found[f"{name}.upsert_ten"] = Written(refer, loads(name, sizes=(10, 11, 51, 97)), _load)
-            found[f"{name}.add_ten"] = Written(refer, loads(name, sizes=(20, 51, 97)), _load_added)
         if name != "tickers":
             found[f"{name}.add"] = Written(refer, loads(name, sizes=(2, 7, 33)), _load_added)
         if name in _ABSENT:
             some = st.tuples(loads(name), st.sampled_from(_ABSENT[name]), st.sampled_from((0, 1, 700)))
-            found[f"{name}.merge_some"] = Written(refer, some, _load_some)
-        for step in ("stage", "fill", "merge", "unstage"):
+            found[f"{name}.merge"] = Written(refer, some, _load_some)
+        else:
+            found[f"{name}.merge"] = Written(refer, _repeating(name), _load)
+        for step in ("stage", "fill", "settle", "unstage"):
             found[f"{name}.{step}"] = Written(refer, _repeating(name), _load)
     days = st.sampled_from([row.date for row in _BARS.rows()])
     ranges = st.lists(days, min_size=2, max_size=2).map(sorted)
     found["market.delete"] = Written(_write_bars, ranges, _delete)
-    for step in ("prepare", "record", "forget"):
+    found["migrations.prepare"] = Written(lambda db: None, st.just(0), _from_nothing)
+    for step in ("record", "forget"):
         found[f"migrations.{step}"] = Written(lambda db: None, st.sampled_from((0, 1)), _down_and_up)
     return found
 

@@ -57,13 +57,18 @@ RETURNING a, a + 1 AS b;
 -- name: bad_6()^
 -- record_class: Row(x: int)
 -- Index: none.
+WITH c AS (SELECT MAX(t.ticker_id) FROM tickers AS t)
+
 SELECT 1 AS x
-FROM tickers AS t
-WHERE t.ticker_id IN (SELECT m.ticker_id FROM market_data AS m);
+FROM c AS d;
 
 -- name: good_6()^
 -- record_class: Row(x: int)
 -- Index: none.
-SELECT 1 AS x
+SELECT
+    COUNT(*) AS x,
+    (SELECT MAX(b.date) FROM market_data AS b) AS y
 FROM tickers AS t
-WHERE EXISTS (SELECT 1 FROM market_data AS m);
+WHERE
+    t.ticker_id IN (SELECT m.ticker_id FROM market_data AS m)
+    AND EXISTS (SELECT 1 FROM market_data AS m);

@@ -25,5 +25,5 @@ FROM market_data AS m;
 -- name: good_2()^
 -- record_class: Row(x: int)
 -- Index: none.
-SELECT MAX(m.date) - MIN(m.date) AS x
+SELECT MAX(m.date) - MIN(m.date) FILTER (WHERE m.volume > 0) AS x
 FROM market_data AS m;
