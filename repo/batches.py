@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby, islice, repeat
+from itertools import chain, groupby, islice, repeat
 from operator import itemgetter, lt, sub
 from typing import Any, Final, Protocol
 
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 BATCH_ROWS: Final = 1000
+_LENGTH_BYTES: Final = 8
 EPOCH: Final = date(1970, 1, 1).toordinal()
 
 Columns = Sequence[Sequence[Any]]
@@ -153,6 +154,9 @@ class Batches:
     ``absent``, the fields that they all lack, which an upsert is to leave as they are; ``tally``, a
     :class:`Tally` that is to be filled. ``latest`` has, of a table that is ``in_order``, what is to be
     written for each key: its place among the rows, and its columns.
+
+    After :meth:`ahead` the rows lie in a file of ours, checked, and ``keys`` has the keys of tickers and
+    institutions.
     """
 
     def __init__(self, table: Table, rows: Iterable[Any], identities: Mapping[str, Identities]) -> None:
@@ -167,6 +171,8 @@ class Batches:
         self.latest: dict[Any, tuple[int, tuple[Any, ...]]] = {}
         self._spool: Any = None
         self._row = 0
+        self._ahead = False
+        self.keys: set[Any] = set()
         names = [a_field.name for a_field in table.spec.fields]
         kinds = [kind for _, kind in table.columns]
         self._encoding = list(zip(table.fields, kinds, strict=True))
@@ -181,9 +187,59 @@ class Batches:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what was set aside."""
         if self._spool is not None:
             with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
                 self._spool.close()
+
+    def ahead(self) -> None:
+        """Read and check all rows now and set them aside, where that takes time and they are many.
+
+        What is to be asked of the database, the keys of tickers and institutions, is left for
+        :meth:`read`, which is quick after this. Rows that lie in a list or the like need no reading.
+
+        :raises InvalidRecord: with the first problems of all the rows.
+        :raises DatabaseUnavailable: when rows cannot be set aside.
+        """
+        if isinstance(self._rows, list | tuple):
+            return
+        if self._once:
+            rows = iter(self._rows)
+            first = list(islice(rows, BATCH_ROWS + 1))
+            if len(first) <= BATCH_ROWS:
+                self._rows, self._once = first, False
+                return
+            self._rows = chain(first, rows)
+        for batch in self._read(None, by_name=True):
+            self._set_aside(batch)
+            if self._table.key_width == 1:
+                self.keys.update(batch[0])
+        self._ahead, self._once = True, False
+
+    def _set_aside(self, batch: Columns) -> None:
+        with _setting_aside():
+            if self._spool is None:
+                self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # __exit__ closes it
+            data = marshal.dumps([list(column) for column in batch])
+            self._spool.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+
+    def _aside(self) -> Iterator[Columns]:
+        """What was set aside, from the first."""
+        if self._spool is None:
+            return
+        with _setting_aside():
+            self._spool.seek(0)
+        while True:
+            with _setting_aside():
+                length = int.from_bytes(self._spool.read(_LENGTH_BYTES), "big")
+                data = self._spool.read(length)
+            if not data:
+                break
+            # From a file, marshal would read a value at a time.
+            yield marshal.loads(data)  # noqa: S302  # our own file, which nobody else sees
 
     def read(self, *, keep: bool = False, stored: Stored | None = None) -> Iterator[Columns]:
         """The batches, each once.
@@ -199,10 +255,7 @@ class Batches:
         spool = keep and self._once
         for batch in self._read(stored):
             if spool:
-                with _setting_aside():
-                    if self._spool is None:
-                        self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # __exit__ closes it
-                    marshal.dump([list(column) for column in batch], self._spool)
+                self._set_aside(batch)
             yield batch
 
     def again(self) -> Iterator[Columns]:
@@ -210,18 +263,17 @@ class Batches:
         if not self._once:
             yield from self._read(None)
             return
-        with _setting_aside():
-            self._spool.seek(0)
-        while True:
-            try:
-                with _setting_aside():
-                    batch = marshal.load(self._spool)  # noqa: S302  # our own file, which nobody else sees
-            except EOFError:
-                break
-            yield batch
+        yield from self._aside()
         yield from self._read(None)
 
-    def _read(self, stored: Stored | None) -> Iterator[Columns]:
+    def _read(self, stored: Stored | None, *, by_name: bool = False) -> Iterator[Columns]:
+        """The batches, from where the rows are.
+
+        :param by_name: leave names of tickers and institutions in place of their keys.
+        """
+        if self._ahead:
+            yield from self._read_aside(stored)
+            return
         problems: list[Problem] = []
         rows = iter(self._rows)
         if not self._once:
@@ -230,7 +282,8 @@ class Batches:
             first_row = self._row
             self._row += len(batch)  # before the batch is given away: the reader may stop there
             try:
-                encoded = self._checked(batch, first_row, PROBLEM_LIMIT - len(problems), stored)
+                checked = PROBLEM_LIMIT - len(problems)
+                encoded = self._checked(batch, first_row, checked, stored, by_name=by_name)
             except InvalidRecord as invalid:
                 problems.extend(invalid.problems)
                 if len(problems) >= PROBLEM_LIMIT:
@@ -241,6 +294,18 @@ class Batches:
                     yield encoded
         if problems:
             raise InvalidRecord(problems)
+        self._refuse_missing()
+
+    def _read_aside(self, stored: Stored | None) -> Iterator[Columns]:
+        """The batches that were set aside, with the keys of what they name."""
+        for batch in self._aside():
+            encoded = self._identified(batch)
+            if encoded is None or (stored is not None and stored.comparing and stored.holds(encoded)):
+                continue
+            yield encoded
+        self._refuse_missing()
+
+    def _refuse_missing(self) -> None:
         for identities in self._identities.values():
             if identities.missing:
                 raise identities.error(identities.missing)
@@ -256,13 +321,17 @@ class Batches:
         first_row: int,
         limit: int,
         stored: Stored | None,
+        *,
+        by_name: bool,
     ) -> Columns | None:
         """Storage columns of rows; None where there is nothing to write."""
         spec = self._table.spec
         columns = shaped(spec, batch)
         if columns is None or stored is None or not stored.comparing:
             final = None if columns is None else verified(spec, columns)
-            return self._encode(row_by_row(spec, batch, first_row, limit) if final is None else final)
+            if final is None:
+                final = row_by_row(spec, batch, first_row, limit)
+            return self._dated(final) if by_name else self._encode(final)
         encoded = self._encode(columns)
         if encoded is not None and stored.holds(encoded):
             return None
@@ -273,14 +342,24 @@ class Batches:
 
     def _encode(self, checked: Columns) -> list[Sequence[Any]] | None:
         """Storage columns from a record's, or None once a ticker or an institution is missing."""
+        return self._identified(self._dated(checked))
+
+    def _dated(self, checked: Columns) -> list[Sequence[Any]]:
+        """Storage columns from a record's, but with the names of tickers and institutions."""
         encoded: list[Sequence[Any]] = []
-        for (name, kind), place in zip(self._encoding, self._places, strict=True):
+        for (_, kind), place in zip(self._encoding, self._places, strict=True):
             column = checked[place]
-            if kind == "id":
-                column = self._identities[name].column(column)
-            elif kind == "day":
+            if kind == "day":
                 column = list(map(sub, map(date.toordinal, column), repeat(EPOCH)))
             encoded.append(column)
+        return encoded
+
+    def _identified(self, dated: Columns) -> list[Sequence[Any]] | None:
+        """Storage columns from those with names, or None once a ticker or an institution is missing."""
+        encoded = list(dated)
+        for place, (name, kind) in enumerate(self._encoding):
+            if kind == "id":
+                encoded[place] = self._identities[name].column(dated[place])
         if any(identities.missing for identities in self._identities.values()):
             return None
         return encoded

@@ -226,4 +226,5 @@ def connect(
         from repo.backends.postgresql import PostgreSQLBackend
 
         backend = PostgreSQLBackend(address.secret, read_only=read_only, **given)
-    return Database(address, backend, Session(Executor(backend, catalogue, watch)))
+    executor = Executor(backend, catalogue, watch, one_writer=address.engine == "sqlite")
+    return Database(address, backend, Session(executor))

@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo import migrations
-from repo.batches import RepeatedKeys, Tally
+from repo.batches import Batches, RepeatedKeys, Tally
 from repo.database import Database
-from repo.errors import ConfigurationError, InvalidRecord, UniqueViolation, UnknownTicker
-from repo.records import argument
+from repo.errors import ConfigurationError, InvalidRecord, RepoError, UniqueViolation, UnknownTicker
+from repo.records import Ticker, argument
+from repo.repositories.base import ahead, reads_ahead
 from repo.repositories.cusips import Clash, clashes
 from repo.showing import short
 from repo.tabular.files import SUFFIXES, Delimited, split_name
@@ -47,6 +48,9 @@ _REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "sentiment": ("symbol",),
 }
 """The fields of each kind that refer to tickers and institutions."""
+
+_NAMED_BY: Final[Mapping[str, str]] = {"tickers": "symbol", "institutions": "cik"}
+"""The fields by which those are referred to."""
 
 
 class Loaded(NamedTuple):
@@ -161,7 +165,8 @@ def load(
         for target in targets:
             if target not in outboxes:
                 outboxes[target] = stack.enter_context(closing(Rejects(target)))
-        written = _write(db, sources, symbol, [outboxes[target] for target in targets], strict=strict)
+        boxes = [outboxes[target] for target in targets]
+        written = _Load(db, sources, symbol, boxes, strict=strict).write()
         for outbox in outboxes.values():
             outbox.publish(if_empty=rejects is not None)
     return [
@@ -245,49 +250,132 @@ def _reject_path(
     return target
 
 
-def _write(
-    db: Database,
-    sources: Sequence[Source],
-    symbol: str | None,
-    outboxes: Sequence[Rejects],
-    *,
-    strict: bool,
-) -> list[int]:
-    """Write every file's rows or none; how many of each were new or different."""
-    written: list[int] = []
-    known: dict[str, set[Any]] = {}
-    try:
-        # Writes settle their conflicts themselves; a stricter level would only make them fail instead.
-        with db.transaction(isolation="read committed"):
-            for number, source in enumerate(sources):
-                kind = source.layout.kind
-                earlier = any(other.layout.kind == "tickers" for other in sources[:number])
-                source.tally = Tally(strict=strict)
-                references = _REFERENCES.get(kind, ())
-                if outboxes:
-                    if references and not known:  # whatever is loaded of these came before
-                        known["symbol"] = {ticker.symbol for ticker in db.tickers.all()}
-                        known["cik"] = {institution.cik for institution in db.institutions.all()}
-                    if references and symbol is not None and symbol not in known["symbol"]:
-                        raise UnknownTicker([symbol])
-                    source.reject_to(outboxes[number], {name: known[name] for name in references})
-                    if kind == "tickers":
-                        source.refuse(_clashing(db, source, earlier=earlier))
-                try:
-                    written.append(getattr(db, kind).upsert(source))
-                except UniqueViolation as error:
-                    found = _clashing(db, source, earlier=earlier) if error.problems else {}
-                    named = source.located(found)
-                    raise (UniqueViolation.of(named) if named else error) from error.__cause__
-    except RepeatedKeys as repeated:
-        raise InvalidRecord(sources[len(written)].repeated(repeated.places)) from repeated
-    except InvalidRecord as invalid:
-        if outboxes:
-            raise
-        # The rows in which upsert found something are now looked up in the file, with all others.
-        problems = sources[len(written)].diagnose()
-        raise InvalidRecord(problems or invalid.problems) from invalid
-    return written
+class _Load:
+    """Files on their way into a database, all or nothing, in order.
+
+    Where there is one writer they are read before the transaction begins, as far as they can be, for
+    everybody else would wait for that. What was read rests on the tickers and institutions that were
+    there; where others are there by then, it is read again, inside.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sources: Sequence[Source],
+        symbol: str | None,
+        outboxes: Sequence[Rejects],
+        *,
+        strict: bool,
+    ) -> None:
+        self._db = db
+        self._sources = sources
+        self._symbol = symbol
+        self._outboxes = outboxes
+        self._strict = strict
+        self._ready: list[Batches] = []
+        self._failed: RepoError | None = None
+        self._tickers: list[Ticker] = []
+        self._known: dict[str, set[Any]] = {}
+
+    def write(self) -> list[int]:
+        """Write every file's rows or none; how many of each were new or different."""
+        written: list[int] = []
+        try:
+            with ExitStack() as stack:
+                self._read_ahead(stack)
+                # Writes settle their conflicts themselves; a stricter level would only make them fail.
+                with self._db.transaction(isolation="read committed"):
+                    for number in range(len(self._sources)):
+                        written.append(self._write_one(number))  # noqa: PERF401  # asked for after errors
+        except RepeatedKeys as repeated:
+            raise InvalidRecord(self._sources[len(written)].repeated(repeated.places)) from repeated
+        except InvalidRecord as invalid:
+            if self._outboxes:
+                raise
+            # The rows in which upsert found something are now looked up in the file, with all others.
+            problems = self._sources[len(written)].diagnose()
+            raise InvalidRecord(problems or invalid.problems) from invalid
+        return written
+
+    def _read_ahead(self, stack: ExitStack) -> None:
+        """Read the files, up to one that cannot be; what is wrong with it is told in its turn."""
+        db = self._db
+        if not reads_ahead(db.tickers):
+            return
+        if self._outboxes:
+            self._tickers = db.tickers.all()
+            self._known = self._there()
+        try:
+            for number, source in enumerate(self._sources):
+                if self._outboxes and self._has_earlier(number) and source.layout.kind == "tickers":
+                    return  # whose rows clash with others is known once those are written
+                self._prepare(number, self._known)
+                batches = ahead(getattr(db, source.layout.kind), source)
+                self._ready.append(stack.enter_context(batches))
+                name = _NAMED_BY.get(source.layout.kind)
+                if name in self._known:
+                    self._known[name] = self._known[name] | batches.keys
+        except RepoError as error:
+            self._failed = error
+
+    def _there(self) -> dict[str, set[Any]]:
+        """What there is to refer to."""
+        return {
+            "symbol": {ticker.symbol for ticker in self._db.tickers.all()},
+            "cik": {institution.cik for institution in self._db.institutions.all()},
+        }
+
+    def _has_earlier(self, number: int) -> bool:
+        """Whether the load has an earlier file of tickers."""
+        return any(other.layout.kind == "tickers" for other in self._sources[:number])
+
+    def _prepare(self, number: int, known: Mapping[str, set[Any]]) -> None:
+        """Tell a source what to leave out."""
+        source = self._sources[number]
+        source.tally = Tally(strict=self._strict)
+        if not self._outboxes:
+            return
+        references = _REFERENCES.get(source.layout.kind, ())
+        if references and self._symbol is not None and self._symbol not in known["symbol"]:
+            raise UnknownTicker([self._symbol])
+        source.refuse({})
+        source.reject_to(self._outboxes[number], {name: known[name] for name in references})
+        if source.layout.kind == "tickers":
+            source.refuse(_clashing(self._db, source, earlier=self._has_earlier(number)))
+
+    def _write_one(self, number: int) -> int:
+        """Write the rows of a file, which may have been read."""
+        source = self._sources[number]
+        rows: Batches | Source = source
+        if not self._still_true(number):
+            for other in reversed(self._sources[number : len(self._ready) + 1]):
+                other.take_back()
+            del self._ready[number:]
+            self._failed = None
+        if number < len(self._ready):
+            rows = self._ready[number]
+        elif number == len(self._ready) and self._failed is not None:
+            raise self._failed
+        else:
+            references = source.layout.kind in _REFERENCES
+            self._prepare(number, self._there() if self._outboxes and references else {})
+        try:
+            written: int = getattr(self._db, source.layout.kind).upsert(rows)
+        except UniqueViolation as error:
+            earlier = self._has_earlier(number)
+            found = _clashing(self._db, source, earlier=earlier) if error.problems else {}
+            named = source.located(found)
+            raise (UniqueViolation.of(named) if named else error) from error.__cause__
+        return written
+
+    def _still_true(self, number: int) -> bool:
+        """Whether what rows were left out for, when they were read, is so."""
+        if not self._outboxes or number > len(self._ready):
+            return True
+        kind = self._sources[number].layout.kind
+        if kind == "tickers":
+            return self._db.tickers.all() == self._tickers
+        return kind not in _REFERENCES or self._there() == self._known
 
 
 def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:

@@ -46,6 +46,7 @@ _TWO_THREADS: Final = (
 )
 _ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
 _CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
+_READ_ONLY: Final = "the database was opened read only"
 _FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
 
 
@@ -222,8 +223,15 @@ def _live(entry: _Entry | None) -> _Entry | None:
 class Executor:
     """Runs queries on a backend's connections, and keeps the books of its transactions."""
 
-    def __init__(self, backend: Backend, catalogue: Catalogue, watch: Watch) -> None:
+    def __init__(
+        self, backend: Backend, catalogue: Catalogue, watch: Watch, *, one_writer: bool = False
+    ) -> None:
+        """Take a backend and the queries.
+
+        :param one_writer: whether a transaction that writes keeps every other from writing.
+        """
         self.backend = backend
+        self.one_writer = one_writer
         self.dialect = backend.dialect
         self.catalogue = catalogue
         self.watch = watch
@@ -580,6 +588,23 @@ class Session:
             self.executor.vouch(connection)
             return sum(run(connection, batch) for batch in batches(rows))
 
+    def reads_ahead(self) -> bool:
+        """Whether rows are to be read before the transaction that writes them begins.
+
+        Where there is one writer, everybody else would wait while they are read.
+
+        :raises ConfigurationError: where nothing can be written at all.
+        :raises MigrationError: nor to this schema.
+        """
+        executor = self.executor
+        if not executor.one_writer or self.in_transaction():
+            return False
+        if executor.backend.read_only:
+            raise ConfigurationError(_READ_ONLY)
+        if not executor.vouched:
+            executor.vouched = migrations.fitting(self.dialect, self.read)
+        return True
+
     def upsert(self, table: Table, batches: Batches) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self._writing() as connection:
@@ -683,7 +708,7 @@ class Session:
         """A transaction of the call's own, or a savepoint in the one that it takes part in."""
         executor = self.executor
         if executor.backend.read_only:
-            raise ConfigurationError("the database was opened read only")
+            raise ConfigurationError(_READ_ONLY)
         block = self.block()
         if block is None:
             # Each of these writes settles its conflicts itself and waits for other writers; a stricter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 from repo.batches import Batches, Identities, Table
 from repo.errors import (
@@ -19,7 +19,7 @@ from repo.errors import (
 from repo.frames import ArrowTable, as_rows
 from repo.records import argument
 
-__all__ = ["Repository", "Session", "bounds", "several_symbols", "there"]
+__all__ = ["Repository", "Session", "ahead", "bounds", "reads_ahead", "several_symbols", "there"]
 
 
 class Session(Protocol):
@@ -37,6 +37,9 @@ class Session(Protocol):
     def fail(self, error: RepoError) -> NoReturn:
         """Raise an error that an answer stands for, as if the database had raised it."""
 
+    def reads_ahead(self) -> bool:
+        """Whether rows are to be read before the transaction that writes them begins."""
+
     def upsert(self, table: Table, batches: Batches) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
 
@@ -53,7 +56,25 @@ class Repository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def _upsert(self, table: Table, rows: Iterable[Any] | ArrowTable) -> int:
+    _table: ClassVar[Table]
+    """Where rows are written, of a repository that writes any."""
+
+    def _upsert(self, rows: Iterable[Any] | ArrowTable | Batches) -> int:
+        if isinstance(rows, Batches):
+            return self._write(rows)
+        with self._batches(rows) as batches:
+            if self._session.reads_ahead():
+                batches.ahead()
+            return self._write(batches)
+
+    def _write(self, batches: Batches) -> int:
+        try:
+            return self._session.upsert(self._table, batches)
+        except UniqueViolation as error:
+            raise self._named(error, batches) from error.__cause__
+
+    def _batches(self, rows: Iterable[Any] | ArrowTable) -> Batches:
+        """Rows on their way to a table."""
         session = self._session
 
         def tickers(symbols: list[str]) -> Iterable[tuple[str, int]]:
@@ -68,11 +89,7 @@ class Repository:
             "symbol": Identities(tickers, UnknownTicker),
             "cik": Identities(institutions, UnknownInstitution),
         }
-        with Batches(table, as_rows(table.record, rows), identities) as batches:
-            try:
-                return session.upsert(table, batches)
-            except UniqueViolation as error:
-                raise self._named(error, batches) from error.__cause__
+        return Batches(self._table, as_rows(self._table.record, rows), identities)
 
     def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
         """The error that names the rows, where there is something to name."""
@@ -123,6 +140,28 @@ class Repository:
         """
         rows = self._of_ticker(query, symbol, **parameters)
         return rows if rows and there(rows[0], key) else []
+
+
+def reads_ahead(repository: Repository) -> bool:
+    """Whether rows are to be read before the transaction that writes them begins.
+
+    Where there is one writer, everybody else would wait while they are read.
+    """
+    return repository._session.reads_ahead()
+
+
+def ahead(repository: Repository, rows: Iterable[Any]) -> Batches:
+    """Rows as the repository's ``upsert`` takes them, read and checked already; they are to be closed.
+
+    :raises InvalidRecord: see ``upsert``.
+    """
+    batches = repository._batches(rows)
+    try:
+        batches.ahead()
+    except BaseException:
+        batches.close()
+        raise
+    return batches
 
 
 def several_symbols(symbols: Iterable[str]) -> list[str]:

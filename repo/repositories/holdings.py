@@ -49,6 +49,8 @@ _TABLE: Final = Table(
 class HoldingRepository(Repository):
     """Holdings by ticker, quarter end, institution and filing date."""
 
+    _table = _TABLE
+
     def upsert(self, rows: Iterable[Holding] | ArrowTable) -> int:
         """Insert holdings, or change those that are there and differ.
 
@@ -61,7 +63,7 @@ class HoldingRepository(Repository):
         :raises UnknownTicker: naming every symbol that is missing; nothing is written.
         :raises UnknownInstitution: naming every CIK that is missing; nothing is written.
         """
-        return self._upsert(_TABLE, rows)
+        return self._upsert(rows)
 
     def history(self, symbol: str, start: date | None = None, end: date | None = None) -> list[Holding]:
         """What was filed about one ticker for the quarters that end in a range, both ends included.

@@ -26,6 +26,8 @@ _TABLE: Final = Table(
 class InstitutionRepository(Repository):
     """Institutions by CIK, the SEC's Central Index Key."""
 
+    _table = _TABLE
+
     def upsert(self, rows: Iterable[Institution] | ArrowTable) -> int:
         """Insert institutions, or change the names of those that are there.
 
@@ -34,7 +36,7 @@ class InstitutionRepository(Repository):
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
         """
-        return self._upsert(_TABLE, rows)
+        return self._upsert(rows)
 
     def get(self, cik: int) -> Institution:
         """One institution.

@@ -38,6 +38,8 @@ _TABLE: Final = Table(
 class MarketRepository(Repository):
     """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""
 
+    _table = _TABLE
+
     def upsert(self, rows: Iterable[Bar] | ArrowTable) -> int:
         """Insert bars, or change those that are there and differ.
 
@@ -49,7 +51,7 @@ class MarketRepository(Repository):
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
         :raises UnknownTicker: naming every symbol that is missing; nothing is written.
         """
-        return self._upsert(_TABLE, rows)
+        return self._upsert(rows)
 
     def history(
         self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None

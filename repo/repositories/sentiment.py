@@ -35,6 +35,8 @@ _TABLE: Final = Table(
 class SentimentRepository(Repository):
     """Interest and score by ticker, source and date."""
 
+    _table = _TABLE
+
     def upsert(self, rows: Iterable[Sentiment] | ArrowTable) -> int:
         """Insert rows, or change those that are there and differ.
 
@@ -46,7 +48,7 @@ class SentimentRepository(Repository):
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
         :raises UnknownTicker: naming every symbol that is missing; nothing is written.
         """
-        return self._upsert(_TABLE, rows)
+        return self._upsert(rows)
 
     def history(
         self,

@@ -28,6 +28,8 @@ _TABLE: Final = Table(
 class TickerRepository(Repository):
     """Tickers by symbol. Symbols are folded to upper case wherever they are given."""
 
+    _table = _TABLE
+
     def upsert(self, rows: Iterable[Ticker] | ArrowTable) -> int:
         """Insert tickers, or change the name and CUSIP of those that are there.
 
@@ -39,7 +41,7 @@ class TickerRepository(Repository):
         :raises UniqueViolation: when two tickers would have one CUSIP, naming the first 20 such rows and
             whose CUSIP it is; nothing is written.
         """
-        return self._upsert(_TABLE, rows)
+        return self._upsert(rows)
 
     def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
         rows = [(row, values[0], values[2]) for row, values in batches.latest.values()]

@@ -84,6 +84,11 @@ class Source:
         self._mark = rejects.mark()
         self._known = known
 
+    def take_back(self) -> None:
+        """Forget the rows that were left out, and those of files that were read after this one."""
+        if self.rejects is not None:
+            self.rejects.rewind(self._mark)
+
     def refuse(self, rows: Mapping[int, tuple[str, str]]) -> None:
         """Leave these rows out too: by their number in the file, the field and the reason of each."""
         self._refused = rows
