@@ -46,6 +46,7 @@ _TWO_THREADS: Final = (
 )
 _ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
 _CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
+_STRUCK: Final = "an interrupt struck while a block was left; nothing of the transaction is kept"
 _READ_ONLY: Final = "the database was opened read only"
 _FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
 
@@ -291,6 +292,7 @@ class Executor:
                 f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {isolation!r}"
             )
         block = None
+        left = False
         try:
             try:
                 if outer is None:
@@ -301,15 +303,17 @@ class Executor:
                 yield block
             except BaseException as error:
                 if block is not None:
-                    self._leave(block, error)
+                    left = self._leave(block, error) is None  # type: ignore[func-returns-value]  # see held()
                 raise
-            self._leave(block, None)
+            left = self._leave(block, None) is None  # type: ignore[func-returns-value]
         except (Exception, GeneratorExit):
             raise
         except BaseException:
             # It may have struck anywhere, while the block was left too.
             if block is not None and block.depth == 0:
                 block.transaction.force()
+            elif block is not None and not left:
+                block.transaction.lost = RepoError(_STRUCK)
             raise
 
     def _begin(self, *, read_only: bool, isolation: str) -> Block:
@@ -445,17 +449,24 @@ class Executor:
         _raise_failure(transaction)
         transaction.depth += 1
         depth = transaction.depth
+        kept = undone = False
         try:
             self.backend.savepoint(transaction.connection, depth)
             try:
                 yield
                 _raise_failure(transaction)
-                self.backend.release_savepoint(transaction.connection, depth)
+                kept = self.backend.release_savepoint(transaction.connection, depth) is None  # type: ignore[func-returns-value]  # see held()
             except BaseException as error:
-                self._undo_to(transaction, depth, error)
+                undone = self._undo_to(transaction, depth, error) is None  # type: ignore[func-returns-value]
                 raise
+        except Exception:
+            raise
+        except BaseException:
+            if not (kept or undone):
+                transaction.lost = RepoError(_STRUCK)
+            raise
         finally:
-            transaction.depth -= 1
+            transaction.depth = depth - 1
 
     def explain(self, connection: Connection, error: QueryContractError) -> RepoError:
         """What a query that does not fit the schema comes from, if that can be told: no migration."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import repo
-from repo import Database, Ticker
+from repo import Database
 from tests.builders import bar, day, seed
 
 PACKAGE = str(Path(repo.__file__).parent)
@@ -67,20 +68,21 @@ def one_transaction(db: Database) -> None:
 
 
 def one_that_goes_on(db: Database) -> None:
-    """A block in which an interrupt is caught ends well or rolled back, and ends."""
+    """A block in which an interrupt is caught ends well or rolled back; what was undone stays so."""
     caught: BaseException | None = None
     try:
         with db.transaction() as tx:
-            tx.tickers.upsert([Ticker("GOES", "On")])
             try:
-                tx.market.upsert([bar(on=day(1), close=9.0)])
-                tx.market.history("AAPL")
+                with suppress(LookupError), tx.transaction():
+                    tx.market.upsert([bar("MSFT", day(1)), bar("MSFT", day(2))])
+                    raise LookupError
             except KeyboardInterrupt as error:
                 caught = error
             tx.market.history("AAPL")
     except repo.RepoError:
         if caught is None:
             raise
+    assert db.market.history("MSFT") == []
     if caught is not None:
         raise KeyboardInterrupt
 
