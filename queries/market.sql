@@ -244,6 +244,27 @@ WHERE g.place - g.ahead > 1
 ORDER BY g.place NULLS FIRST
 LIMIT 20;
 
+-- name: unfit(with_high, with_low)
+-- record_class: Unfit(place: int, high: float, low: float)
+-- The bars set aside without a high or a low (its parameter is 0) that contradict that of the bar there is,
+-- for a load that has to name them before the merge fails. Index: market_data_pkey.
+SELECT
+    f.place AS place,
+    f.high AS high,
+    f.low AS low
+FROM (
+    SELECT
+        s.place AS place,
+        CASE WHEN CAST(:with_high AS bigint) = 1 THEN s.high ELSE m.high END AS high,
+        CASE WHEN CAST(:with_low AS bigint) = 1 THEN s.low ELSE m.low END AS low
+    FROM market_data_stage AS s
+    INNER JOIN market_data AS m
+        ON m.ticker_id = s.ticker_id
+        AND m.date = s.date
+) AS f
+WHERE f.high < f.low
+ORDER BY f.place;
+
 -- name: merge(with_open, with_high, with_low, with_volume)!
 -- Writes what was set aside, where each key is there once; counts the rows that were new or
 -- different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is

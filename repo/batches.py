@@ -38,6 +38,7 @@ __all__ = [
     "Stored",
     "Table",
     "Tally",
+    "Unfit",
     "settle",
 ]
 
@@ -89,6 +90,17 @@ class RepeatedKeys(RepoError):
     def __init__(self, places: Sequence[tuple[int, int]]) -> None:
         self.places = tuple(places)
         super().__init__("a key comes more than once")
+
+
+class Unfit(RepoError):
+    """Rows without some columns contradict what the rows that are there have in those.
+
+    ``rows`` are the place, the field, its value and the reason of each.
+    """
+
+    def __init__(self, rows: Sequence[tuple[int, str, Any, str]]) -> None:
+        self.rows = tuple(rows)
+        super().__init__("rows contradict what is there")
 
 
 @dataclass(slots=True)

@@ -28,9 +28,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo import migrations
-from repo.batches import Batches, RepeatedKeys, Tally
+from repo.batches import Batches, RepeatedKeys, Tally, Unfit
 from repo.database import Database
-from repo.errors import ConfigurationError, InvalidRecord, RepoError, UniqueViolation, UnknownTicker
+from repo.errors import (
+    PROBLEM_LIMIT,
+    ConfigurationError,
+    InvalidRecord,
+    RepoError,
+    UniqueViolation,
+    UnknownTicker,
+)
 from repo.records import Ticker, argument
 from repo.repositories.base import ahead, reads_ahead
 from repo.repositories.cusips import Clash, clashes
@@ -348,25 +355,47 @@ class _Load:
         source = self._sources[number]
         rows: Batches | Source = source
         if not self._still_true(number):
-            for other in reversed(self._sources[number : len(self._ready) + 1]):
-                other.take_back()
-            del self._ready[number:]
-            self._failed = None
+            self._read_again_from(number)
         if number < len(self._ready):
             rows = self._ready[number]
         elif number == len(self._ready) and self._failed is not None:
             raise self._failed
         else:
-            references = source.layout.kind in _REFERENCES
-            self._prepare(number, self._there() if self._outboxes and references else {})
-        try:
-            written: int = getattr(self._db, source.layout.kind).upsert(rows)
-        except UniqueViolation as error:
-            earlier = self._has_earlier(number)
-            found = _clashing(self._db, source, earlier=earlier) if error.problems else {}
-            named = source.located(found)
-            raise (UniqueViolation.of(named) if named else error) from error.__cause__
-        return written
+            self._prepare_inside(number)
+        refused: dict[int, tuple[str, str]] = {}
+        while True:
+            try:
+                written: int = getattr(self._db, source.layout.kind).upsert(rows)
+                return written  # noqa: TRY300  # what a loop is for
+            except UniqueViolation as error:
+                earlier = self._has_earlier(number)
+                found = _clashing(self._db, source, earlier=earlier) if error.problems else {}
+                named = source.located(found)
+                raise (UniqueViolation.of(named) if named else error) from error.__cause__
+            except Unfit as unfit:
+                told = unfit.rows if self._outboxes else unfit.rows[:PROBLEM_LIMIT]
+                lines = source.numbers({place for place, *_ in told})
+                found = {lines[place]: (field, reason) for place, field, _, reason in told}
+                if not self._outboxes:
+                    raise InvalidRecord(source.located(found)) from unfit
+                # They are left out, and another row of their key may take the place of one.
+                refused.update(found)
+                self._read_again_from(number)
+                self._prepare_inside(number)
+                source.refuse(refused)
+                rows = source
+
+    def _read_again_from(self, number: int) -> None:
+        """Forget what was read of this file and of those after it."""
+        for other in reversed(self._sources[number : len(self._ready) + 1]):
+            other.take_back()
+        del self._ready[number:]
+        self._failed = None
+
+    def _prepare_inside(self, number: int) -> None:
+        """Tell a source what to leave out, by what is there now."""
+        references = self._sources[number].layout.kind in _REFERENCES
+        self._prepare(number, self._there() if self._outboxes and references else {})
 
     def _still_true(self, number: int) -> bool:
         """Whether what rows were left out for, when they were read, is so."""

@@ -425,7 +425,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 CATALOGUE = load()
 # What is asked of rows set aside is asked by loads, in test_loading_counts.py.
-ASIDE = (".there", ".superseded")
+ASIDE = (".there", ".superseded", ".unfit")
 RETURNING = [
     name
     for name in CATALOGUE.names()

@@ -8,6 +8,7 @@ import sqlite3
 from datetime import date, timedelta
 from pathlib import Path
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -231,6 +232,43 @@ def test_a_column_that_is_not_there_stays_as_it_is(stocked: Database, size: int)
     # A column that is there is meant, empty cells and all; of a key the last row counts.
     load(stocked, written("market.csv", "symbol,date,close,open", f"A,{DAY},5,2", f"A,{DAY},6,"))
     assert stocked.market.history("A")[0] == Bar("A", DAY, None, 9.0, 0.5, 6.0, 10)
+
+
+def test_a_column_that_is_not_there_may_contradict(stocked: Database) -> None:
+    """A high below the low that is there is named with its line, and passed over where bad rows are."""
+    days = [DAY + timedelta(number) for number in range(3)]
+    stocked.market.upsert([Bar("A", day, None, 60.0, 45.0, 50.0, None) for day in days])
+    before = stocked.market.history("A")
+    rows = [f"A,{days[0]},70,39", f"A,{days[1]},bad,1", f"A,{days[2]},40,39", f"A,{days[2]},46,41"]
+    path = written("market.csv", "symbol,date,high,close", rows[0], rows[2])
+    reason = "is below the low of the bar that is there, 45.0"
+    with pytest.raises(InvalidRecord) as refused:
+        load(stocked, path)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.field, problem.value, problem.reason) == (3, "high", "40", reason)
+    with pytest.raises(InvalidRecord) as refused:
+        stocked.market.upsert(
+            pl.DataFrame({"symbol": "A", "date": days[2], "high": 40.0, "close": 39.0})
+        )
+    assert str(refused.value).endswith(f"row 0: high = 40.0: {reason}")
+    with pytest.raises(InvalidRecord, match="is above the high of the bar that is there, 60"):
+        stocked.market.upsert(pl.DataFrame({"symbol": "A", "date": days[1], "low": 61.0, "close": 61.0}))
+    assert stocked.market.history("A") == before
+    # A row that is passed over leaves the one before it of the same key.
+    written("market.csv", "symbol,date,high,close", *rows[:2], rows[3], rows[2])
+    (loaded,) = load(stocked, path, skip_bad=True)
+    assert counts(loaded) == (4, 0, 2, 0, 0, 2)
+    assert [(bar.high, bar.close) for bar in stocked.market.history("A")] == [
+        (70.0, 39.0),
+        (60.0, 50.0),
+        (46.0, 41.0),
+    ]
+    assert loaded.rejects is not None
+    told = list(csv.DictReader(loaded.rejects.read_text(encoding="utf-8").splitlines()))
+    assert [(each["line"], each["column"], each["value"]) for each in told] == [
+        ("3", "high", "bad"),
+        ("5", "high", "40"),
+    ]
 
 
 def test_the_other_kinds_keep_what_has_no_column(stocked: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, settle
+from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, Unfit, settle
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
@@ -113,8 +113,10 @@ def merge(
     :param changes: tells how many rows of the table the transaction has changed so far. Where it cannot
         (None), the keys that are there already are counted when there is a tally, which takes longer.
     :raises RepeatedKeys: where the rows' tally is strict and a key came again.
+    :raises Unfit: where rows that lack columns contradict what is there.
     """
     name, tally = table.aggregate, rows.tally
+    given = {f"with_{column}": int(column not in rows.absent) for column in table.nullable}
     if repeats and tally is not None and tally.strict:
         places = queries[f"{name}.superseded"](connection, {})
         if places:
@@ -123,7 +125,10 @@ def merge(
     repeated = queries[f"{name}.settle"](connection, {}) if repeats else 0
     before = changes() if tally is not None else 0
     there = queries[f"{name}.there"](connection, {}) if before is None else 0
-    given = {f"with_{column}": int(column not in rows.absent) for column in table.nullable}
+    if rows.absent and f"{name}.unfit" in queries:
+        found = queries[f"{name}.unfit"](connection, given)
+        if found:
+            raise Unfit([_contradiction(each, rows.absent) for each in found])
     written: int = queries[f"{name}.merge"](connection, given)
     if tally is not None:
         tally.repeated = repeated
@@ -132,6 +137,13 @@ def merge(
         else:
             tally.new = written - ((changes() or 0) - before)
     return written
+
+
+def _contradiction(row: Any, absent: Iterable[str]) -> tuple[int, str, float, str]:
+    """What is wrong with a bar that has a high or a low and not the other."""
+    if "low" in absent:
+        return row.place, "high", row.high, f"is below the low of the bar that is there, {row.low}"
+    return row.place, "low", row.low, f"is above the high of the bar that is there, {row.high}"
 
 
 def refuse_unknown(engine: str, unknown: Iterable[str], known: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, ClassVar, NoReturn, Protocol
 
-from repo.batches import Batches, Identities, Table
+from repo.batches import Batches, Identities, Table, Unfit
 from repo.errors import (
     InvalidRecord,
     Problem,
@@ -72,6 +72,10 @@ class Repository:
             return self._session.upsert(self._table, batches)
         except UniqueViolation as error:
             raise self._named(error, batches) from error.__cause__
+        except Unfit as unfit:
+            if batches.tally is not None:  # a load names the lines
+                raise
+            raise InvalidRecord(Problem(*row) for row in unfit.rows) from unfit
 
     def _batches(self, rows: Iterable[Any] | ArrowTable) -> Batches:
         """Rows on their way to a table."""

@@ -154,6 +154,16 @@ class Source:
                 numbers = (first + place for place in rows.places)
                 yield from zip(numbers, zip(*cleaned, strict=True), strict=True)
 
+    def numbers(self, places: Collection[int]) -> dict[int, int]:
+        """The numbers in the file of rows by their places among those that are taken; reads it anew."""
+        found: dict[int, int] = {}
+        taken = 0
+        for first, _, rows in self._taken():
+            here = [place for place in places if taken <= place < taken + len(rows.places)]
+            found.update((place, first + rows.places[place - taken]) for place in here)
+            taken += len(rows.places)
+        return found
+
     def located(self, wanted: Mapping[int, tuple[str, str]]) -> list[Problem]:
         """Problems of rows: by their number in the file, the field and the reason of each."""
         found: list[Problem] = []

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 from unittest.mock import patch
 
+import pyarrow
 from hypothesis import strategies as st
 
 import repo
@@ -182,6 +183,41 @@ def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
         return answer
 
 
+def _highs(content: Content) -> st.SearchStrategy[dict[str, Any]]:
+    """Bars there are, each with another high."""
+    bars = list(content.bars)
+    if not bars:
+        return st.just({"rows": []})
+    changed = st.tuples(st.sampled_from(bars), st.sampled_from((0.5, 1.0, 2.0)))
+    return st.lists(changed, min_size=1, max_size=2 * len(bars)).map(lambda rows: {"rows": rows})
+
+
+def _read_unfit(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """What a frame with highs and without lows is told."""
+    rows = [
+        {
+            "symbol": bar.symbol,
+            "date": bar.date,
+            "high": factor * (bar.low or bar.close),
+            "close": bar.close,
+        }
+        for bar, factor in arguments["rows"]
+    ]
+    if not rows:
+        return []
+    answer: Any = []
+    try:
+        with db.transaction():
+            try:
+                db.market.upsert(pyarrow.Table.from_pylist(rows))
+            except repo.InvalidRecord as invalid:
+                told = [(each.row, each.value, each.reason) for each in invalid.problems]
+                answer = [(row, high, float(reason.rpartition(" ")[2])) for row, high, reason in told]
+            raise _Undone
+    except _Undone:
+        return answer
+
+
 _RANGE: Final = {"symbol": _symbol, "start": _bound, "end": _bound}
 _FRAME: Final = {"symbols": _some_symbols, "start": _bound, "end": _bound}
 
@@ -197,6 +233,7 @@ READING: Final[Mapping[str, Asked]] = {
         for aggregate in AGGREGATES
         for query in ("there", "superseded")
     },
+    "market.unfit": Asked(_highs, read=_read_unfit),
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),
     "institutions.identify": Asked(_fixed(ciks=_ciks), _without_keys),
