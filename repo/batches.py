@@ -167,8 +167,8 @@ class Batches:
     :class:`Tally` that is to be filled. ``latest`` has, of a table that is ``in_order``, what is to be
     written for each key: its place among the rows, and its columns.
 
-    After :meth:`ahead` the rows lie in a file of ours, checked, and ``keys`` has the keys of tickers and
-    institutions.
+    After :meth:`ahead` the rows lie in a file of ours, checked, and ``keys`` has the keys of tickers or
+    institutions, where they were asked for.
     """
 
     def __init__(self, table: Table, rows: Iterable[Any], identities: Mapping[str, Identities]) -> None:
@@ -207,12 +207,13 @@ class Batches:
             with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
                 self._spool.close()
 
-    def ahead(self) -> None:
+    def ahead(self, *, keys: bool = False) -> None:
         """Read and check all rows now and set them aside, where that takes time and they are many.
 
         What is to be asked of the database, the keys of tickers and institutions, is left for
         :meth:`read`, which is quick after this. Rows that lie in a list or the like need no reading.
 
+        :param keys: remember the keys of a table in which they are one column; all of them.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises DatabaseUnavailable: when rows cannot be set aside.
         """
@@ -227,7 +228,7 @@ class Batches:
             self._rows = chain(first, rows)
         for batch in self._read(None, by_name=True):
             self._set_aside(batch)
-            if self._table.key_width == 1:
+            if keys and self._table.key_width == 1:
                 self.keys.update(batch[0])
         self._ahead, self._once = True, False
 

@@ -317,7 +317,7 @@ class _Load:
                 if self._outboxes and self._has_earlier(number) and source.layout.kind == "tickers":
                     return  # whose rows clash with others is known once those are written
                 self._prepare(number, self._known)
-                batches = ahead(getattr(db, source.layout.kind), source)
+                batches = ahead(getattr(db, source.layout.kind), source, keys=bool(self._outboxes))
                 self._ready.append(stack.enter_context(batches))
                 name = _NAMED_BY.get(source.layout.kind)
                 if name in self._known:

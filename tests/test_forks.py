@@ -194,7 +194,11 @@ def test_a_fork_while_another_thread_writes(filled: Database) -> None:
             with pytest.raises(ConfigurationError, match=r"was in use .* spawn"):
                 filled.tickers.all()
 
-    thread = threading.Thread(target=lambda: filled.tickers.upsert(slow()))
+    def write_slowly() -> None:
+        with filled.transaction() as tx:
+            tx.tickers.upsert(slow())
+
+    thread = threading.Thread(target=write_slowly)
     thread.start()
     assert inside.wait(30)
     assert ended(fork(work)) == 0

@@ -154,14 +154,15 @@ def reads_ahead(repository: Repository) -> bool:
     return repository._session.reads_ahead()
 
 
-def ahead(repository: Repository, rows: Iterable[Any]) -> Batches:
+def ahead(repository: Repository, rows: Iterable[Any], *, keys: bool) -> Batches:
     """Rows as the repository's ``upsert`` takes them, read and checked already; they are to be closed.
 
+    :param keys: have the keys of tickers or institutions as well.
     :raises InvalidRecord: see ``upsert``.
     """
     batches = repository._batches(rows)
     try:
-        batches.ahead()
+        batches.ahead(keys=keys)
     except BaseException:
         batches.close()
         raise
