@@ -247,7 +247,8 @@ LIMIT 20;
 -- name: unfit(with_high, with_low)
 -- record_class: Unfit(place: int, high: float, low: float)
 -- The bars set aside without a high or a low (its parameter is 0) that contradict that of the bar there is,
--- for a load that has to name them before the merge fails. Index: market_data_pkey.
+-- for a load that has to name them before the merge fails. Order: total because each row set aside has a
+-- place of its own. Index: market_data_pkey.
 SELECT
     f.place AS place,
     f.high AS high,
@@ -263,7 +264,7 @@ FROM (
         AND m.date = s.date
 ) AS f
 WHERE f.high < f.low
-ORDER BY f.place;
+ORDER BY f.place NULLS FIRST;
 
 -- name: merge(with_open, with_high, with_low, with_volume)!
 -- Writes what was set aside, where each key is there once; counts the rows that were new or
