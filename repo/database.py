@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, Unpack
 
-from repo import migrations, repositories
+from repo import backends, migrations, repositories
 from repo.engine import Backend, IsolationLevel
 from repo.errors import ConfigurationError, ConflictError, QueryContractError
 from repo.named import NamedQueries
@@ -214,17 +214,7 @@ def connect(
     address = database_url(url)
     watch = Watch(slow_query, on_query)
     catalogue = load([queries] if isinstance(queries, str | Path) else queries)
-    backend: Backend
     given: dict[str, Any] = {**options}  # names that are no option's are refused by the backend
-    # A driver is imported when it is wanted: psycopg takes longer than everything else together.
-    if address.engine == "sqlite":
-        from repo.backends.sqlite import SQLiteBackend
-
-        path = Path(address.path) if address.path else None
-        backend = SQLiteBackend(path, read_only=read_only, **given)
-    else:
-        from repo.backends.postgresql import PostgreSQLBackend
-
-        backend = PostgreSQLBackend(address.secret, read_only=read_only, **given)
-    executor = Executor(backend, catalogue, watch, one_writer=address.engine == "sqlite")
+    backend = backends.connect(address, read_only=read_only, **given)
+    executor = Executor(backend, catalogue, watch)
     return Database(address, backend, Session(executor))

@@ -45,6 +45,8 @@ class Backend(Protocol):
 
     dialect: str
     read_only: bool
+    one_writer: bool
+    """Whether a transaction that writes keeps every other from writing."""
 
     @property
     def closed(self) -> bool:

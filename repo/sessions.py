@@ -224,15 +224,8 @@ def _live(entry: _Entry | None) -> _Entry | None:
 class Executor:
     """Runs queries on a backend's connections, and keeps the books of its transactions."""
 
-    def __init__(
-        self, backend: Backend, catalogue: Catalogue, watch: Watch, *, one_writer: bool = False
-    ) -> None:
-        """Take a backend and the queries.
-
-        :param one_writer: whether a transaction that writes keeps every other from writing.
-        """
+    def __init__(self, backend: Backend, catalogue: Catalogue, watch: Watch) -> None:
         self.backend = backend
-        self.one_writer = one_writer
         self.dialect = backend.dialect
         self.catalogue = catalogue
         self.watch = watch
@@ -608,7 +601,7 @@ class Session:
         :raises MigrationError: nor to this schema.
         """
         executor = self.executor
-        if not executor.one_writer or self.in_transaction():
+        if not executor.backend.one_writer or self.in_transaction():
             return False
         if executor.backend.read_only:
             raise ConfigurationError(_READ_ONLY)

@@ -14,7 +14,7 @@ import pytest
 
 import repo
 from repo import ConfigurationError, Database, DatabaseUnavailable, RepoError, Ticker
-from repo.backends.postgresql_url import demand_tls, url_settings
+from repo.backends.postgresql.url import demand_tls, url_settings
 from repo.settings import database_url
 from tests import servers
 from tests.builders import raw, seed

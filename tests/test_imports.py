@@ -44,7 +44,6 @@ ENGINES = {"sqlite", "postgresql", "postgres"}
 MAY_ASK_FOR_AN_ENGINE = {
     "repo.settings.DatabaseURL.__str__": "a SQLite URL has no password to hide",
     "repo.settings.database_url": "the scheme of a URL says how to read the rest of it",
-    "repo.database.connect": "the one place that chooses a backend",
 }
 """Functions that ask which engine it is, with the reason."""
 

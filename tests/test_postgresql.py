@@ -20,8 +20,8 @@ from repo import (
     QueryContractError,
     Ticker,
 )
-from repo.backends import postgresql_adapter, postgresql_connections
-from repo.backends.postgresql import PostgreSQLBackend
+from repo.backends.postgresql import adapter, connection, connections
+from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
 from tests.builders import bar, content, day, plain_url, raw, seed, until
 
@@ -63,6 +63,16 @@ def show(db: Database, setting: str) -> str:
     with session(db) as connection:
         (value,) = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
         return str(value)
+
+
+def sessions(url: str) -> int:
+    """How many sessions a database has beside the one that asks."""
+    sql = (
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    ((count,),) = raw(url, sql)
+    return int(count)
 
 
 def kill(url: str) -> int:
@@ -219,7 +229,7 @@ def test_connections_that_were_killed_are_replaced(url: str, size: int) -> None:
             lambda: db.divergence.timeline("AAPL"),
         ]
         for call in calls:
-            engine(db).connections.pool.wait(30)
+            until(lambda: sessions(url) >= size)
             assert kill(url) >= size
             call()
 
@@ -228,8 +238,8 @@ def test_a_connection_that_idled_is_proven(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After idling the server is asked, even where nothing was heard of an end."""
-    monkeypatch.setattr(postgresql_connections.Connection, "heard_something", lambda self: False)
-    monkeypatch.setattr(postgresql_connections, "_PROVE_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(connection.Connection, "heard_something", lambda self: False)
+    monkeypatch.setattr(connections, "_PROVE_AFTER_SECONDS", 0.0)
     assert kill(url) > 0
     assert len(db.tickers.all()) == 2
 
@@ -283,7 +293,7 @@ def test_a_server_that_became_read_only(
     server: servers.Server, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is noticed on a connection that idled; reading goes on where only reading was wanted."""
-    monkeypatch.setattr(postgresql_connections, "_PROVE_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "_PROVE_AFTER_SECONDS", 0.0)
     with repo.connect(f"{url}&pool_timeout=1") as db, repo.connect(url, read_only=True) as reader:
         seed(db)
         reader.tickers.all()
@@ -458,14 +468,14 @@ def test_rows_set_aside_leave_nothing_behind(db: Database, url: str) -> None:
 
 def test_an_old_server_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server older than is needed is a ConfigurationError that names both versions."""
-    monkeypatch.setattr(postgresql_connections, "_OLDEST", 99)
+    monkeypatch.setattr(connections, "_OLDEST", 99)
     with pytest.raises(ConfigurationError, match="PostgreSQL 99 or newer"):
         repo.connect(url)
 
 
 def test_a_large_result_is_not_kept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection keeps its cursor from read to read, but not one that holds many rows or failed."""
-    monkeypatch.setattr(postgresql_adapter, "_ROWS_HELD", 1)
+    monkeypatch.setattr(adapter, "_ROWS_HELD", 1)
     with session(db) as connection:
         one = connection
     assert len(db.market.latest(["AAPL"])) == 0

@@ -13,11 +13,12 @@ import pytest
 
 import repo
 from repo import ConfigurationError, Database, DatabaseUnavailable, Ticker
-from repo.backends import postgresql_connections
-from repo.backends.postgresql import PostgreSQLBackend
+from repo.backends.postgresql import connection, connections
+from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
 from tests.builders import bar, content, day, lost, plain_url, raw, seed, until
 from tests.relay import Relay, relayed
+from tests.test_postgresql import sessions
 
 SHIFT = [Ticker("AAPL", "Apple"), Ticker("MSFT", "Microsoft")]
 MANY = [Ticker(f"T{number:03}", "Somebody") for number in range(200)]
@@ -214,8 +215,8 @@ def test_a_server_that_falls_silent(
 ) -> None:
     """A call is given up after a while, and the next is answered when the server is back."""
     relay, url = line
-    monkeypatch.setattr(postgresql_connections, "_GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(postgresql_connections, "_PROOF_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "PROOF_SECONDS", 0.5)
     with repo.connect(f"{url}?min_size=1&statement_timeout=0.5&pool_timeout=20") as through:
         assert len(through.tickers.all()) == 2
         relay.freeze()
@@ -223,7 +224,7 @@ def test_a_server_that_falls_silent(
             through.tickers.all()
         relay.thaw()
         assert len(through.tickers.all()) == 2
-        monkeypatch.setattr(postgresql_connections, "_PROVE_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(connections, "_PROVE_AFTER_SECONDS", 0.0)
         relay.freeze()
         with pytest.raises(DatabaseUnavailable, match=r"no connection to be had: .* not answered"):
             through.tickers.all()
@@ -266,16 +267,6 @@ def test_a_transaction_may_not_idle_for_ever(url: str) -> None:
     with repo.connect(url) as db, db.transaction() as tx:
         connection = tx._session.block().transaction.connection  # type: ignore[union-attr]
         assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("10min",)
-
-
-def sessions(url: str) -> int:
-    """How many sessions a database has beside the one that asks."""
-    sql = (
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
-    ((count,),) = raw(url, sql)
-    return int(count)
 
 
 def test_a_database_that_is_dropped_gives_its_connections_back(url: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 import repo
 from repo import ConfigurationError, ConflictError, Database, DatabaseUnavailable, Institution, Ticker
-from repo.backends.sqlite import SQLiteBackend
+from repo.backends.sqlite.backend import SQLiteBackend
 from tests.builders import bar, content, day, raw, seed, sentiment
 
 

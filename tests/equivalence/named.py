@@ -275,8 +275,8 @@ def _load_added(db: repo.Database, load: Load) -> Any:
     first = upsert(rows[: len(rows) // 2])
     adding = partial(write_rows, statement="add")
     with (
-        patch("repo.backends.postgresql.write_rows", adding),
-        patch("repo.backends.sqlite_direct.write_rows", adding),
+        patch("repo.backends.postgresql.backend.write_rows", adding),
+        patch("repo.backends.sqlite.direct.write_rows", adding),
     ):
         return first, upsert(rows)
 

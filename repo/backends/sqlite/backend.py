@@ -15,8 +15,8 @@ from typing import Final
 from weakref import finalize
 
 from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
-from repo.backends.sqlite_adapter import SQLiteAdapter, translate
-from repo.backends.sqlite_direct import DirectWrite
+from repo.backends.sqlite.adapter import SQLiteAdapter, translate
+from repo.backends.sqlite.direct import DirectWrite
 from repo.batches import Batches, Columns, Table
 from repo.engine import Bound, held, on_fork, running_loop
 from repo.errors import (
@@ -45,6 +45,7 @@ class SQLiteBackend:
     """
 
     dialect = "sqlite"
+    one_writer = True
 
     def __init__(
         self,

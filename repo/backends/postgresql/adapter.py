@@ -15,8 +15,8 @@ from aiosql.utils import VAR_REF
 from psycopg import pq
 from psycopg.postgres import types
 
-from repo.backends import arrays
 from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
+from repo.backends.postgresql import arrays
 from repo.batches import BATCH_ROWS
 from repo.errors import (
     CheckViolation,

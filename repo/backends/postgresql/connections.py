@@ -1,39 +1,30 @@
-"""A server's connections: how each is made, proved, kept warm, and given back."""
+"""A server's connections: how they are made, kept warm, handed out and given back."""
 
 from __future__ import annotations
 
 import os
-import random
-import select
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from weakref import finalize
 
 import psycopg
 import psycopg_pool
-from psycopg import errors, pq
-from psycopg.abc import PQGen
 
+from repo.backends.postgresql import connection as one
+from repo.backends.postgresql.connection import Connection, Settings
 from repo.engine import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
-from repo.watching import LOG
 
-__all__ = ["Connection", "Connections", "Settings"]
-
-_T = TypeVar("_T")
+__all__ = ["Connections"]
 
 _OLDEST: Final = 14
 _PREPARE_THRESHOLD: Final = 5
 _PROVE_AFTER_SECONDS: Final = 1.0
-_PROOF_SECONDS: Final = 5.0
 _WARM_SECONDS: Final = 60.0
 _LOOK_AGAIN_SECONDS: Final = 1.0
-_GRACE_SECONDS: Final = 10.0
-_IDLE_IN_TRANSACTION_SECONDS: Final = 600
 _RECONNECT_SECONDS: Final = 2.0
 """How long the pool's pauses between attempts may grow before it begins anew: a server that is back is
 found within a second or two."""
@@ -48,134 +39,39 @@ _PATIENCE: Final = {
 """Within half a minute a call knows that a host is gone: libpq's own patience is two hours."""
 
 
-_CONFIGURE: Final = """
-SELECT
-    set_config('timezone', 'UTC', false),
-    set_config('statement_timeout', %(statement)s, false),
-    CASE WHEN %(read_only)s THEN set_config('default_transaction_read_only', 'on', false) END,
-    (
-        SELECT set_config(s.name, %(idle)s, false)
-        FROM pg_settings AS s
-        WHERE s.name = 'idle_in_transaction_session_timeout' AND s.source = 'default'
-    )
-"""
-"""What a session is set to; how long it may idle, only where neither server nor role says so."""
-
-
-class Connection(psycopg.Connection[Any]):
-    """A pooled connection that knows when it was last used and can tell if it was spoken to since.
-
-    ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
-    that began its transaction. ``each_time`` are the settings that every transaction begins with, where
-    a pooler gives the server's session to somebody else after it. ``patience`` is how many seconds an
-    answer may take. ``home`` takes the connection if nobody else has it any more. ``loop`` is the event
-    loop of the task that took it, if one did.
-    """
-
-    reader: psycopg.Cursor[Any] | None = None
-    began = ""
-    each_time = ""
-    patience: float | None = None
-    home: deque[Connection] | None = None
-    loop: object = None
-    used_at = 0.0
-    taken_at = 0.0
-    stale = False
-    _poll: Any = None
-
-    def heard_something(self) -> bool:
-        """Whether the server has sent anything while nothing was asked: an end, as a rule.
-
-        It asks the socket and not the server, so it costs microseconds.
-        """
-        if not hasattr(select, "poll"):  # Windows
-            return False
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.fileno(), select.POLLIN)
-        return bool(self._poll.poll(0))
-
-    def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
-        """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open."""
-        limit = self.patience if timeout is None else timeout
-        try:
-            return super().wait(gen, interval, limit)
-        except errors._WaitTimeout as error:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"the server has not answered for {limit:.0f} seconds"
-            ) from error
-
-    def enter(self) -> None:
-        """Begin a transaction for a read by itself, where it would have no settings without one."""
-        if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
-
-    def prove(self, *, read_only: bool) -> None:
-        """Have the server answer soon, and take writes unless only reads are wanted.
-
-        :raises psycopg.Error: where it does not; the connection is closed then.
-        """
-        usual, self.patience = self.patience, _PROOF_SECONDS
-        try:
-            answer = self.execute("SHOW transaction_read_only").fetchone()
-            if answer == ("on",) and not read_only:
-                raise errors.ReadOnlySqlTransaction("the server takes no writes")
-        except psycopg.Error:
-            self.close()  # or the pool would hand it out again
-            raise
-        self.patience = usual
-
-    def __del__(self, *_: Any) -> None:
-        """Go home if an interrupt came when it was taken and in nobody's hands yet, or no longer."""
-        if self.home is not None and not self.closed:
-            self.home.append(self)
-        else:
-            super().__del__()
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What each session is set to; of its own, or by each transaction where a ``pooler`` shares it."""
-
-    read_only: bool
-    statement_seconds: float
-    pooler: bool
-
-    def configure(self, connection: psycopg.Connection[Any]) -> None:
-        """Set a new connection up."""
-        LOG.info("connected to %s", connection.info.host or "the server")
-        assert isinstance(connection, Connection)
-        milliseconds = round(self.statement_seconds * 1000 + 0.5)
-        if self.statement_seconds:
-            connection.patience = self.statement_seconds + _GRACE_SECONDS
-        else:
-            milliseconds = 0
-        if self.pooler:
-            # Where statements are prepared all the same, no name is that of another's statement.
-            connection._prepared._prepared_idx = random.getrandbits(60)
-            connection.each_time = (
-                "; SET LOCAL timezone TO 'UTC'"
-                f"; SET LOCAL statement_timeout TO {milliseconds:d}"
-                f"; SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_IN_TRANSACTION_SECONDS:d}s'"
-            )
-            return
-        connection.execute(
-            _CONFIGURE,
-            {
-                "statement": str(milliseconds),
-                "idle": f"{_IDLE_IN_TRANSACTION_SECONDS:d}s",
-                "read_only": self.read_only,
-            },
-        )
-
-
-class Connections:
-    """A pool of connections that grows with its use; the one that was given back last is used first.
+class Warm:
+    """The connections that were given back a moment ago, the last one first.
 
     A pool hands its connections out in turn. A caller that makes one call after another would wake
     another server process each time, and wait longer for that than for the answer.
     """
+
+    def __init__(self) -> None:
+        self._connections: deque[Connection] = deque()
+
+    def keep(self, connection: Connection) -> None:
+        """Keep a connection for the next caller."""
+        self._connections.append(connection)
+
+    def pop(self) -> Connection | None:
+        """The last one that was kept, warm or not; None where there is none."""
+        try:
+            return self._connections.pop()
+        except IndexError:
+            return None
+
+    def is_warm(self, connection: Connection) -> bool:
+        """Whether one can be used without another look: not so after a pause, or for ever."""
+        now = time.monotonic()
+        return (
+            now - connection.used_at < _PROVE_AFTER_SECONDS
+            and now - connection.taken_at < _WARM_SECONDS
+            and not connection.heard_something()
+        )
+
+
+class Connections:
+    """A pool of connections that grows with its use; the one that was given back last is used first."""
 
     def __init__(
         self,
@@ -203,7 +99,7 @@ class Connections:
         self._parameters.setdefault("prepare_threshold", None if pooler else _PREPARE_THRESHOLD)
         self._settings = Settings(read_only, statement_seconds, pooler)
         self._opening = threading.Lock()
-        self._warm: deque[Connection] = deque()
+        self._warm = Warm()
         self._lost: deque[Connection] = deque()
         self._in_loops: set[Connection] = set()
         self._waiting: set[int] = set()
@@ -276,7 +172,7 @@ class Connections:
 
     def after_fork(self) -> None:
         """Leave the parent's sockets alone: to close one properly would end the parent's session."""
-        self._warm = deque()
+        self._warm = Warm()
         self._lost = deque()
         self._in_loops = set()
         self._waiting = set()
@@ -307,8 +203,8 @@ class Connections:
         """The connection that was given back last, if that was a moment ago."""
         connection = None
         try:
-            while connection := self._pop_warm():
-                if self._is_warm(connection):
+            while connection := self._warm.pop():
+                if self._warm.is_warm(connection):
                     return connection
                 connection = self._to_pool(connection)  # type: ignore[func-returns-value]  # see held()
         except BaseException:
@@ -316,12 +212,6 @@ class Connections:
                 self._to_pool(connection)
             raise
         return None
-
-    def _pop_warm(self) -> Connection | None:
-        try:
-            return self._warm.pop()
-        except IndexError:
-            return None
 
     def _to_pool(self, connection: Connection) -> None:
         return self.pool.putconn(connection)
@@ -380,7 +270,7 @@ class Connections:
                     return connection  # noqa: TRY300  # an interrupt may strike here as well
                 except psycopg.Error as error:
                     cause = error
-                    silent = time.monotonic() - connection.taken_at >= _PROOF_SECONDS
+                    silent = time.monotonic() - connection.taken_at >= one.PROOF_SECONDS
                     connection = self._to_pool(connection)  # type: ignore[func-returns-value]
                 if silent:
                     break  # it does not answer, and would not on another connection
@@ -389,14 +279,6 @@ class Connections:
                 self._to_pool(connection)
             raise
         raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
-
-    def _is_warm(self, connection: Connection) -> bool:
-        now = time.monotonic()
-        return (
-            now - connection.used_at < _PROVE_AFTER_SECONDS
-            and now - connection.taken_at < _WARM_SECONDS
-            and not connection.heard_something()
-        )
 
     def _fetch_lost(self, pool: _Pool) -> None:
         """Have the pool replace what an interrupt left in nobody's hands."""
@@ -417,7 +299,7 @@ class Connections:
         if connection.closed or self._waiting or self.pool.closed:
             self.pool.putconn(connection)  # which gives it to who has waited longest
         else:
-            self._warm.append(connection)
+            self._warm.keep(connection)
 
     def replace(self) -> None:
         """Give up the connections there are."""
@@ -439,12 +321,12 @@ def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
         pool.check()
 
 
-def _cool(pool: _Pool, warm: deque[Connection]) -> None:
-    while warm:
-        pool.putconn(warm.pop())
+def _cool(pool: _Pool, warm: Warm) -> None:
+    while connection := warm.pop():
+        pool.putconn(connection)
 
 
-def _close(process: int, pool: _Pool, warm: deque[Connection], lost: deque[Connection]) -> None:
+def _close(process: int, pool: _Pool, warm: Warm, lost: deque[Connection]) -> None:
     """Close a pool, unless it is of the process that forked this one."""
     if process == os.getpid():
         _cool(pool, warm)

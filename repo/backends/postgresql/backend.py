@@ -13,11 +13,12 @@ from psycopg import pq
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from repo.backends import copy
 from repo.backends.base import Passing, merge, refuse_unknown, write_rows
-from repo.backends.postgresql_adapter import PostgreSQLAdapter, translate
-from repo.backends.postgresql_connections import Connection, Connections
-from repo.backends.postgresql_url import OPTIONS, check_options, demand_tls, url_settings
+from repo.backends.postgresql import copy
+from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
+from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connections import Connections
+from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Batches, Columns, Table, settle
 from repo.engine import Bound, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
@@ -58,6 +59,7 @@ class PostgreSQLBackend:
     """A server, through a pool of connections that grows with its use."""
 
     dialect = "postgresql"
+    one_writer = False
 
     def __init__(
         self,

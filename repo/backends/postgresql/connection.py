@@ -1,0 +1,146 @@
+"""One connection to a server: what it knows of itself, and what its session is set to."""
+
+from __future__ import annotations
+
+import random
+import select
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import errors, pq
+from psycopg.abc import PQGen
+
+from repo.watching import LOG
+
+__all__ = ["PROOF_SECONDS", "Connection", "Settings"]
+
+_T = TypeVar("_T")
+
+PROOF_SECONDS: Final = 5.0
+"""How long a server may take to prove that it answers."""
+
+_GRACE_SECONDS: Final = 10.0
+_IDLE_IN_TRANSACTION_SECONDS: Final = 600
+
+_CONFIGURE: Final = """
+SELECT
+    set_config('timezone', 'UTC', false),
+    set_config('statement_timeout', %(statement)s, false),
+    CASE WHEN %(read_only)s THEN set_config('default_transaction_read_only', 'on', false) END,
+    (
+        SELECT set_config(s.name, %(idle)s, false)
+        FROM pg_settings AS s
+        WHERE s.name = 'idle_in_transaction_session_timeout' AND s.source = 'default'
+    )
+"""
+"""What a session is set to; how long it may idle, only where neither server nor role says so."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A pooled connection that knows when it was last used and can tell if it was spoken to since.
+
+    ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
+    that began its transaction. ``each_time`` are the settings that every transaction begins with, where
+    a pooler gives the server's session to somebody else after it. ``patience`` is how many seconds an
+    answer may take. ``home`` takes the connection if nobody else has it any more. ``loop`` is the event
+    loop of the task that took it, if one did.
+    """
+
+    reader: psycopg.Cursor[Any] | None = None
+    began = ""
+    each_time = ""
+    patience: float | None = None
+    home: deque[Connection] | None = None
+    loop: object = None
+    used_at = 0.0
+    taken_at = 0.0
+    stale = False
+    _poll: Any = None
+
+    def heard_something(self) -> bool:
+        """Whether the server has sent anything while nothing was asked: an end, as a rule.
+
+        It asks the socket and not the server, so it costs microseconds.
+        """
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
+    def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
+        """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open."""
+        limit = self.patience if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, limit)
+        except errors._WaitTimeout as error:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"the server has not answered for {limit:.0f} seconds"
+            ) from error
+
+    def enter(self) -> None:
+        """Begin a transaction for a read by itself, where it would have no settings without one."""
+        if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
+
+    def prove(self, *, read_only: bool) -> None:
+        """Have the server answer soon, and take writes unless only reads are wanted.
+
+        :raises psycopg.Error: where it does not; the connection is closed then.
+        """
+        usual, self.patience = self.patience, PROOF_SECONDS
+        try:
+            answer = self.execute("SHOW transaction_read_only").fetchone()
+            if answer == ("on",) and not read_only:
+                raise errors.ReadOnlySqlTransaction("the server takes no writes")
+        except psycopg.Error:
+            self.close()  # or the pool would hand it out again
+            raise
+        self.patience = usual
+
+    def __del__(self, *_: Any) -> None:
+        """Go home if an interrupt came when it was taken and in nobody's hands yet, or no longer."""
+        if self.home is not None and not self.closed:
+            self.home.append(self)
+        else:
+            super().__del__()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What each session is set to; of its own, or by each transaction where a ``pooler`` shares it."""
+
+    read_only: bool
+    statement_seconds: float
+    pooler: bool
+
+    def configure(self, connection: psycopg.Connection[Any]) -> None:
+        """Set a new connection up."""
+        LOG.info("connected to %s", connection.info.host or "the server")
+        assert isinstance(connection, Connection)
+        milliseconds = round(self.statement_seconds * 1000 + 0.5)
+        if self.statement_seconds:
+            connection.patience = self.statement_seconds + _GRACE_SECONDS
+        else:
+            milliseconds = 0
+        if self.pooler:
+            # Where statements are prepared all the same, no name is that of another's statement.
+            connection._prepared._prepared_idx = random.getrandbits(60)
+            connection.each_time = (
+                "; SET LOCAL timezone TO 'UTC'"
+                f"; SET LOCAL statement_timeout TO {milliseconds:d}"
+                f"; SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_IN_TRANSACTION_SECONDS:d}s'"
+            )
+            return
+        connection.execute(
+            _CONFIGURE,
+            {
+                "statement": str(milliseconds),
+                "idle": f"{_IDLE_IN_TRANSACTION_SECONDS:d}s",
+                "read_only": self.read_only,
+            },
+        )
