@@ -234,6 +234,16 @@ def raw(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def sessions(url: str) -> int:
+    """How many sessions a PostgreSQL database has beside the one that asks."""
+    sql = (
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    ((count,),) = raw(url, sql)
+    return int(count)
+
+
 def stored(url: str, on: date) -> Any:
     """A date as the engine of the URL keeps it."""
     return on.toordinal() - 719163 if url.startswith("sqlite:") else on

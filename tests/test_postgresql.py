@@ -23,7 +23,7 @@ from repo import (
 from repo.backends.postgresql import adapter, connection, connections
 from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
-from tests.builders import bar, content, day, plain_url, raw, seed, until
+from tests.builders import bar, content, day, plain_url, raw, seed, sessions, until
 
 
 @pytest.fixture
@@ -63,16 +63,6 @@ def show(db: Database, setting: str) -> str:
     with session(db) as connection:
         (value,) = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
         return str(value)
-
-
-def sessions(url: str) -> int:
-    """How many sessions a database has beside the one that asks."""
-    sql = (
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
-    ((count,),) = raw(url, sql)
-    return int(count)
 
 
 def kill(url: str) -> int:

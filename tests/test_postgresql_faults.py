@@ -16,9 +16,8 @@ from repo import ConfigurationError, Database, DatabaseUnavailable, Ticker
 from repo.backends.postgresql import connection, connections
 from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
-from tests.builders import bar, content, day, lost, plain_url, raw, seed, until
+from tests.builders import bar, content, day, lost, plain_url, raw, seed, sessions, until
 from tests.relay import Relay, relayed
-from tests.test_postgresql import sessions
 
 SHIFT = [Ticker("AAPL", "Apple"), Ticker("MSFT", "Microsoft")]
 MANY = [Ticker(f"T{number:03}", "Somebody") for number in range(200)]
