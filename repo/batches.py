@@ -25,7 +25,8 @@ from repo.errors import (
     UnknownInstitution,
     UnknownTicker,
 )
-from repo.records import RECORDS, Spec, row_by_row, shaped, verified
+from repo.records import RECORDS
+from repo.validation import Spec, row_by_row, shaped, verified
 
 __all__ = [
     "BATCH_ROWS",

@@ -38,7 +38,7 @@ from repo.errors import (
     UniqueViolation,
     UnknownTicker,
 )
-from repo.records import Ticker, argument
+from repo.records import Ticker
 from repo.repositories.base import ahead, reads_ahead
 from repo.repositories.cusips import Clash, clashes
 from repo.showing import short
@@ -46,6 +46,7 @@ from repo.tabular.files import SUFFIXES, Delimited, split_name
 from repo.tabular.headers import KINDS, find_kind, lay_out
 from repo.tabular.rejects import Rejects
 from repo.tabular.source import Progress, Source
+from repo.validation import argument
 
 __all__ = ["KINDS", "Contents", "Loaded", "Progress", "contents", "load"]
 

@@ -23,8 +23,8 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from repo.checks import INT64_MAX, Refused, one_date, one_float, one_integer
 from repo.errors import InvalidRecord, Problem
+from repo.validation import INT64_MAX, Refused, one_date, one_float, one_integer
 
 __all__ = [
     "CHECKS",

@@ -1,59 +1,38 @@
-"""The rows callers give and get, and what makes one valid.
+"""The rows callers give and get, and the fields of those that can be written.
 
-A record is a named tuple; the same type goes in and comes out. :func:`columns` checks rows a column
-at a time, because a few passes in C over 50,000 values cost a fraction of a check per value; only a
-column in which something is odd is looked at value by value, to name the row.
-
-What makes a single value valid is in ``repo.checks``.
+A record is a named tuple; the same type goes in and comes out.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from operator import ge
 from typing import Any, Final, NamedTuple
 
-from repo.checks import (
-    CIK_MAX,
+from repo.validation import (
     CUSIP,
-    INT64_MAX,
     NAME,
     SOURCE,
     SYMBOL,
-    Field,
-    Refused,
+    Spec,
     between_field,
     cik_field,
     count_field,
     date_field,
-    one_date,
-    one_integer,
     price_field,
     text_field,
 )
-from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 
 __all__ = [
-    "INT64_MAX",
     "RECORDS",
     "Bar",
     "Coverage",
     "Divergence",
-    "Field",
     "Holding",
     "Institution",
     "Point",
     "Sentiment",
-    "Spec",
     "Summary",
     "Ticker",
-    "argument",
-    "columns",
-    "row_by_row",
-    "shaped",
-    "verified",
 ]
 
 
@@ -165,20 +144,6 @@ class Divergence(NamedTuple):
     divergence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What makes a record valid: its fields, and the pair of them that must not be in reverse.
-
-    ``key`` are the fields in which two rows of a table differ.
-    ``not_below`` names two fields: the first must not be below the second where both are there.
-    """
-
-    record: type[Any]
-    fields: tuple[Field, ...]
-    key: tuple[str, ...]
-    not_below: tuple[str, str] | None = None
-
-
 _SYMBOL: Final = text_field("symbol", SYMBOL)
 _CIK: Final = cik_field()
 
@@ -237,121 +202,3 @@ RECORDS: Final[dict[type[Any], Spec]] = {
     )
 }
 """The records that can be written, and what makes each valid."""
-
-
-def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
-    """Whether ``not_below`` holds for every row."""
-    if spec.not_below is None:
-        return True
-    names = [field.name for field in spec.fields]
-    upper, lower = (cleaned[names.index(name)] for name in spec.not_below)
-    try:
-        return all(map(ge, upper, lower))
-    except TypeError:  # a None on one side
-        return all(a >= b for a, b in zip(upper, lower, strict=True) if a is not None and b is not None)
-
-
-def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
-    """The columns of rows whose values have the right types and, of text, the right form.
-
-    None where that is not so, or has to be found out value by value. What is left to check is the
-    range of numbers: :func:`verified`.
-    """
-    if set(map(type, rows)) != {spec.record}:
-        return None
-    found: list[Sequence[Any]] = []
-    for field, column in zip(spec.fields, zip(*rows, strict=True), strict=True):
-        if not field.fits(column):
-            return None
-        cleaned = column if field.measure else field.clean(column)
-        if cleaned is None:
-            return None
-        found.append(cleaned)
-    return found
-
-
-def verified(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
-    """The columns of :func:`shaped` as they are stored; None where a number is out of its range.
-
-    A column that needs no change is the same object.
-    """
-    found: list[Sequence[Any]] = []
-    for field, column in zip(spec.fields, columns, strict=True):
-        cleaned = field.clean(column) if field.measure else column
-        if cleaned is None:
-            return None
-        found.append(cleaned)
-    return found if _in_order(spec, found) else None
-
-
-def columns(
-    spec: Spec, rows: Sequence[Any], first_row: int = 0, limit: int = PROBLEM_LIMIT
-) -> list[Sequence[Any]]:
-    """Check rows and give their columns as they are stored.
-
-    :param rows: at least one row, each of type ``spec.record``.
-    :param first_row: the number that the first row goes by in an error.
-    :param limit: how many problems to name at the most.
-    :raises InvalidRecord: naming the first problems, in row order, then field order.
-    """
-    found = shaped(spec, rows)
-    if found is not None:
-        found = verified(spec, found)
-    return found if found is not None else row_by_row(spec, rows, first_row, limit)
-
-
-def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
-    """The same as :func:`columns`, a value at a time: slower, and able to say which one is wrong."""
-    problems: list[Problem] = []
-    cleaned: list[tuple[Any, ...]] = []
-    for number, row in enumerate(rows, first_row):
-        if len(problems) >= limit:
-            break
-        cleaned.append(tuple(_clean_row(spec, row, number, problems)))
-    if problems:
-        raise InvalidRecord(problems[:limit])
-    return list(zip(*cleaned, strict=True))
-
-
-def _clean_row(spec: Spec, row: Any, number: int, problems: list[Problem]) -> Iterable[Any]:
-    if not isinstance(row, spec.record) or len(row) != len(spec.fields):
-        wanted = spec.record.__name__
-        problems.append(Problem(number, wanted, row, f"must be a {wanted}, not {type(row).__name__}"))
-        return ()
-    clean: dict[str, Any] = {}
-    for field, value in zip(spec.fields, row, strict=True):
-        try:
-            clean[field.name] = field.check(value)
-        except Refused as refused:
-            problems.append(Problem(number, field.name, value, str(refused)))
-    if spec.not_below is not None:
-        upper, lower = (clean.get(name) for name in spec.not_below)
-        if upper is not None and lower is not None and upper < lower:
-            reason = f"must not be below {spec.not_below[1]} ({lower})"
-            problems.append(Problem(number, spec.not_below[0], upper, reason))
-    return clean.values()
-
-
-_ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "symbol": SYMBOL,
-    "cik": one_integer(1, CIK_MAX),
-    "source": SOURCE,
-    "date": one_date,
-    "days": one_integer(1, INT64_MAX),
-    "count": one_integer(0, INT64_MAX),
-}
-
-
-def argument(kind: str, name: str, value: Any, *, optional: bool = False) -> Any:
-    """Check one argument of a call as strictly as a stored value, and clean it alike.
-
-    :param kind: ``symbol``, ``cik``, ``source``, ``date``, ``days`` (from 1) or ``count`` (from 0).
-    :param name: what the argument is called, for the message.
-    :raises InvalidRecord: with one problem, whose row is None.
-    """
-    if value is None and optional:
-        return None
-    try:
-        return _ARGUMENTS[kind](value)
-    except Refused as refused:
-        raise InvalidRecord([Problem(None, name, value, str(refused))]) from None

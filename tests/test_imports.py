@@ -15,7 +15,7 @@ PACKAGE = Path(repo.__file__).parent
 LAYERS = [
     {"showing"},
     {"errors"},
-    {"checks", "settings", "statements"},
+    {"settings", "statements", "validation"},
     {"parameters", "records"},
     {"queries"},
     {"batches", "frames", "migrations", "named", "watching"},

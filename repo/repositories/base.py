@@ -17,7 +17,7 @@ from repo.errors import (
     UnknownTicker,
 )
 from repo.frames import ArrowTable, as_rows
-from repo.records import argument
+from repo.validation import argument
 
 __all__ = ["Repository", "Session", "ahead", "bounds", "reads_ahead", "several_symbols", "there"]
 

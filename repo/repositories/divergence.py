@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 from repo.errors import InvalidRecord, Problem, RangeError
 from repo.frames import from_records
-from repo.records import INT64_MAX, Divergence, Point, argument
+from repo.records import Divergence, Point
 from repo.repositories.base import Repository, bounds, there
+from repo.validation import INT64_MAX, argument
 
 if TYPE_CHECKING:
     import pyarrow

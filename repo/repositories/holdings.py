@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
 from repo.frames import ArrowTable
-from repo.records import Holding, argument
+from repo.records import Holding
 from repo.repositories.base import Repository, bounds
+from repo.validation import argument
 
 if TYPE_CHECKING:
     import pyarrow

@@ -8,8 +8,9 @@ from typing import Final
 from repo.batches import Table
 from repo.errors import UnknownInstitution
 from repo.frames import ArrowTable
-from repo.records import Institution, argument
+from repo.records import Institution
 from repo.repositories.base import Repository
+from repo.validation import argument
 
 __all__ = ["InstitutionRepository"]
 

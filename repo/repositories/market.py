@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from repo.batches import Table
 from repo.errors import UnknownTicker
 from repo.frames import ArrowTable
-from repo.records import Bar, Coverage, Summary, argument
+from repo.records import Bar, Coverage, Summary
 from repo.repositories.base import Repository, bounds, several_symbols, there
+from repo.validation import argument
 
 if TYPE_CHECKING:
     import pyarrow

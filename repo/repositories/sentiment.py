@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from repo.batches import Table
 from repo.frames import ArrowTable
-from repo.records import Sentiment, argument
+from repo.records import Sentiment
 from repo.repositories.base import Repository, bounds
+from repo.validation import argument
 
 if TYPE_CHECKING:
     import pyarrow

@@ -8,9 +8,10 @@ from typing import Final
 from repo.batches import Batches, Table
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
 from repo.frames import ArrowTable
-from repo.records import Ticker, argument
+from repo.records import Ticker
 from repo.repositories.base import Repository
 from repo.repositories.cusips import clashes
+from repo.validation import argument
 
 __all__ = ["TickerRepository"]
 

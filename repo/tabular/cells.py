@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from repo.records import Field
+from repo.validation import Field, Refused
 
 __all__ = ["convert"]
 
@@ -25,10 +25,6 @@ _DATE_LENGTHS: Final = {8, 10}
 _DIGITS: Final = 40
 
 _NOT_EMPTY: Final = "must not be empty"
-
-
-class _Refused(Exception):
-    """A cell that is no such value; the argument is the reason, in words."""
 
 
 class _Odd(Exception):
@@ -48,7 +44,7 @@ def _many_floats(cells: Sequence[str]) -> list[float]:
 
 def _one_float(text: str) -> float:
     if _NUMBER.fullmatch(text) is None:
-        raise _Refused("must be a number")
+        raise Refused("must be a number")
     return float(text)
 
 
@@ -66,15 +62,15 @@ def _one_integer(text: str) -> int:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text) is None:
-        raise _Refused("must be a whole number")
+        raise Refused("must be a whole number")
     try:
         number = Decimal(text)  # exact, where a float has 53 bits
     except InvalidOperation:
-        raise _Refused("is too large or too small") from None
+        raise Refused("is too large or too small") from None
     if number != number.to_integral_value():
-        raise _Refused("must be a whole number")
+        raise Refused("must be a whole number")
     if number.adjusted() > _DIGITS:
-        raise _Refused("is too large or too small")
+        raise Refused("is too large or too small")
     return int(number)
 
 
@@ -87,11 +83,11 @@ def _many_dates(cells: Sequence[str]) -> list[date]:
 
 def _one_date(text: str) -> date:
     if _DATE.fullmatch(text) is None:
-        raise _Refused("must be a date as YYYY-MM-DD or YYYYMMDD")
+        raise Refused("must be a date as YYYY-MM-DD or YYYYMMDD")
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise _Refused("is no day of the calendar") from None
+        raise Refused("is no day of the calendar") from None
 
 
 def _many_texts(cells: Sequence[str]) -> list[str]:
@@ -148,7 +144,7 @@ def _cell_by_cell(
         if text:
             try:
                 value = conversion.one(text)
-            except _Refused as refusal:
+            except Refused as refusal:
                 refused.append((place, str(refusal)))
         elif not field.nullable:
             refused.append((place, _NOT_EMPTY))

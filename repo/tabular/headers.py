@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from repo.errors import ConfigurationError
-from repo.records import RECORDS, Bar, Field, Holding, Institution, Sentiment, Spec, Ticker
+from repo.records import RECORDS, Bar, Holding, Institution, Sentiment, Ticker
 from repo.showing import listed, short, short_name
+from repo.validation import Field, Spec
 
 __all__ = ["KINDS", "SINGLE_TICKER", "Layout", "find_kind", "lay_out"]
 

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from repo.batches import Tally
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
-from repo.records import columns
 from repo.tabular.cells import convert
 from repo.tabular.files import Chunk, Delimited
 from repo.tabular.headers import Layout
 from repo.tabular.rejects import Rejects
+from repo.validation import columns
 
 __all__ = ["Progress", "Source"]
 

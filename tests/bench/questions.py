@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from repo import Bar, Database
-from repo.records import INT64_MAX
+from repo.validation import INT64_MAX
 from tests.bench import data
 from tests.bench.contestants.base import ranking_parameters
 

@@ -1,23 +1,27 @@
-"""What makes one value valid: the checks behind the fields of every record.
+"""What makes a value, and a row of them, valid.
 
 What is refused is what two engines would store differently, or not at all. Each kind of value has a
-check for one value, which gives it as it is stored or says why not, and one for a column of them.
+check for one value, which gives it as it is stored or says why not, and one for a column of them:
+:func:`columns` checks rows a column at a time, because a few passes in C over 50,000 values cost a
+fraction of a check per value. Only a column in which something is odd is looked at value by value, to
+name the row.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import repeat
-from operator import add
+from operator import add, ge
 from types import NoneType
 from typing import Any, Final
 
+from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
+
 __all__ = [
-    "CIK_MAX",
     "CUSIP",
     "INT64_MAX",
     "NAME",
@@ -25,15 +29,21 @@ __all__ = [
     "SYMBOL",
     "Field",
     "Refused",
+    "Spec",
+    "argument",
     "between_field",
     "cik_field",
+    "columns",
     "count_field",
     "date_field",
     "one_date",
     "one_float",
     "one_integer",
     "price_field",
+    "row_by_row",
+    "shaped",
     "text_field",
+    "verified",
 ]
 
 INT64_MAX: Final = 2**63 - 1
@@ -269,3 +279,135 @@ def between_field(name: str, low: float, high: float) -> Field:
 def date_field(name: str) -> Field:
     """A field of days."""
     return Field(name, date, one_date, _many_dates)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What makes a record valid: its fields, and the pair of them that must not be in reverse.
+
+    ``key`` are the fields in which two rows of a table differ.
+    ``not_below`` names two fields: the first must not be below the second where both are there.
+    """
+
+    record: type[Any]
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    not_below: tuple[str, str] | None = None
+
+
+def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
+    """Whether ``not_below`` holds for every row."""
+    if spec.not_below is None:
+        return True
+    names = [field.name for field in spec.fields]
+    upper, lower = (cleaned[names.index(name)] for name in spec.not_below)
+    try:
+        return all(map(ge, upper, lower))
+    except TypeError:  # a None on one side
+        return all(a >= b for a, b in zip(upper, lower, strict=True) if a is not None and b is not None)
+
+
+def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
+    """The columns of rows whose values have the right types and, of text, the right form.
+
+    None where that is not so, or has to be found out value by value. What is left to check is the
+    range of numbers: :func:`verified`.
+    """
+    if set(map(type, rows)) != {spec.record}:
+        return None
+    found: list[Sequence[Any]] = []
+    for field, column in zip(spec.fields, zip(*rows, strict=True), strict=True):
+        if not field.fits(column):
+            return None
+        cleaned = column if field.measure else field.clean(column)
+        if cleaned is None:
+            return None
+        found.append(cleaned)
+    return found
+
+
+def verified(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
+    """The columns of :func:`shaped` as they are stored; None where a number is out of its range.
+
+    A column that needs no change is the same object.
+    """
+    found: list[Sequence[Any]] = []
+    for field, column in zip(spec.fields, columns, strict=True):
+        cleaned = field.clean(column) if field.measure else column
+        if cleaned is None:
+            return None
+        found.append(cleaned)
+    return found if _in_order(spec, found) else None
+
+
+def columns(
+    spec: Spec, rows: Sequence[Any], first_row: int = 0, limit: int = PROBLEM_LIMIT
+) -> list[Sequence[Any]]:
+    """Check rows and give their columns as they are stored.
+
+    :param rows: at least one row, each of type ``spec.record``.
+    :param first_row: the number that the first row goes by in an error.
+    :param limit: how many problems to name at the most.
+    :raises InvalidRecord: naming the first problems, in row order, then field order.
+    """
+    found = shaped(spec, rows)
+    if found is not None:
+        found = verified(spec, found)
+    return found if found is not None else row_by_row(spec, rows, first_row, limit)
+
+
+def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
+    """The same as :func:`columns`, a value at a time: slower, and able to say which one is wrong."""
+    problems: list[Problem] = []
+    cleaned: list[tuple[Any, ...]] = []
+    for number, row in enumerate(rows, first_row):
+        if len(problems) >= limit:
+            break
+        cleaned.append(tuple(_clean_row(spec, row, number, problems)))
+    if problems:
+        raise InvalidRecord(problems[:limit])
+    return list(zip(*cleaned, strict=True))
+
+
+def _clean_row(spec: Spec, row: Any, number: int, problems: list[Problem]) -> Iterable[Any]:
+    if not isinstance(row, spec.record) or len(row) != len(spec.fields):
+        wanted = spec.record.__name__
+        problems.append(Problem(number, wanted, row, f"must be a {wanted}, not {type(row).__name__}"))
+        return ()
+    clean: dict[str, Any] = {}
+    for field, value in zip(spec.fields, row, strict=True):
+        try:
+            clean[field.name] = field.check(value)
+        except Refused as refused:
+            problems.append(Problem(number, field.name, value, str(refused)))
+    if spec.not_below is not None:
+        upper, lower = (clean.get(name) for name in spec.not_below)
+        if upper is not None and lower is not None and upper < lower:
+            reason = f"must not be below {spec.not_below[1]} ({lower})"
+            problems.append(Problem(number, spec.not_below[0], upper, reason))
+    return clean.values()
+
+
+_ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
+    "symbol": SYMBOL,
+    "cik": one_integer(1, CIK_MAX),
+    "source": SOURCE,
+    "date": one_date,
+    "days": one_integer(1, INT64_MAX),
+    "count": one_integer(0, INT64_MAX),
+}
+
+
+def argument(kind: str, name: str, value: Any, *, optional: bool = False) -> Any:
+    """Check one argument of a call as strictly as a stored value, and clean it alike.
+
+    :param kind: ``symbol``, ``cik``, ``source``, ``date``, ``days`` (from 1) or ``count`` (from 0).
+    :param name: what the argument is called, for the message.
+    :raises InvalidRecord: with one problem, whose row is None.
+    """
+    if value is None and optional:
+        return None
+    try:
+        return _ARGUMENTS[kind](value)
+    except Refused as refused:
+        raise InvalidRecord([Problem(None, name, value, str(refused))]) from None
