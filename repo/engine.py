@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 from weakref import WeakSet
 
-from repo.queries import Adapter, Query
+from repo.binding import Adapter
+from repo.queries import Query
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -37,7 +38,7 @@ Connection = Any
 """A driver's connection; only its backend looks inside."""
 
 Bound = Mapping[str, Callable[..., Any]]
-"""Queries bound to an engine, by full name: see :meth:`repo.queries.Catalogue.bind`."""
+"""Queries bound to an engine, by full name: see :class:`repo.binding.BoundQueries`."""
 
 
 class Backend(Protocol):

@@ -21,14 +21,14 @@ an array of the values of several rows, which is sent in a fraction of the time.
 
 from __future__ import annotations
 
-import inspect
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol, get_type_hints
+from typing import Any, Final, NamedTuple, get_type_hints
 
 from aiosql.query_loader import QueryLoader
 from aiosql.types import QueryDatum, SQLOperationType
@@ -36,28 +36,26 @@ from aiosql.utils import SQLLoadException, SQLParseException
 
 from repo import records
 from repo.errors import QueryContractError
-from repo.parameters import Coding, Declared, agreed, coder, declared, list_form, row_coder
+from repo.parameters import Declared, agreed, declared, list_form
 from repo.statements import misuse
 
 __all__ = [
     "DIALECTS",
-    "Adapter",
+    "OPERATORS",
     "Catalogue",
     "Column",
     "Query",
-    "Runs",
     "columns_of",
     "load",
     "many_rows",
     "rows_together",
-    "sent",
     "shipped",
     "with_rows",
 ]
 
 DIALECTS: Final = ("sqlite", "postgresql")
 
-_OPERATORS: Final = {
+OPERATORS: Final[Mapping[SQLOperationType, str]] = {
     SQLOperationType.SELECT: "",
     SQLOperationType.SELECT_ONE: "^",
     SQLOperationType.SELECT_VALUE: "$",
@@ -65,6 +63,8 @@ _OPERATORS: Final = {
     SQLOperationType.INSERT_UPDATE_DELETE_MANY: "*!",
     SQLOperationType.INSERT_RETURNING: "<!",
 }
+"""What stands behind a query's name, of the operations there are: scripts are none."""
+
 _COLUMN_TYPES: Final[Mapping[str, type]] = {
     "str": str,
     "int": int,
@@ -72,7 +72,10 @@ _COLUMN_TYPES: Final[Mapping[str, type]] = {
     "date": date,
     "datetime": datetime,
 }
-_HEADER: Final = re.compile(r"--\s*name\s*:")
+_HEADER: Final = re.compile(
+    r"^(?P<name>--[^\S\n]*name[^\S\n]*:[^\n]*\n?)(?P<record>[^\S\n]*--[^\S\n]*record_class[^\n]*)?",
+    re.MULTILINE,
+)
 _RECORD: Final = re.compile(r"--\s*record_class\s*:\s*(?P<name>\w+)\s*(?:\((?P<columns>[^)]*)\))?\s*$")
 _COLUMN: Final = re.compile(r"(?P<name>[a-z_]\w*)\s*:\s*(?P<type>\w+)\s*(?P<null>\|\s*None)?")
 _RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
@@ -80,10 +83,8 @@ _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
-
-
-Runs = Callable[..., Any]
-"""A query bound to an engine: called with a connection, and with parameters or rows."""
+_FOLDERS_REMEMBERED: Final = 32
+_RECORDS_REMEMBERED: Final = 512
 
 
 class Column(NamedTuple):
@@ -92,63 +93,6 @@ class Column(NamedTuple):
     name: str
     type: type
     nullable: bool
-
-
-class Adapter(Protocol):
-    """What a backend gives aiosql: how SQL is written and run on its driver.
-
-    Parameters come checked and coded, as ``coding`` says; so do the rows of a ``*!`` query, by position.
-    Rows are held to the columns that :meth:`shape` was told of: QueryContractError names the query and
-    its place where the names, their order or the types are others.
-
-    ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
-
-    These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
-    """
-
-    coding: Coding
-    values_a_statement: int
-
-    def shape(self, query: Query) -> None:
-        """Take note of a query and of the columns of its rows."""
-
-    def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
-        """SQL as the driver takes it."""
-
-    def select(self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any) -> Any:
-        """All rows, as records where a record is declared."""
-
-    def select_one(
-        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
-    ) -> Any:
-        """The first row, or None."""
-
-    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
-        """The first value of the first row, or None."""
-
-    def select_batches(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Any,
-        build: Callable[[Sequence[Any]], Any],
-    ) -> list[Any]:
-        """All rows as columns, in batches that ``build`` is called with; what it makes of each.
-
-        Dates are whole days since 1970-01-01.
-        """
-
-    def insert_returning(
-        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
-    ) -> Any:
-        """The row that a write returns, or None."""
-
-    def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """The number of rows written."""
-
-    def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """The number of rows written, of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +170,11 @@ class Query:
 
 def columns_of(record: type[Any]) -> tuple[Column, ...]:
     """The columns of a record, from its fields' types."""
+    return _columns(record)  # type: ignore[arg-type]  # a class can be hashed, but mypy denies it
+
+
+@lru_cache(maxsize=_RECORDS_REMEMBERED)
+def _columns(record: type[Any]) -> tuple[Column, ...]:
     hints = get_type_hints(record)
     columns = []
     for name in record._fields:
@@ -242,38 +191,52 @@ class _AsWritten:
         return sql
 
 
-class _Reader(QueryLoader):
-    """aiosql's loader with what it leaves open closed: unknown records, COPY's columns."""
+class _Header(NamedTuple):
+    """Where a query begins, and the line below its name that declares a record, if one does."""
 
-    def __init__(self) -> None:
-        super().__init__(_AsWritten(), None, attribute=None)  # type: ignore[arg-type]  # only process_sql is called while reading
-
-    def _get_record_class(self, text: str) -> type[Any] | None:
-        if not re.match(r"\s*--\s*record_class", text):
-            return None
-        found = _RECORD.match(text.strip())
-        if found is None:
-            raise QueryContractError(f"cannot read {text.strip()!r}")
-        name, columns = found["name"], found["columns"]
-        if columns is not None:
-            return _declared_record(name, columns)
-        record: type[Any] | None = getattr(records, name, None)
-        if record is None or not hasattr(record, "_fields"):
-            raise QueryContractError(
-                f"there is no record {name!r}; declare it with its columns: {name}(column: type, ...)"
-            )
-        return record
-
-    def _build_signature(self, sql: str, qname: str, sig: list[str] | None) -> inspect.Signature:
-        """The columns that a COPY fills are its parameters, as those of an INSERT's VALUES are."""
-        copy = _COPY.match(sql)
-        if copy is None:
-            return super()._build_signature(sql, qname, sig)
-        if [column.strip() for column in copy["columns"].split(",")] != sig:
-            raise SQLParseException(f"the columns of the COPY are not the parameters of {qname}")
-        return inspect.Signature()
+    line: int
+    record: str | None
 
 
+def _headers(text: str) -> tuple[str, list[_Header]]:
+    """A file without its lines of records, and the headers of its queries.
+
+    aiosql passes over a record that it does not know, and keeps no columns; so these lines are read
+    here. A blank line stands in place of each, and the lines of its messages stay those of the file.
+    """
+    found: list[_Header] = []
+    line, counted = 1, 0
+
+    def without_record(header: re.Match[str]) -> str:
+        nonlocal line, counted
+        line += text.count("\n", counted, header.start())
+        counted = header.start()
+        found.append(_Header(line, header["record"]))
+        return header["name"]
+
+    return _HEADER.sub(without_record, text), found
+
+
+def _record(line: str) -> type[Any]:
+    """The record that a line of a header declares.
+
+    :raises QueryContractError: where there is none of that name, or the columns cannot be read.
+    """
+    found = _RECORD.match(line.strip())
+    if found is None:
+        raise QueryContractError(f"cannot read {line.strip()!r}")
+    name, columns = found["name"], found["columns"]
+    if columns is not None:
+        return _declared_record(name, columns)
+    record: type[Any] | None = getattr(records, name, None)
+    if record is None or not hasattr(record, "_fields"):
+        raise QueryContractError(
+            f"there is no record {name!r}; declare it with its columns: {name}(column: type, ...)"
+        )
+    return record
+
+
+@lru_cache(maxsize=_RECORDS_REMEMBERED)
 def _declared_record(name: str, text: str) -> type[Any]:
     """Make a named tuple from ``symbol: str, change: float | None``."""
     fields: list[tuple[str, Any]] = []
@@ -294,71 +257,117 @@ def _declared_record(name: str, text: str) -> type[Any]:
     return record
 
 
-def _read_file(reader: _Reader, path: Path, dialect: str | None) -> list[Query]:
-    if not path.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
+class _Source(NamedTuple):
+    """A file of queries as it is at this moment."""
+
+    file: str
+    dialect: str | None
+    text: str
+
+
+def _sources(folder: Path) -> tuple[_Source, ...]:
+    """The files of a folder, those of both dialects first, each by name."""
+    found = []
+    try:
+        if not folder.is_dir():
+            raise QueryContractError(f"{folder} is not a folder of queries")
+        entries = _entries(folder)
+        for entry in entries:
+            if entry.is_dir() and entry.name not in DIALECTS and any(map(_is_sql, _entries(entry))):
+                raise QueryContractError(
+                    f"{folder / entry.name}: the folders of dialects are {', '.join(DIALECTS)}"
+                )
+        for dialect in (None, *DIALECTS):
+            place = folder if dialect is None else folder / dialect
+            if dialect is not None:
+                entries = _entries(place) if place.is_dir() else []
+            found += [_source(place / each.name, each, dialect) for each in entries if _is_sql(each)]
+    except OSError as error:
+        raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
+    return tuple(found)
+
+
+def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _is_sql(entry: os.DirEntry[str]) -> bool:
+    return os.path.normcase(entry.name).endswith(".sql")
+
+
+def _source(path: Path, entry: os.DirEntry[str], dialect: str | None) -> _Source:
+    if not entry.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
         raise QueryContractError(f"{path} is not a regular file")
     try:
-        text = path.read_text(encoding="utf-8")
-        data = reader.load_query_data_from_sql(text, [path.stem], path)
-    except (SQLParseException, SQLLoadException, QueryContractError, ValueError) as error:
-        # A ValueError is of a name that Python cannot have, or of bytes that are no UTF-8.
+        return _Source(str(path), dialect, path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
         raise QueryContractError(f"{path}: {error}") from error
     except OSError as error:
         raise QueryContractError(f"cannot read {path}: {error.strerror}") from error
+
+
+@lru_cache(maxsize=_FOLDERS_REMEMBERED)
+def _queries_of(sources: tuple[_Source, ...]) -> tuple[Query, ...]:
+    """The queries in some files: those of a folder, for an application changes its own alone."""
+    # The adapter has no more than what aiosql calls while it reads. The None is for classes of records,
+    # which aiosql says are deprecated, but asks for here. attribute=None: :a.b is no parameter.
+    loader = QueryLoader(_AsWritten(), None, attribute=None)  # type: ignore[arg-type]
+    return tuple(query for source in sources for query in _read(loader, source))
+
+
+def _read(loader: QueryLoader, source: _Source) -> Iterator[Query]:
+    path = Path(source.file)
+    text, headers = _headers(source.text)
+    try:
+        data = loader.load_query_data_from_sql(text, [path.stem], path)
+    except (SQLParseException, SQLLoadException, ValueError) as error:
+        # A ValueError is of a name that Python cannot have.
+        raise QueryContractError(f"{path}: {error}") from error
     # aiosql counts lines in the text without its block comments; the headers' own are exact.
-    headers = [number for number, line in enumerate(text.splitlines(), 1) if _HEADER.match(line)]
     if len(headers) != len(data):
         raise QueryContractError(f"{path}: a '-- name:' stands inside a statement or a comment")
-    return [_as_query(datum, dialect, path, line) for datum, line in zip(data, headers, strict=True)]
+    for datum, header in zip(data, headers, strict=True):
+        try:
+            yield _as_query(datum, source.dialect, path, header)
+        except (QueryContractError, ValueError) as error:
+            raise QueryContractError(f"{path}:{header.line}: {error}") from error.__cause__
 
 
-def _as_query(datum: QueryDatum, dialect: str | None, path: Path, line: int) -> Query:
-    operator = _OPERATORS.get(datum.operation_type)
-    place = f"{path}:{line}"
+def _as_query(datum: QueryDatum, dialect: str | None, path: Path, header: _Header) -> Query:
+    operator = OPERATORS.get(datum.operation_type)
     if operator is None:
-        raise QueryContractError(f"{place}: scripts ('#') commit behind a transaction's back; use '!'")
-    if datum.parameters is None:
-        raise QueryContractError(f"{place}: the parameter list is missing, '()' if there is none")
+        raise QueryContractError("scripts ('#') commit behind a transaction's back; use '!'")
+    parameters = _parameters(datum)
     if not datum.doc_comments.strip():
         raise QueryContractError(
-            f"{place}: a comment must say what the query answers, for whom, and by which index"
+            "a comment must say what the query answers, for whom, and by which index"
         )
-    try:
-        types = declared(datum.sql)
-    except ValueError as error:
-        raise QueryContractError(f"{place}: {error}") from None
+    types = declared(datum.sql)
     return Query(
         aggregate=path.stem,
         name=datum.query_name.rpartition(".")[2],
         dialect=dialect,
         operator=operator,
-        parameters=tuple(datum.parameters),
-        record=datum.record_class,
+        parameters=parameters,
+        record=None if header.record is None else _record(header.record),
         comment=datum.doc_comments,
         sql=datum.sql,
         file=path,
-        line=line,
+        line=header.line,
         # In the order of the parameters, for rows are bound by position.
-        types={name: types[name] for name in datum.parameters if name in types},
+        types={name: types[name] for name in parameters if name in types},
     )
 
 
-def _read_folder(folder: Path) -> list[Query]:
-    try:
-        if not folder.is_dir():
-            raise QueryContractError(f"{folder} is not a folder of queries")
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and entry.name not in DIALECTS and any(entry.glob("*.sql")):
-                raise QueryContractError(f"{entry}: the folders of dialects are {', '.join(DIALECTS)}")
-    except OSError as error:
-        raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
-    found: list[Query] = []
-    reader = _Reader()
-    for dialect in (None, *DIALECTS):
-        place = folder if dialect is None else folder / dialect
-        for path in sorted(place.glob("*.sql")):
-            found.extend(_read_file(reader, path, dialect))
-    return found
+def _parameters(datum: QueryDatum) -> tuple[str, ...]:
+    """The parameters that a query declares: a COPY by its columns, any other beside its name."""
+    if datum.parameters is not None:
+        return tuple(datum.parameters)
+    copy = _COPY.match(datum.sql)
+    if copy is None:
+        raise QueryContractError("the parameter list is missing, '()' if there is none")
+    return tuple(column.strip() for column in copy["columns"].split(","))
 
 
 def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
@@ -387,8 +396,10 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
                     f"{postgresql.contract[what]!r} in {postgresql.place}"
                 )
         types = _types(sqlite, postgresql)
-        for dialect in DIALECTS:
-            variants[dialect] = replace(variants[dialect], types=types)
+        grouped[name] = {
+            dialect: query if query.types == types else replace(query, types=types)
+            for dialect, query in variants.items()
+        }
     return grouped
 
 
@@ -436,7 +447,7 @@ def _hold(query: Query) -> None:
 
 
 class Catalogue:
-    """Every query of some folders, checked; :meth:`bind` makes them callable on an engine."""
+    """Every query of some folders, checked; :mod:`repo.binding` makes them callable on an engine."""
 
     def __init__(self, queries: Mapping[str, Mapping[str, Query]]) -> None:
         self._queries = queries
@@ -457,42 +468,6 @@ class Catalogue:
             return self._queries[full_name][dialect]
         except KeyError:
             raise QueryContractError(f"there is no query {full_name} for {dialect}") from None
-
-    def bind(
-        self, dialect: str, adapter: Adapter, watched: Callable[[str, Runs], Runs]
-    ) -> Mapping[str, Runs]:
-        """The queries as functions of a driver's connection, by full name.
-
-        Each is called with the connection and a mapping of the declared parameters; a ``*!`` query
-        with the connection and rows of values in the order of its parameters, checked and coded. What
-        can be written by many rows a statement is there in that form too, by the name that
-        :func:`many_rows` gives it.
-
-        :param watched: is given each function, with its query's name, for one that tells of its calls.
-        """
-        bound = {}
-        for name in self.names():
-            query = self.query(name, dialect)
-            bound[name] = watched(name, _bound(query, adapter))
-            wide = with_rows(query, rows_together(adapter.values_a_statement, len(query.parameters)))
-            if wide is not None:
-                bound[many_rows(name)] = watched(name, _bound(wide, adapter))
-        return MappingProxyType(bound)
-
-    def bind_rows(
-        self, dialect: str, adapter: Adapter, name: str
-    ) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
-        """What makes of mappings the rows that a ``*!`` query is called with, some at a time."""
-        return row_coder(name, self.query(name, dialect).types, adapter.coding)
-
-    def bind_batches(self, dialect: str, adapter: Adapter, name: str) -> Callable[..., list[Any]]:
-        """One query as a function of a connection, its parameters and what builds a batch."""
-        query = self.query(name, dialect)
-        sql = sent(query, adapter)
-        code = coder(name, query.types, adapter.coding)
-        return lambda connection, parameters, build, /: adapter.select_batches(
-            connection, name, sql, code(parameters), build
-        )
 
 
 def many_rows(name: str) -> str:
@@ -521,42 +496,6 @@ def with_rows(query: Query, rows: int) -> Query | None:
     return replace(query, sql=query.sql.replace(row, ", ".join([row] * rows)))
 
 
-def sent(query: Query, adapter: Adapter) -> str:
-    """A query's SQL as its driver is given it, with its name in a comment for whoever reads the log.
-
-    The comment follows the first word: what stands before a statement is left out by some that log it.
-    """
-    operation = next(key for key, value in _OPERATORS.items() if value == query.operator)
-    name = re.sub(r"[^\w.]", "_", query.full_name)
-    sql = re.sub(r"^\s*\w+", lambda word: f"{word[0]} /* {name} */", query.sql, count=1)
-    return adapter.process_sql(query.full_name, operation, sql)
-
-
-def _bound(query: Query, adapter: Adapter) -> Runs:
-    """One query on one adapter.
-
-    aiosql's own container checks keywords again at every call; for a read of one row that is a
-    tenth of the time, so the adapter's method is called without it.
-    """
-    name, record = query.full_name, query.record
-    adapter.shape(query)
-    sql = sent(query, adapter)
-    if query.operator == "*!":
-        many = adapter.insert_update_delete_many
-        return lambda connection, rows, /: many(connection, name, sql, rows)
-    code = _as_given if query.bare else coder(name, query.types, adapter.coding)
-    if query.operator in ("", "^", "<!"):
-        one = adapter.select_one
-        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
-        return lambda connection, given, /: read(connection, name, sql, code(given), record)
-    run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
-    return lambda connection, given, /: run(connection, name, sql, code(given))
-
-
-def _as_given(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    return parameters
-
-
 def shipped(folder: str) -> Path:
     """Where the package's own ``queries`` or ``schema`` is: in the wheel, or in the checkout."""
     inside = Path(__file__).parent / "sql" / folder
@@ -570,8 +509,21 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
         differ in operator, parameters, their types or record, a parameter without a type, rows without
         a record, a missing comment, a name of the package's own, or SQL that aiosql cannot read.
     """
-    own = _read_folder(shipped("queries"))
-    others = [query for folder in folders for query in _read_folder(Path(folder))]
+    own = _sources(shipped("queries"))
+    return _catalogue(own, tuple(_sources(Path(folder)) for folder in folders))
+
+
+@lru_cache(maxsize=_FOLDERS_REMEMBERED)
+def _catalogue(package: tuple[_Source, ...], application: tuple[tuple[_Source, ...], ...]) -> Catalogue:
+    """The queries of these files, held to the contract.
+
+    It is remembered by what stands in the files, and so are the queries of each folder, for reading
+    files takes a fraction of the time that parsing them does, and a change is never missed, as one of
+    the same size and within a tick of the clock would be by their sizes and times. Nothing of it is
+    changed later: threads and databases share it, and children of a fork go on with it.
+    """
+    own = _queries_of(package)
+    others = [query for folder in application for query in _queries_of(folder)]
     grouped = _check([*own, *others])
     files, names = {query.aggregate for query in own}, {query.name for query in own}
     for query in others:

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from repo import frames, migrations
 from repo.batches import Batches, Table
+from repo.binding import BoundQueries, sent
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (
     ConfigurationError,
@@ -28,7 +29,7 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
-from repo.queries import Catalogue, sent
+from repo.queries import Catalogue
 from repo.watching import Watch
 
 __all__ = ["Block", "Executor", "Session"]
@@ -229,7 +230,7 @@ class Executor:
         self.dialect = backend.dialect
         self.catalogue = catalogue
         self.watch = watch
-        self.queries = catalogue.bind(backend.dialect, backend.adapter, watch.watched)
+        self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
         self.vouched = False
 
     def vouch(self, connection: Connection) -> None:
@@ -549,7 +550,7 @@ class Session:
         executor = self.executor
         columns = self.catalogue.query(query, self.dialect).columns
         build = frames.builder(columns)
-        run = self.catalogue.bind_batches(self.dialect, executor.backend.adapter, query)
+        run = executor.queries.batches(query)
         batches: list[Any] = []
 
         def read(connection: Connection, given: Any, /) -> int:
@@ -585,8 +586,7 @@ class Session:
 
     def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write rows of parameters, all or none, in bounded memory; how many were written."""
-        backend = self.executor.backend
-        batches = self.catalogue.bind_rows(self.dialect, backend.adapter, query)
+        batches = self.executor.queries.rows(query)
         run = self._queries[query]
         with self._writing() as connection:
             self.executor.vouch(connection)

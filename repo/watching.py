@@ -12,8 +12,8 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, Final
 
+from repo.binding import Runs
 from repo.errors import ConfigurationError
-from repo.queries import Runs
 from repo.showing import short
 
 __all__ = ["LOG", "OnQuery", "Watch"]

@@ -18,6 +18,7 @@ LAYERS = [
     {"settings", "statements", "validation"},
     {"parameters", "records"},
     {"queries"},
+    {"binding"},
     {"batches", "frames", "migrations", "named", "watching"},
     {"engine", "repositories", "tabular"},
     {"backends", "sessions"},
@@ -29,7 +30,7 @@ LAYERS = [
 """The parts of the package, the lowest first. A part imports from those below it, and from itself."""
 
 ONLY_IN = {
-    "aiosql": {"queries", "backends"},
+    "aiosql": {"queries", "binding", "backends"},
     "psycopg": {"backends"},
     "psycopg_pool": {"backends"},
     "sqlite3": {"backends"},

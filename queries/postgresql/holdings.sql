@@ -1,6 +1,6 @@
 -- Queries about holdings in the form that only PostgreSQL takes.
 
--- name: fill(place, ticker_id, quarter_end, institution_id, filing_date, shares_held, market_value, ownership_percent)*!
+-- name: fill*!
 -- Sets rows aside in the order they came, numbered by place.
 -- Index: none, the table has none.
 COPY institutional_holdings_stage (

@@ -1,6 +1,6 @@
 -- Queries about institutions in the form that only PostgreSQL takes.
 
--- name: fill(place, cik, name)*!
+-- name: fill*!
 -- Sets rows aside in the order they came, numbered by place.
 -- Index: none, the table has none.
 COPY institutions_stage (

@@ -1,6 +1,6 @@
 -- Queries about bars in the form that only PostgreSQL takes.
 
--- name: fill(place, ticker_id, date, open, high, low, close, volume)*!
+-- name: fill*!
 -- Sets rows aside in the order they came, numbered by place.
 -- Index: none, the table has none.
 COPY market_data_stage (

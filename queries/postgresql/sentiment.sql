@@ -1,6 +1,6 @@
 -- Queries about retail interest in the form that only PostgreSQL takes.
 
--- name: fill(place, ticker_id, source, date, interest, score)*!
+-- name: fill*!
 -- Sets rows aside in the order they came, numbered by place.
 -- Index: none, the table has none.
 COPY retail_sentiment_stage (

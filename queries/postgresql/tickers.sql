@@ -1,6 +1,6 @@
 -- Queries about tickers in the form that only PostgreSQL takes.
 
--- name: fill(place, symbol, company_name, cusip)*!
+-- name: fill*!
 -- Sets rows aside in the order they came, numbered by place.
 -- Index: none, the table has none.
 COPY tickers_stage (

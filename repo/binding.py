@@ -1,0 +1,188 @@
+"""Queries bound to an engine: what a call gives checked and coded, the SQL as the driver takes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from aiosql.types import SQLOperationType
+
+from repo.parameters import Coding, coder, row_coder
+from repo.queries import OPERATORS, Catalogue, Query, many_rows, rows_together, with_rows
+
+__all__ = ["Adapter", "BoundQueries", "Runs", "sent"]
+
+Runs = Callable[..., Any]
+"""A query bound to an engine: called with a connection, and with parameters or rows."""
+
+_OPERATIONS: Final[Mapping[str, SQLOperationType]] = {
+    operator: operation for operation, operator in OPERATORS.items()
+}
+
+
+class Adapter(Protocol):
+    """What a backend gives aiosql: how SQL is written and run on its driver.
+
+    Parameters come checked and coded, as ``coding`` says; so do the rows of a ``*!`` query, by position.
+    Rows are held to the columns that :meth:`shape` was told of: QueryContractError names the query and
+    its place where the names, their order or the types are others.
+
+    ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
+
+    These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
+    """
+
+    coding: Coding
+    values_a_statement: int
+
+    def shape(self, query: Query) -> None:
+        """Take note of a query and of the columns of its rows."""
+
+    def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
+        """SQL as the driver takes it."""
+
+    def select(self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any) -> Any:
+        """All rows, as records where a record is declared."""
+
+    def select_one(
+        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
+    ) -> Any:
+        """The first row, or None."""
+
+    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
+        """The first value of the first row, or None."""
+
+    def select_batches(
+        self,
+        conn: Any,
+        query_name: str,
+        sql: str,
+        parameters: Any,
+        build: Callable[[Sequence[Any]], Any],
+    ) -> list[Any]:
+        """All rows as columns, in batches that ``build`` is called with; what it makes of each.
+
+        Dates are whole days since 1970-01-01.
+        """
+
+    def insert_returning(
+        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
+    ) -> Any:
+        """The row that a write returns, or None."""
+
+    def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
+        """The number of rows written."""
+
+    def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
+        """The number of rows written, of many."""
+
+
+class BoundQueries(dict[str, Runs]):
+    """The queries of a catalogue as functions of a driver's connection, by full name.
+
+    Each is called with the connection and a mapping of the declared parameters; a ``*!`` query with the
+    connection and rows of values in the order of its parameters, checked and coded. What can be written
+    by many rows a statement is there in that form too, by the name that :func:`repo.queries.many_rows`
+    gives it.
+
+    A query is bound when it is first asked for, and kept: a program uses few of them, and binding all
+    would be most of the time that opening a database takes. Two threads may bind the same one at once;
+    what they make is alike. This is a dict with ``__missing__``, so that a query that was used before
+    costs one look-up; ``in`` and ``get`` answer for all queries, and iterating gives those bound so far.
+    """
+
+    __slots__ = ("_adapter", "_catalogue", "_dialect", "_watched")
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        dialect: str,
+        adapter: Adapter,
+        watched: Callable[[str, Runs], Runs],
+    ) -> None:
+        """Take the queries and what runs them.
+
+        :param watched: is given each function, with its query's name, for one that tells of its calls.
+        """
+        super().__init__()
+        self._catalogue = catalogue
+        self._dialect = dialect
+        self._adapter = adapter
+        self._watched = watched
+
+    def __missing__(self, name: str) -> Runs:
+        query = self._query(name)
+        if query is None:
+            raise KeyError(name)
+        bound = self[name] = self._watched(query.full_name, _bound(query, self._adapter))
+        return bound
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self._query(name) is not None)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The query of a name, or ``default`` where there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def _query(self, name: str) -> Query | None:
+        """The query of a name, in the form of many rows where the name is of that."""
+        if name in self._catalogue:
+            return self._catalogue.query(name, self._dialect)
+        one, _, _ = name.partition(",")
+        if one not in self._catalogue or name != many_rows(one):
+            return None
+        query = self._catalogue.query(one, self._dialect)
+        return with_rows(query, rows_together(self._adapter.values_a_statement, len(query.parameters)))
+
+    def rows(self, name: str) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
+        """What makes of mappings the rows that a ``*!`` query is called with, some at a time."""
+        return row_coder(name, self._catalogue.query(name, self._dialect).types, self._adapter.coding)
+
+    def batches(self, name: str) -> Callable[..., list[Any]]:
+        """One query as a function of a connection, its parameters and what builds a batch."""
+        self[name]  # the adapter has to know its columns
+        query, adapter = self._catalogue.query(name, self._dialect), self._adapter
+        sql = sent(query, adapter)
+        code = coder(name, query.types, adapter.coding)
+        return lambda connection, parameters, build, /: adapter.select_batches(
+            connection, name, sql, code(parameters), build
+        )
+
+
+def sent(query: Query, adapter: Adapter) -> str:
+    """A query's SQL as its driver is given it, with its name in a comment for whoever reads the log.
+
+    The comment follows the first word: what stands before a statement is left out by some that log it.
+    """
+    name = re.sub(r"[^\w.]", "_", query.full_name)
+    sql = re.sub(r"^\s*\w+", lambda word: f"{word[0]} /* {name} */", query.sql, count=1)
+    return adapter.process_sql(query.full_name, _OPERATIONS[query.operator], sql)
+
+
+def _bound(query: Query, adapter: Adapter) -> Runs:
+    """One query on one adapter.
+
+    aiosql's own container checks keywords again at every call; for a read of one row that is a
+    tenth of the time, so the adapter's method is called without it.
+    """
+    name, record = query.full_name, query.record
+    adapter.shape(query)
+    sql = sent(query, adapter)
+    if query.operator == "*!":
+        many = adapter.insert_update_delete_many
+        return lambda connection, rows, /: many(connection, name, sql, rows)
+    code = _as_given if query.bare else coder(name, query.types, adapter.coding)
+    if query.operator in ("", "^", "<!"):
+        one = adapter.select_one
+        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
+        return lambda connection, given, /: read(connection, name, sql, code(given), record)
+    run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
+    return lambda connection, given, /: run(connection, name, sql, code(given))
+
+
+def _as_given(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return parameters
