@@ -7,7 +7,6 @@ record, which holds a checksum of the file; a file that was changed after it was
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -35,6 +34,8 @@ class Migration:
     @property
     def checksum(self) -> str:
         """SHA-256 of the SQL with one kind of line end, so that a checkout on Windows agrees."""
+        import hashlib  # takes milliseconds, and a program that only reads has no use for it
+
         return hashlib.sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
 
     @property

@@ -90,10 +90,9 @@ class QueryFile:
 
     def __dir__(self) -> list[str]:
         catalogue = self._session.catalogue
-        names = [each for each in catalogue.names() if each.startswith(f"{self._name}.")]
         return [
             name.rpartition(".")[2]
-            for name in names
+            for name in catalogue.names(self._name)
             if not catalogue.query(name, self._session.dialect).bare
         ]
 
@@ -122,7 +121,7 @@ class NamedQueries:
         return NamedQueries(self._session)  # which is not one to copy
 
     def __dir__(self) -> list[str]:
-        return sorted({name.rpartition(".")[0] for name in self._session.catalogue.names()})
+        return self._session.catalogue.aggregates()
 
     def __repr__(self) -> str:
         return f"<queries of {', '.join(dir(self))}>"

@@ -2,8 +2,9 @@
 
 A folder of queries has ``<aggregate>.sql`` for what runs unchanged on both engines, and
 ``sqlite/<aggregate>.sql`` and ``postgresql/<aggregate>.sql`` for what must differ. A name has one
-portable statement or exactly one in each dialect; anything else is refused here, at load time, with
-both files named. A query is written so::
+portable statement or exactly one in each dialect; anything else is refused here, with both files
+named: of an application's files by :func:`load`, of the package's own when a query of the file is first
+asked for. A query is written so::
 
     -- name: history(symbol, start, end)
     -- record_class: Bar
@@ -13,7 +14,8 @@ both files named. A query is written so::
 ``record_class`` names one of the package's records, or declares one of its own with its columns:
 ``-- record_class: Momentum(symbol: str, date: date, change: float | None)``. A query that returns rows
 has one, a single value's too, and every parameter stands in a cast somewhere, for what a call gives is
-held to that type and what comes back to these columns.
+held to that type and what comes back to these columns. A ``*!`` query that is a COPY has no list of
+parameters beside its name: its columns are that list.
 
 A query named ``frame`` is read in columns, into an Arrow table; in PostgreSQL's variant a column may be
 an array of the values of several rows, which is sent in a fraction of the time.
@@ -83,7 +85,7 @@ _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
-_FOLDERS_REMEMBERED: Final = 32
+_FILES_REMEMBERED: Final = 128
 _RECORDS_REMEMBERED: Final = 512
 
 
@@ -263,9 +265,15 @@ class _Source(NamedTuple):
     file: str
     dialect: str | None
     text: str
+    own: bool
+
+    @property
+    def aggregate(self) -> str:
+        """The file's name without its ending."""
+        return Path(self.file).stem
 
 
-def _sources(folder: Path) -> tuple[_Source, ...]:
+def _sources(folder: Path, *, own: bool = False) -> tuple[_Source, ...]:
     """The files of a folder, those of both dialects first, each by name."""
     found = []
     try:
@@ -281,7 +289,9 @@ def _sources(folder: Path) -> tuple[_Source, ...]:
             place = folder if dialect is None else folder / dialect
             if dialect is not None:
                 entries = _entries(place) if place.is_dir() else []
-            found += [_source(place / each.name, each, dialect) for each in entries if _is_sql(each)]
+            for entry in filter(_is_sql, entries):
+                path = place / entry.name
+                found.append(_Source(str(path), dialect, _text(path, entry), own))
     except OSError as error:
         raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
     return tuple(found)
@@ -296,24 +306,35 @@ def _is_sql(entry: os.DirEntry[str]) -> bool:
     return os.path.normcase(entry.name).endswith(".sql")
 
 
-def _source(path: Path, entry: os.DirEntry[str], dialect: str | None) -> _Source:
+def _text(path: Path, entry: os.DirEntry[str]) -> str:
     if not entry.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
         raise QueryContractError(f"{path} is not a regular file")
     try:
-        return _Source(str(path), dialect, path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise QueryContractError(f"{path}: {error}") from error
     except OSError as error:
         raise QueryContractError(f"cannot read {path}: {error.strerror}") from error
 
 
-@lru_cache(maxsize=_FOLDERS_REMEMBERED)
-def _queries_of(sources: tuple[_Source, ...]) -> tuple[Query, ...]:
-    """The queries in some files: those of a folder, for an application changes its own alone."""
+@lru_cache(maxsize=_FILES_REMEMBERED)
+def _queries_of(sources: tuple[_Source, ...]) -> Mapping[str, Mapping[str, Query]]:
+    """The queries of one aggregate by full name and dialect, held to the contract.
+
+    They are remembered by what stands in the files: those are read in a fraction of the time that
+    parsing takes, and no change is missed, as one of the same size within a tick of the clock would be
+    by size and time. Nothing is changed once it is made, so that databases, threads and children of a
+    fork share it; two threads at once may do the work twice, and wait for nobody.
+    """
     # The adapter has no more than what aiosql calls while it reads. The None is for classes of records,
-    # which aiosql says are deprecated, but asks for here. attribute=None: :a.b is no parameter.
+    # which aiosql says are deprecated, and asks for here. Without attribute, :a.b is no parameter.
     loader = QueryLoader(_AsWritten(), None, attribute=None)  # type: ignore[arg-type]
-    return tuple(query for source in sources for query in _read(loader, source))
+    read = [(source, query) for source in sources for query in _read(loader, source)]
+    grouped = _check(query for _, query in read)
+    for name in dict.fromkeys(query.full_name for source, query in read if not source.own):
+        for query in grouped[name].values():
+            _hold(query)
+    return grouped
 
 
 def _read(loader: QueryLoader, source: _Source) -> Iterator[Query]:
@@ -447,17 +468,40 @@ def _hold(query: Query) -> None:
 
 
 class Catalogue:
-    """Every query of some folders, checked; :mod:`repo.binding` makes them callable on an engine."""
+    """Every query of some folders; :mod:`repo.binding` makes them callable on an engine.
 
-    def __init__(self, queries: Mapping[str, Mapping[str, Query]]) -> None:
-        self._queries = queries
+    A file of the package's own is parsed when a query of it is first asked for, since a program uses
+    few of them, and tests have held them all to the contract; those of an application are parsed by
+    :func:`load`.
+    """
+
+    def __init__(self, sources: Iterable[_Source]) -> None:
+        """Take the files, which are those of one aggregate where they have one name."""
+        self._files: dict[str, tuple[_Source, ...]] = {}
+        for source in sources:
+            self._files[source.aggregate] = (*self._files.get(source.aggregate, ()), source)
+        self._parsed: dict[str, Mapping[str, Mapping[str, Query]]] = {}
 
     def __contains__(self, full_name: object) -> bool:
-        return full_name in self._queries
+        return isinstance(full_name, str) and full_name in self._of(full_name.rpartition(".")[0])
 
-    def names(self) -> list[str]:
-        """The full names, sorted."""
-        return sorted(self._queries)
+    def _of(self, aggregate: str) -> Mapping[str, Mapping[str, Query]]:
+        try:
+            return self._parsed[aggregate]
+        except KeyError:
+            if aggregate not in self._files:
+                return {}
+            found = self._parsed[aggregate] = _queries_of(self._files[aggregate])
+            return found
+
+    def aggregates(self) -> list[str]:
+        """The names of the files with queries in them, without their endings, sorted."""
+        return sorted(each for each in self._files if self._parsed.get(each) != {})
+
+    def names(self, aggregate: str | None = None) -> list[str]:
+        """The full names, sorted; those of one file, or all."""
+        wanted = self._files if aggregate is None else [aggregate]
+        return sorted(name for each in wanted for name in self._of(each))
 
     def query(self, full_name: str, dialect: str) -> Query:
         """One query as it stands for a dialect.
@@ -465,7 +509,7 @@ class Catalogue:
         :raises QueryContractError: when there is none of that name.
         """
         try:
-            return self._queries[full_name][dialect]
+            return self._of(full_name.rpartition(".")[0])[full_name][dialect]
         except KeyError:
             raise QueryContractError(f"there is no query {full_name} for {dialect}") from None
 
@@ -505,36 +549,34 @@ def shipped(folder: str) -> Path:
 def load(folders: Sequence[Path | str] = ()) -> Catalogue:
     """Read the package's queries and those of an application's folders, and check them together.
 
+    The files are read every time, and parsed once in a process as long as they say the same.
+
     :raises QueryContractError: naming the files, for a duplicate, a missing variant, variants that
         differ in operator, parameters, their types or record, a parameter without a type, rows without
         a record, a missing comment, a name of the package's own, or SQL that aiosql cannot read.
     """
-    own = _sources(shipped("queries"))
-    return _catalogue(own, tuple(_sources(Path(folder)) for folder in folders))
+    own = _sources(shipped("queries"), own=True)
+    others = [source for folder in folders for source in _sources(Path(folder))]
+    catalogue, package = Catalogue([*own, *others]), Catalogue(own)
+    theirs = sorted({source.aggregate for source in others})
+    for aggregate in theirs:
+        catalogue.names(aggregate)  # which parses and checks them
+    if shared := [each for each in theirs if each in package.aggregates()]:
+        _refuse_own_names(catalogue, package, shared)
+    return catalogue
 
 
-@lru_cache(maxsize=_FOLDERS_REMEMBERED)
-def _catalogue(package: tuple[_Source, ...], application: tuple[tuple[_Source, ...], ...]) -> Catalogue:
-    """The queries of these files, held to the contract.
+def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable[str]) -> None:
+    """Refuse queries that an application adds to a file of the package's by a name that is looked for.
 
-    It is remembered by what stands in the files, and so are the queries of each folder, for reading
-    files takes a fraction of the time that parsing them does, and a change is never missed, as one of
-    the same size and within a tick of the clock would be by their sizes and times. Nothing of it is
-    changed later: threads and databases share it, and children of a fork go on with it.
+    :raises QueryContractError: naming the first of them.
     """
-    own = _queries_of(package)
-    others = [query for folder in application for query in _queries_of(folder)]
-    grouped = _check([*own, *others])
-    files, names = {query.aggregate for query in own}, {query.name for query in own}
-    for query in others:
-        if query.aggregate in files and query.name in names:
-            raise QueryContractError(
-                f"{query.place}: {query.full_name} is a name of the package's own; choose "
-                "another name, or another file"
-            )
-    ours = {query.full_name for query in own}
-    for name, variants in grouped.items():
-        if name not in ours:
-            for query in variants.values():
-                _hold(query)
-    return Catalogue(grouped)
+    reserved = {name.rpartition(".")[2] for name in package.names()}
+    for aggregate in shared:
+        for name in catalogue.names(aggregate):
+            query = catalogue.query(name, DIALECTS[0])
+            if name not in package and query.name in reserved:
+                raise QueryContractError(
+                    f"{query.place}: {name} is a name of the package's own; choose another name, or "
+                    "another file"
+                )
