@@ -16,6 +16,7 @@ from repo.named import NamedQueries
 from repo.queries import load
 from repo.sessions import Executor, Session
 from repo.settings import DatabaseURL, database_url
+from repo.showing import short
 from repo.watching import LOG, OnQuery, Watch
 
 __all__ = ["Database", "Transaction", "connect"]
@@ -100,7 +101,7 @@ class Database:
         :raises ConflictError: when the last attempt met a conflict too.
         """
         if attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, not {attempts}")
+            raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
         if self._session.in_transaction():
             # The conflict is the outer transaction's: only its whole work can be tried again.
             with self.transaction() as tx:

@@ -84,9 +84,14 @@ def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
 def as_rows(record: type[Any], rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
     """Rows as they are, or a table's rows as records.
 
-    :raises InvalidRecord: see :class:`TableRows`.
+    :raises InvalidRecord: see :class:`TableRows`; and for what is neither.
     """
-    return TableRows(record, rows) if isinstance(rows, ArrowTable) else rows
+    if isinstance(rows, ArrowTable):
+        return TableRows(record, rows)
+    if not isinstance(rows, Iterable):
+        reason = f"must be records or a table, not {type(rows).__name__}"
+        raise InvalidRecord([Problem(None, "rows", rows, reason)])
+    return rows
 
 
 class TableRows:

@@ -33,6 +33,7 @@ from repo.database import Database
 from repo.errors import (
     PROBLEM_LIMIT,
     ConfigurationError,
+    ConflictError,
     InvalidRecord,
     RepoError,
     UniqueViolation,
@@ -56,6 +57,8 @@ _REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "sentiment": ("symbol",),
 }
 """The fields of each kind that refer to tickers and institutions."""
+
+_ATTEMPTS: Final = 5
 
 _NAMED_BY: Final[Mapping[str, str]] = {"tickers": "symbol", "institutions": "cik"}
 """The fields by which those are referred to."""
@@ -161,7 +164,8 @@ def load(
         raise ConfigurationError("a reject file is for a load that skips bad rows")
     if symbol is not None:
         symbol = argument("symbol", "symbol", symbol)
-    paths = [path] if isinstance(path, str | os.PathLike) else path
+    paths = _paths(path)
+    _check_names([*paths, *([] if rejects is None else [rejects])], mapping or {})
     try:
         sources = _sources(paths, kind, symbol, mapping or {}, progress)
         targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
@@ -181,6 +185,31 @@ def load(
         _loaded(source, count, always=rejects is not None)
         for source, count in zip(sources, written, strict=True)
     ]
+
+
+def _paths(path: Any) -> Sequence[str | os.PathLike[str]]:
+    """One path or several, as a list.
+
+    :raises ConfigurationError: for anything else.
+    """
+    paths: Any = [path] if isinstance(path, str | os.PathLike) else path
+    if not isinstance(paths, Sequence) or not all(isinstance(each, str | os.PathLike) for each in paths):
+        raise ConfigurationError(f"a path or several are wanted, not {short(path)}")
+    return paths
+
+
+def _check_names(paths: Iterable[str | os.PathLike[str]], mapping: Mapping[Any, Any]) -> None:
+    """Refuse names that no file and no column can have.
+
+    :raises ConfigurationError: naming the first.
+    """
+    if any("\0" in os.fspath(each) for each in paths):
+        raise ConfigurationError("the name of a file cannot contain NUL")
+    for field, column in mapping.items():
+        if not (isinstance(field, str) and isinstance(column, str)):
+            raise ConfigurationError(
+                f"a mapping is of names to names, not {short(field)} to {short(column)}"
+            )
 
 
 def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
@@ -286,7 +315,20 @@ class _Load:
         self._known: dict[str, set[Any]] = {}
 
     def write(self) -> list[int]:
-        """Write every file's rows or none; how many of each were new or different."""
+        """Write every file's rows or none; how many of each were new or different.
+
+        A load that is a transaction of its own is done again when it was in a deadlock.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._write()
+            except ConflictError as conflict:
+                if not self._db._session.may_try_again(conflict):
+                    raise
+            self._read_again_from(0)
+        return self._write()
+
+    def _write(self) -> list[int]:
         written: list[int] = []
         try:
             with ExitStack() as stack:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from repo.errors import ConfigurationError, MigrationError, QueryContractError, RepoError
 from repo.queries import DIALECTS, shipped
+from repo.showing import short
 
 __all__ = ["Migration", "Runner", "behind", "fitting", "load", "migrate", "require_newest", "version"]
 
@@ -172,7 +173,7 @@ def migrate(
     migrations = load(runner.dialect, schema)
     target = len(migrations) if to is None else to
     if not 0 <= target <= len(migrations):
-        raise ConfigurationError(f"there are migrations 0 to {len(migrations)}, not {target}")
+        raise ConfigurationError(f"there are migrations 0 to {len(migrations)}, not {short(target)}")
     if runner.in_transaction():
         raise ConfigurationError("migrations have transactions of their own; leave this one first")
     done: list[str] = []

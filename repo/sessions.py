@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, NoReturn
@@ -30,6 +31,7 @@ from repo.errors import (
     RepoError,
 )
 from repo.queries import Catalogue
+from repo.showing import short
 from repo.watching import Watch
 
 __all__ = ["Block", "Executor", "Session"]
@@ -38,6 +40,7 @@ _STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
 """A table in which the package's own writes set rows aside."""
 
 _ATTEMPTS: Final = 5
+_VOUCHED_SECONDS: Final = 1.0
 
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""
@@ -231,17 +234,23 @@ class Executor:
         self.catalogue = catalogue
         self.watch = watch
         self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
-        self.vouched = False
+        self._vouched_until = 0.0
 
     def vouch(self, connection: Connection) -> None:
-        """Before the first write, see that the schema is one to write to; from then on that is known.
+        """Before a write, see that the schema is one to write to.
 
         :raises MigrationError: see :func:`repo.migrations.fitting`.
         """
-        if not self.vouched:
-            self.vouched = migrations.fitting(
-                self.dialect, lambda query: self.queries[query](connection, {})
-            )
+        self.vouch_by(lambda query: self.queries[query](connection, {}))
+
+    def vouch_by(self, ask: Callable[[str], Any]) -> None:
+        """The same, by a function that gives what a named query answers; it holds for a moment."""
+        if time.monotonic() >= self._vouched_until and migrations.fitting(self.dialect, ask):
+            self._vouched_until = time.monotonic() + _VOUCHED_SECONDS
+
+    def vouch_again(self) -> None:
+        """Look again before the next write."""
+        self._vouched_until = 0.0
 
     def current(self) -> Block | None:
         """The innermost block that was entered here: in this thread, and in this asyncio task."""
@@ -283,7 +292,7 @@ class Executor:
         """A transaction, or a savepoint in the transaction of an ``outer`` block."""
         if isolation not in ISOLATION_LEVELS:
             raise ConfigurationError(
-                f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {isolation!r}"
+                f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {short(isolation)}"
             )
         block = None
         left = False
@@ -512,6 +521,10 @@ class Session:
         """Whether a call takes part in a transaction."""
         return self.block() is not None
 
+    def may_try_again(self, conflict: ConflictError) -> bool:
+        """Whether what was a transaction of its own was undone in favour of who waited for it."""
+        return not self.in_transaction() and self.executor.backend.deadlocked(conflict)
+
     def read(self, query: str, **parameters: Any) -> Any:
         """What one query answers: a list of records, a record or None, or a value."""
         run = self._queries[query]
@@ -580,7 +593,7 @@ class Session:
             try:
                 return write()
             except ConflictError as conflict:
-                if self.in_transaction() or not self.executor.backend.deadlocked(conflict):
+                if not self.may_try_again(conflict):
                     raise
         return write()
 
@@ -605,8 +618,7 @@ class Session:
             return False
         if executor.backend.read_only:
             raise ConfigurationError(_READ_ONLY)
-        if not executor.vouched:
-            executor.vouched = migrations.fitting(self.dialect, self.read)
+        executor.vouch_by(self.read)
         return True
 
     def upsert(self, table: Table, batches: Batches) -> int:
@@ -625,7 +637,7 @@ class Session:
 
     def schema_changed(self) -> None:
         """Forget what was remembered of the schema as it was."""
-        self.executor.vouched = False
+        self.executor.vouch_again()
         self.executor.backend.schema_changed()
 
     @contextmanager

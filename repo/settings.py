@@ -107,6 +107,8 @@ def _check_file(rest: str) -> None:
     if "?" in rest:
         raise ConfigurationError("a SQLite URL has no parameters; in a file's name write %3F for '?'")
     name = unquote(rest).removeprefix("/")
+    if name == ":memory:":
+        raise ConfigurationError("a database in memory is sqlite://")
     if rest and not name.strip():
         raise ConfigurationError(
             "the SQLite URL names no file; is a variable in it not set? A database in memory is sqlite://"

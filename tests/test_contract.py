@@ -425,7 +425,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 CATALOGUE = load()
 # What is asked of rows set aside is asked by loads, in test_loading_counts.py.
-ASIDE = (".there", ".superseded", ".unfit")
+ASIDE = (".there", ".superseded", ".unfit", ".reserve")
 RETURNING = [
     name
     for name in CATALOGUE.names()

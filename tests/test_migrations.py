@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, MigrationError, loading, migrations
+from repo import ConfigurationError, Database, MigrationError, loading, migrations, sessions
 from repo.queries import DIALECTS, shipped
 from tests.builders import bar, content, day, holding, python, raw, seed, sentiment, stored
 from tests.cli_helpers import smdi
@@ -232,8 +232,11 @@ def test_the_record_of_another_program_is_left_alone(empty_url: str) -> None:
     assert catalogue(empty_url) == before
 
 
-def test_the_schema_is_looked_at_before_the_first_write_only(url: str, notes: Path) -> None:
-    """One look for each Database, and another after it migrated."""
+def test_the_schema_is_looked_at_once_in_a_while(
+    url: str, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look for many writes, and another after it migrated, or after a while."""
+    monkeypatch.setattr(sessions, "_VOUCHED_SECONDS", 3600.0)
     seen: list[str] = []
 
     def looks() -> int:
@@ -254,6 +257,12 @@ def test_the_schema_is_looked_at_before_the_first_write_only(url: str, notes: Pa
         looks()
         seed(db)
         assert looks() == 2
+        monkeypatch.setattr(sessions, "_VOUCHED_SECONDS", 0.0)
+        db._session.schema_changed()
+        seed(db)
+        raw(url, "INSERT INTO schema_migrations (version, name, checksum) VALUES (3, 'future', 'x')")
+        with pytest.raises(MigrationError, match="0003_future was applied by a newer version"):
+            db.tickers.upsert([repo.Ticker("NEW", "New")])
 
 
 def test_a_load_says_which_migrations_are_missing(empty_url: str, tmp_path: Path) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, DatabaseUnavailable, QueryContractError, RangeError
+from repo import (
+    ConfigurationError,
+    Database,
+    DatabaseUnavailable,
+    InvalidRecord,
+    QueryContractError,
+    RangeError,
+)
 from repo.loading import load
+from repo.tabular import rejects
 from tests.builders import bar, content, day, seed
 from tests.cli_helpers import smdi
 
@@ -64,7 +74,7 @@ def test_no_room_for_rejects(
     def file(*_: object, **__: object) -> Any:
         return open("/dev/full", "w+", encoding="utf-8", buffering=buffered or 100)  # noqa: PTH123
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", file)
+    monkeypatch.setattr(rejects, "_nameless", file)
     error = ConfigurationError if not buffered else repo.RepoError
     with pytest.raises(error, match=r"r\.csv: No space left"):
         load(db, path, skip_bad=True, rejects=tmp_path / "r.csv")
@@ -219,7 +229,7 @@ def test_columns_that_no_record_can_have(tmp_path: Path, record: str) -> None:
     (tmp_path / "m.sql").write_text(
         f"-- name: a()\n-- record_class: {record}\n-- A day. Index: none.\nSELECT 1 AS x;\n"
     )
-    with pytest.raises(QueryContractError, match=r"m\.sql: .*cannot have these columns"):
+    with pytest.raises(QueryContractError, match=r"m\.sql:1: .*cannot have these columns"):
         repo.connect("sqlite://", queries=[tmp_path])
 
 
@@ -239,3 +249,62 @@ def test_names_of_files_that_no_file_can_have(name: str) -> None:
     for read_only in (False, True):
         with pytest.raises((ConfigurationError, DatabaseUnavailable)):
             repo.connect(f"sqlite:////tmp/{name}", read_only=read_only)
+
+
+def test_arguments_of_another_kind(db: Database, tmp_path: Path) -> None:
+    """Whatever is given in place of rows, symbols, paths and numbers is an error of ours."""
+    huge = 10**5000
+    anything: Any = 5
+    calls: list[Callable[[], object]] = [
+        lambda: db.market.latest(anything),
+        lambda: db.tickers.upsert(anything),
+        lambda: db.migrate(huge),
+        lambda: db.run(lambda tx: None, attempts=-huge),
+        lambda: db.transaction(isolation=cast(Any, huge)).__enter__(),
+        lambda: load(db, anything),
+        lambda: load(db, [anything]),
+        lambda: load(db, "a\0b.csv", kind="tickers"),
+        lambda: load(db, tmp_path, skip_bad=True, rejects="x\0y"),
+        lambda: load(db, tmp_path, mapping={"cusip": cast(Any, huge)}),
+        lambda: repo.connect("sqlite:///:memory:"),
+        lambda: repo.connect("postgresql:///x?application_name=%FF"),
+    ]
+    for call in calls:
+        with pytest.raises((ConfigurationError, InvalidRecord)):
+            call()
+
+
+def test_a_truncated_file_that_is_not_utf8(db: Database, tmp_path: Path) -> None:
+    """The line that is not UTF-8 is all there is to say."""
+    raw = gzip.compress(b"symbol,company_name\nA,Apple\nB,So\xe9" + b"x" * 50)
+    (tmp_path / "tickers.csv.gz").write_bytes(raw[:-9])
+    with pytest.raises(InvalidRecord, match=r"tickers\.csv\.gz:\d"):
+        load(db, tmp_path / "tickers.csv.gz")
+
+
+def test_a_name_that_is_not_utf8(db: Database, tmp_path: Path) -> None:
+    """Its bad rows are rejected like others'."""
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff.csv"))
+    file.write_text("symbol,company_name\nA,Apple\n,bad\n")
+    target = tmp_path / "rejects.csv"
+    (loaded,) = load(db, file, kind="tickers", skip_bad=True, rejects=target)
+    assert (loaded.new, loaded.rejected) == (1, 1)
+    assert "f\\udcff.csv" in target.read_text(encoding="utf-8")
+
+
+def test_rejects_on_a_disk_that_can_hold_them_once(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was set aside gets a name; it is not written a second time."""
+    seed(db)
+    path = tmp_path / "market.csv"
+    path.write_text("symbol,date,close\nAAPL,2020-01-01,1\nAAPL,2020-01-02,bad\n")
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: pytest.fail("it was written again"))
+    (loaded,) = load(db, path, skip_bad=True, rejects=tmp_path / "r.csv")
+    assert loaded.rejected == 1
+    assert (tmp_path / "r.csv").stat().st_mode & 0o777 == 0o600
+    assert "bad" in (tmp_path / "r.csv").read_text()
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.endswith("csv")) == [
+        "market.csv",
+        "r.csv",
+    ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, DatabaseUnavailable, Ticker
+from repo import ConfigurationError, Database, DatabaseUnavailable, Ticker, loading
 from repo.backends.postgresql import connection, connections
 from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
@@ -118,21 +120,37 @@ def test_a_call_that_lost_a_deadlock_is_done_again(
         assert answer.result(60) == written
 
 
-def test_two_that_upsert_the_same_tickers_the_other_way_round(db: Database) -> None:
-    """Each write is done, and neither caller sees a conflict."""
-    rows = [Ticker(f"S{number}", "First") for number in range(50)]
+@pytest.mark.parametrize("size", [5, 150])
+def test_some_who_upsert_the_same_tickers_in_any_order(db: Database, size: int) -> None:
+    """Each write is done, and no caller sees a conflict."""
+    symbols = [f"S{number:03}" for number in range(200)]
+    db.tickers.upsert(Ticker(symbol, "First") for symbol in symbols)
 
     def write(turn: int) -> None:
+        order = random.Random(turn)
         for number in range(6):
-            renamed = [row._replace(company_name=f"{turn} {number}") for row in rows]
-            db.tickers.upsert(renamed if turn else reversed(renamed))
+            some = order.sample(symbols, size)
+            assert db.tickers.upsert(Ticker(symbol, f"{turn} {number}") for symbol in some) <= size
 
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(write, range(2)))
-    assert {row.company_name for row in db.tickers.all() if row.symbol.startswith("S")} <= {
-        "0 5",
-        "1 5",
-    }
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(4)))
+
+
+def test_a_load_that_lost_a_deadlock_is_done_again(db: Database, url: str, tmp_path: Path) -> None:
+    """Another holds what it needs second and waits for what it has first; nobody hears of it."""
+    db.market.upsert([bar()])
+    (tmp_path / "tickers.csv").write_text("symbol,company_name,cusip\nAAPL,New,037833100\nMSFT,New,\n")
+    (tmp_path / "market.csv").write_text(f"symbol,date,close\nAAPL,{day(0)},7\n")
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(plain_url(url)) as other:
+        other.execute("SET deadlock_timeout TO '1min'")
+        other.execute("UPDATE market_data SET close = 2.5")
+        answer = threads.submit(loading.load, db, tmp_path)
+        until(lambda: waits(url, 1))
+        other.execute("UPDATE tickers SET cusip = NULL WHERE symbol = 'AAPL'")
+        other.commit()
+        assert [each.changed for each in answer.result(60)] == [2, 1]
+    assert db.market.history("AAPL")[0].close == 7.0
+    assert db.tickers.get("AAPL").cusip == "037833100"
 
 
 def test_waiting_callers_are_served_in_turn(url: str) -> None:
@@ -229,6 +247,46 @@ def test_a_server_that_falls_silent(
             through.tickers.all()
         relay.thaw()
         assert len(through.tickers.all()) == 2
+
+
+def test_a_statement_that_takes_its_time(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers others is waited for; one that does not is given up."""
+    monkeypatch.setattr(connection, "_LOOK_SECONDS", 0.2)
+    with relayed(url) as (relay, through), repo.connect(f"{through}?min_size=1&max_size=2") as slow:
+        with ThreadPoolExecutor(1) as threads, psycopg.connect(plain_url(url)) as other:
+            other.execute("LOCK TABLE tickers")
+            answer = threads.submit(slow.tickers.all)
+            until(lambda: waits(url, 1))
+            time.sleep(1)
+            other.rollback()
+            assert len(answer.result(30)) == 2
+        monkeypatch.setattr(connection, "PROOF_SECONDS", 1.0)
+        with lost(slow, DatabaseUnavailable, match="not answered"):
+            slow.tickers.all()
+            relay.freeze()
+            slow.tickers.all()
+        relay.thaw()
+        assert len(slow.tickers.all()) == 2
+
+
+def test_why_there_is_no_connection(url: str) -> None:
+    """A server that is gone is told from a pool that is used up."""
+    with relayed(url) as (relay, through), repo.connect(f"{through}?max_size=1&pool_timeout=2") as db:
+        with (
+            db.transaction(),
+            ThreadPoolExecutor(1) as threads,
+            pytest.raises(DatabaseUnavailable, match="all 1 were in use for 2 seconds"),
+        ):
+            threads.submit(db.tickers.all).result(30)
+        relay.cut()
+        said = ""
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable) as gone:
+                db.tickers.all()
+            said = str(gone.value)
+        assert "no connection to be had: connection" in said
 
 
 def test_patience_is_bounded(url: str) -> None:

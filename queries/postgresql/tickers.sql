@@ -8,6 +8,19 @@ COPY tickers_stage (
 )
 FROM STDIN WITH BINARY;
 
+-- name: reserve()$
+-- record_class: Reserved(rows: int)
+-- Locks the tickers that were set aside and are there, in the order of their symbols, before they are merged
+-- in the order of the rows: so two merges wait for each other and do not deadlock. Index: tickers_symbol_key.
+SELECT COUNT(*) AS rows
+FROM (
+    SELECT t.ticker_id AS ticker_id
+    FROM tickers AS t
+    WHERE t.symbol IN (SELECT s.symbol FROM tickers_stage AS s)
+    ORDER BY t.symbol
+    FOR NO KEY UPDATE OF t
+) AS locked;
+
 -- name: identify(symbols)
 -- record_class: Identity(symbol: str, ticker_id: int)
 -- The keys of the tickers named, for every upsert of rows that have a symbol. Symbols that are not

@@ -10,6 +10,11 @@ VALUES (
     :place, :symbol, :company_name, :cusip
 );
 
+-- name: reserve()$
+-- record_class: Reserved(rows: int)
+-- Nothing to do: a transaction that writes keeps every other from writing. Index: none, it reads no table.
+SELECT 0 AS rows;
+
 -- name: identify(symbols)
 -- record_class: Identity(symbol: str, ticker_id: int)
 -- The keys of the tickers named, for every upsert of rows that have a symbol. Symbols that are not

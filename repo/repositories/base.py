@@ -177,6 +177,9 @@ def several_symbols(symbols: Iterable[str]) -> list[str]:
     if isinstance(symbols, str):
         reason = "must be several symbols, not a str"
         raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
+    if not isinstance(symbols, Iterable):
+        reason = f"must be several symbols, not {type(symbols).__name__}"
+        raise InvalidRecord([Problem(None, "symbols", symbols, reason)])
     asked = [argument("symbol", "symbols", symbol) for symbol in symbols]
     return sorted(set(asked)) if len(asked) > 1 else asked
 

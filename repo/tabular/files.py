@@ -291,6 +291,8 @@ class Delimited:
             raise self._damaged(1, "", _TOO_LONG) from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise self._damaged(1, "", "not a whole gzip file") from error
+        except OSError as error:
+            raise self._unreadable(error) from error
         return "\t" if first.count("\t") > first.count(",") else ","
 
     def _unreadable(self, error: OSError) -> ConfigurationError:
@@ -302,7 +304,11 @@ class Delimited:
     def _not_utf8(self) -> InvalidRecord:
         """Read once more, to tell the line: the decoder works on blocks."""
         number = 0
-        with self._open("surrogateescape") as (text, *_), suppress(_TooLong):
+        # Whatever else is wrong with it comes after this.
+        with (
+            suppress(_TooLong, EOFError, OSError, zlib.error),
+            self._open("surrogateescape") as (text, *_),
+        ):
             for number, line in enumerate(text, 1):
                 raw = line.encode("utf-8", "surrogateescape")
                 try:

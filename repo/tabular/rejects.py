@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 from repo.errors import ConfigurationError, Problem, RepoError
 
 __all__ = ["Rejects"]
 
 _OF_THE_NAME: Final = 100
+_ANY_NAME: Final = "backslashreplace"
+"""How the name of a file is written that is no UTF-8."""
+
 _HEADER: Final = ("file", "line", "column", "value", "reason", "row")
 
 
@@ -38,9 +41,7 @@ class Rejects:
         with self._writing():
             if os.path.lexists(path) and not _is_reject_file(path):
                 raise ConfigurationError(f"{path} is there and is no reject file; it is left as it is")
-            self._spool = tempfile.TemporaryFile(  # noqa: SIM115  # it lives until close()
-                "w+", encoding="utf-8", newline="", dir=path.absolute().parent
-            )
+            self._spool = _nameless(path.absolute().parent)
         self._write(_HEADER)
 
     @contextmanager
@@ -112,19 +113,47 @@ class Rejects:
         A name that nobody can foresee and that must be new is no link that somebody has laid. What was
         there is replaced by the move, and if that is a link, not what it leads to.
         """
-        handle, partial = tempfile.mkstemp(
+        handle, name = tempfile.mkstemp(
             prefix=f".{self.path.name[:_OF_THE_NAME]}.",
             suffix=".partial",
             dir=self.path.absolute().parent,
         )
+        partial = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as target:
-                shutil.copyfileobj(self._spool, target)
-                target.flush()
-                os.fsync(target.fileno())
-            Path(partial).replace(self.path)
+            with os.fdopen(handle, "w", encoding="utf-8", errors=_ANY_NAME, newline="") as target:
+                if self._named(partial):
+                    os.fsync(self._spool.fileno())
+                else:
+                    shutil.copyfileobj(self._spool, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+            partial.replace(self.path)
         finally:
-            Path(partial).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
+
+    def _named(self, partial: Path) -> bool:
+        """Give the spool itself a name, where that can be done: a disk need not hold it twice."""
+        beside = partial.with_suffix(".named")
+        try:
+            self._spool.flush()
+            os.fchmod(self._spool.fileno(), 0o600)
+            # With a folder's descriptor, which an absolute path does not need, links are followed.
+            spool = self._spool.fileno()
+            os.link(f"/proc/self/fd/{spool}", beside, src_dir_fd=spool, follow_symlinks=True)
+        except (OSError, AttributeError, NotImplementedError):
+            return False
+        beside.replace(partial)
+        return True
+
+
+def _nameless(folder: Path) -> IO[str]:
+    """A file without a name, which may get one where the system can do that."""
+    how: dict[str, Any] = {"encoding": "utf-8", "errors": _ANY_NAME, "newline": ""}
+    try:
+        file: IO[str] = os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600), "w+", **how)
+    except (AttributeError, OSError):
+        file = tempfile.TemporaryFile("w+", dir=folder, **how)  # noqa: SIM115  # it lives until close()
+    return file
 
 
 def _keep_names(folder: Path) -> None:

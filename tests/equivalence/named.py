@@ -183,6 +183,17 @@ def _read_aside(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
         return answer
 
 
+def _read_reserved(db: repo.Database, name: str, arguments: dict[str, Any]) -> Any:
+    """That a merge of tickers that are there already writes nothing and waits for nobody."""
+    written = None
+    try:
+        with db.transaction():
+            written = db.tickers.upsert(Counted(arguments["rows"]))
+            raise _Undone
+    except _Undone:
+        return written
+
+
 def _highs(content: Content) -> st.SearchStrategy[dict[str, Any]]:
     """Bars there are, each with another high."""
     bars = list(content.bars)
@@ -233,6 +244,8 @@ READING: Final[Mapping[str, Asked]] = {
         for aggregate in AGGREGATES
         for query in ("there", "superseded")
     },
+    # What it locks is nobody's on SQLite: it is asked by every merge of tickers.
+    "tickers.reserve": Asked(_again("tickers"), read=_read_reserved),
     "market.unfit": Asked(_highs, read=_read_unfit),
     "institutions.all": Asked(_nothing),
     "institutions.get": Asked(_fixed(cik=asked_ciks)),

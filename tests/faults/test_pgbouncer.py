@@ -48,7 +48,7 @@ def pooled(server: servers.Server, template: str, tmp_path: Path) -> Iterator[st
     with relayed(server.url_of(name)) as (_, through):
         ini = tmp_path / "pgbouncer.ini"
         ini.write_text(INI.format(server=urlsplit(through).port, port=port, folder=tmp_path))
-        for each in (tmp_path, *tmp_path.parents[:2]):
+        for each in (tmp_path, *tmp_path.parents[:3]):
             each.chmod(0o755)  # it refuses to run as root
         tmp_path.chmod(0o777)
         user = ["-u", "nobody"] if os.getuid() == 0 else []
@@ -123,6 +123,15 @@ def test_commands(pooled: str, tmp_path: Path) -> None:
         assert smdi("tickers", "--url", pooled).code == 0
     assert smdi("load", file, "--url", pooled).code == 0
     assert smdi("tickers", "--url", pooled).out.count("AAPL") == 1
+
+
+def test_check(pooled: str) -> None:
+    """Every query is prepared and described, after a load and a frame."""
+    with repo.connect(pooled) as db:
+        fill(db)
+        db.market.upsert(bar("S0", day(number)) for number in range(3000))
+        assert db.market.frame(["S0"]).num_rows == 3000
+        assert db.check() == []
 
 
 def test_settings_hold_in_every_call(pooled: str) -> None:

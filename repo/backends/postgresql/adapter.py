@@ -12,7 +12,7 @@ import psycopg
 import psycopg_pool
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
-from psycopg import pq
+from psycopg import generators, pq
 from psycopg.postgres import types
 
 from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
@@ -146,6 +146,11 @@ def translate(error: Exception) -> RepoError:
     return kind(message)
 
 
+def _answer(conn: Any) -> Any:
+    """What a request that was sent is answered, waited for as every answer is."""
+    return conn.wait(generators.execute(conn.pgconn))[-1]
+
+
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
@@ -180,10 +185,17 @@ class PostgreSQLAdapter:
             sql,
         )
         server = conn.pgconn
-        for result in (server.prepare(b"", numbered.encode()), server.describe_prepared(b"")):
-            if result.status != pq.ExecStatus.COMMAND_OK:
-                message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
-                raise unlike(query, message.decode("utf-8", "replace"))
+        try:
+            server.send_prepare(b"", numbered.encode())
+            result = _answer(conn)
+            if result.status == pq.ExecStatus.COMMAND_OK:
+                server.send_describe_prepared(b"")
+                result = _answer(conn)
+        except psycopg.Error as error:
+            raise translate(error) from error
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+            raise unlike(query, message.decode("utf-8", "replace"))
         if query.columns:
             _Reading(query).compare(result, batches=True)
 

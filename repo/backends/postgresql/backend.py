@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -35,7 +37,8 @@ _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _BESIDE_SECONDS: Final = 0.2
 _DEADLOCK: Final = "40P01"
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 10
+_LONGEST_PAUSE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
 _CHANGES: Final = """
 SELECT pg_stat_get_xact_tuples_updated(c.oid) AS changes
@@ -176,7 +179,8 @@ class PostgreSQLBackend:
 
     def rollback(self, connection: Connection) -> None:
         try:
-            connection.execute("ROLLBACK")
+            with connection.impatient():
+                connection.execute("ROLLBACK")
         except psycopg.Error:
             # Nothing of it is committed, and a connection that cannot even roll back is of no use.
             connection.close()
@@ -219,6 +223,7 @@ class PostgreSQLBackend:
                 if not self.deadlocked(conflict):
                     raise
             undo()
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # or both would meet again
         return write()
 
     def _start_over(self, connection: Connection, depth: int) -> None:
@@ -257,17 +262,20 @@ class PostgreSQLBackend:
             fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
         self.savepoint(connection, depth)
-        written = self._until_no_deadlock(
-            lambda: merge(
+
+        def write() -> int:
+            if table.in_order:
+                queries[f"{table.aggregate}.reserve"](connection, {})
+            return merge(
                 connection,
                 queries,
                 table,
                 rows,
                 repeats=passing.repeats,
                 changes=lambda: self._changes(connection, table),
-            ),
-            lambda: self._start_over(connection, depth),
-        )
+            )
+
+        written = self._until_no_deadlock(write, lambda: self._start_over(connection, depth))
         self.release_savepoint(connection, depth)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import select
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -22,6 +24,9 @@ PROOF_SECONDS: Final = 5.0
 """How long a server may take to prove that it answers."""
 
 _GRACE_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 15.0
+"""After how long without an answer the server is looked at, and how often then."""
+
 _IDLE_IN_TRANSACTION_SECONDS: Final = 600
 
 _CONFIGURE: Final = """
@@ -44,14 +49,16 @@ class Connection(psycopg.Connection[Any]):
     ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
     that began its transaction. ``each_time`` are the settings that every transaction begins with, where
     a pooler gives the server's session to somebody else after it. ``patience`` is how many seconds an
-    answer may take. ``home`` takes the connection if nobody else has it any more. ``loop`` is the event
-    loop of the task that took it, if one did.
+    answer may take; ``look`` tells whether the server answers a new connection. ``home`` takes the
+    connection if nobody else has it any more. ``loop`` is the event loop of the task that took it, if
+    one did.
     """
 
     reader: psycopg.Cursor[Any] | None = None
     began = ""
     each_time = ""
     patience: float | None = None
+    look: Callable[[], bool] | None = None
     home: deque[Connection] | None = None
     loop: object = None
     used_at = 0.0
@@ -72,15 +79,33 @@ class Connection(psycopg.Connection[Any]):
         return bool(self._poll.poll(0))
 
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
-        """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open."""
+        """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open.
+
+        After some seconds it is looked at whether the server answers anybody.
+        """
         limit = self.patience if timeout is None else timeout
+        waited = 0.0
+        while True:
+            turn = _LOOK_SECONDS if limit is None else min(_LOOK_SECONDS, limit - waited)
+            try:
+                return super().wait(gen, interval, turn)
+            except errors._WaitTimeout as error:
+                waited += turn
+                if (limit is None or waited < limit) and (self.look is None or self.look()):
+                    continue
+                self.pgconn.finish()
+                raise psycopg.OperationalError(
+                    f"the server has not answered for {waited:.0f} seconds"
+                ) from error
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Give up soon on what takes no time where the server answers at all."""
+        usual, self.patience = self.patience, PROOF_SECONDS
         try:
-            return super().wait(gen, interval, limit)
-        except errors._WaitTimeout as error:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"the server has not answered for {limit:.0f} seconds"
-            ) from error
+            yield
+        finally:
+            self.patience = usual
 
     def enter(self) -> None:
         """Begin a transaction for a read by itself, where it would have no settings without one."""
@@ -92,15 +117,14 @@ class Connection(psycopg.Connection[Any]):
 
         :raises psycopg.Error: where it does not; the connection is closed then.
         """
-        usual, self.patience = self.patience, PROOF_SECONDS
         try:
-            answer = self.execute("SHOW transaction_read_only").fetchone()
+            with self.impatient():
+                answer = self.execute("SHOW transaction_read_only").fetchone()
             if answer == ("on",) and not read_only:
                 raise errors.ReadOnlySqlTransaction("the server takes no writes")
         except psycopg.Error:
             self.close()  # or the pool would hand it out again
             raise
-        self.patience = usual
 
     def __del__(self, *_: Any) -> None:
         """Go home if an interrupt came when it was taken and in nobody's hands yet, or no longer."""
@@ -136,11 +160,12 @@ class Settings:
                 f"; SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_IN_TRANSACTION_SECONDS:d}s'"
             )
             return
-        connection.execute(
-            _CONFIGURE,
-            {
-                "statement": str(milliseconds),
-                "idle": f"{_IDLE_IN_TRANSACTION_SECONDS:d}s",
-                "read_only": self.read_only,
-            },
-        )
+        with connection.impatient():
+            connection.execute(
+                _CONFIGURE,
+                {
+                    "statement": str(milliseconds),
+                    "idle": f"{_IDLE_IN_TRANSACTION_SECONDS:d}s",
+                    "read_only": self.read_only,
+                },
+            )

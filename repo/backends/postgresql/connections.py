@@ -125,7 +125,8 @@ class Connections:
                     )
                 connection.prove(read_only=self._read_only)
                 # A pooler gives its own keys for cancelling, not those of the server's process.
-                ((pid,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
+                with connection.impatient():
+                    ((pid,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
                 return bool(pid != connection.info.backend_pid)
         except psycopg.Error as error:
             cause: psycopg.Error = error
@@ -137,10 +138,15 @@ class Connections:
 
     def _open_pool(self) -> _Pool:
         smallest, largest = self._size
-        settings, lost = self._settings, self._lost
+        settings, lost, parameters = self._settings, self._lost, self._parameters
+
+        def look() -> bool:
+            trouble = _trouble(parameters)
+            return trouble is None or "FATAL:" in trouble  # with which a server answers, too
 
         def configure(connection: Connection) -> None:
             settings.configure(connection)
+            connection.look = look
             connection.home = lost
 
         pool = psycopg_pool.ConnectionPool(
@@ -239,12 +245,18 @@ class Connections:
                     return self._take_of_pool(pool, max(min(left, _LOOK_AGAIN_SECONDS), 0.001))
                 except psycopg_pool.PoolTimeout as error:
                     if left <= _LOOK_AGAIN_SECONDS:
-                        waited = self._timeout if seconds is None else seconds
-                        raise DatabaseUnavailable(
-                            f"no connection to be had: waited {waited:g} seconds for one"
-                        ) from error
+                        raise self._none_to_be_had(seconds) from error
         finally:
             self._waiting.discard(me)
+
+    def _none_to_be_had(self, seconds: float | None) -> DatabaseUnavailable:
+        """Why there is none: since the server cannot be reached, or since all are in use."""
+        waited = self._timeout if seconds is None else seconds
+        if seconds is None and (trouble := _trouble(self._parameters)):
+            return DatabaseUnavailable(f"no connection to be had: {trouble}")
+        return DatabaseUnavailable(
+            f"no connection to be had: all {self.pool.max_size} were in use for {waited:g} seconds"
+        )
 
     def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
         """One of the pool, proved where it was not used for a while.
@@ -333,6 +345,15 @@ def _close(process: int, pool: _Pool, warm: Warm, lost: deque[Connection]) -> No
         pool.close()
         while lost:
             lost.pop().close()
+
+
+def _trouble(parameters: Mapping[str, Any]) -> str | None:
+    """What a new connection runs into; None where there is one."""
+    try:
+        Connection.connect(**{**parameters, "connect_timeout": round(one.PROOF_SECONDS)}).close()
+    except psycopg.Error as error:
+        return _without_secrets(str(error), parameters)
+    return None
 
 
 def _without_secrets(message: str, parameters: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
         # It is not named: where an '@' or '?' is not written as it must be, it is part of a password.
         names = ", ".join(OPTIONS)
         raise ConfigurationError(f"a parameter of the PostgreSQL URL is none of libpq's, nor of {names}")
-    with suppress(psycopg.ProgrammingError):
+    with suppress(psycopg.ProgrammingError, UnicodeDecodeError):
         return conninfo_to_dict(rest), options
     # The driver's message repeats what it could not read, and that may be the password.
     raise ConfigurationError("the PostgreSQL URL cannot be read")
