@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, Final
 
 from repo.errors import ConfigurationError, Problem, RepoError
@@ -96,7 +97,7 @@ class Rejects:
         """
         try:
             if self._lines or if_empty:
-                self._spool.seek(0)
+                self._spool.seek(0)  # which writes out what is in memory
                 self._put()
             else:
                 self.path.unlink(missing_ok=True)
@@ -108,42 +109,37 @@ class Rejects:
             ) from error
 
     def _put(self) -> None:
-        """Write the file beside its place, for its owner alone, and move it there once it is on disk.
+        """Have the file beside its place, for its owner alone, and move it there once it is on disk.
 
         A name that nobody can foresee and that must be new is no link that somebody has laid. What was
         there is replaced by the move, and if that is a link, not what it leads to.
         """
-        handle, name = tempfile.mkstemp(
-            prefix=f".{self.path.name[:_OF_THE_NAME]}.",
-            suffix=".partial",
-            dir=self.path.absolute().parent,
-        )
-        partial = Path(name)
+        name = f".{self.path.name[:_OF_THE_NAME]}.{token_hex(8)}.partial"
+        partial = self.path.absolute().with_name(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors=_ANY_NAME, newline="") as target:
-                if self._named(partial):
-                    os.fsync(self._spool.fileno())
-                else:
-                    shutil.copyfileobj(self._spool, target)
-                    target.flush()
-                    os.fsync(target.fileno())
+            if not self._named(partial):
+                self._copied(partial)
             partial.replace(self.path)
         finally:
             partial.unlink(missing_ok=True)
 
     def _named(self, partial: Path) -> bool:
         """Give the spool itself a name, where that can be done: a disk need not hold it twice."""
-        beside = partial.with_suffix(".named")
+        spool = self._spool.fileno()
+        os.fsync(spool)
         try:
-            self._spool.flush()
-            os.fchmod(self._spool.fileno(), 0o600)
             # With a folder's descriptor, which an absolute path does not need, links are followed.
-            spool = self._spool.fileno()
-            os.link(f"/proc/self/fd/{spool}", beside, src_dir_fd=spool, follow_symlinks=True)
-        except (OSError, AttributeError, NotImplementedError):
+            os.link(f"/proc/self/fd/{spool}", partial, src_dir_fd=spool, follow_symlinks=True)
+        except (OSError, NotImplementedError):
             return False
-        beside.replace(partial)
         return True
+
+    def _copied(self, partial: Path) -> None:
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", errors=_ANY_NAME, newline="") as target:
+            shutil.copyfileobj(self._spool, target)
+            target.flush()
+            os.fsync(handle)
 
 
 def _nameless(folder: Path) -> IO[str]:
