@@ -11,7 +11,18 @@ from repo import Bar
 from tests.bench.contestants import Contestant
 from tests.bench.data import LAST_DAY, Data, Sizes
 
-__all__ = ["CONCURRENT", "LARGE", "OPEN_CLOSE", "READERS", "READS", "TITLES", "WRITES", "Read", "Write"]
+__all__ = [
+    "CONCURRENT",
+    "LARGE",
+    "OPEN_CLOSE",
+    "READERS",
+    "READS",
+    "TITLES",
+    "WRITES",
+    "Read",
+    "Write",
+    "symbol_of",
+]
 
 OPEN_CLOSE: Final = "open_close"
 CONCURRENT: Final = "concurrent"
@@ -21,11 +32,14 @@ READERS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A question: ``run`` is measured ``calls`` times a round, ``plain`` makes its answer comparable."""
+    """A question: ``run`` is measured ``calls`` times a round, ``plain`` makes its answer comparable.
+
+    ``plain`` is given the symbol that was asked for, where one was.
+    """
 
     name: str
     run: Callable[[Contestant, Data, int], Any]
-    plain: Callable[[Contestant, Any], Any]
+    plain: Callable[[Contestant, Any, str], Any]
     calls: Callable[[Sizes], int]
 
 
@@ -42,47 +56,48 @@ class Write:
     after: Callable[[Data], list[Bar]]
 
 
-def _symbol(data: Data, number: int) -> str:
+def symbol_of(data: Data, number: int) -> str:
+    """The ticker that a call asks for, of what is asked of one."""
     return data.symbols[number * 7 % len(data.symbols)]
 
 
-def _bars(contestant: Contestant, native: Any) -> list[tuple[Any, ...]]:
-    return [contestant.bar(row) for row in native]
+def _of_ticker(contestant: Contestant, native: Any, symbol: str) -> list[tuple[Any, ...]]:
+    return [contestant.of_ticker(row, symbol) for row in native]
 
 
 READS: Final = (
     Read(
         "latest",
-        lambda contestant, data, number: contestant.latest(_symbol(data, number)),
-        lambda contestant, native: contestant.bar(native),
+        lambda contestant, data, number: contestant.latest(symbol_of(data, number)),
+        lambda contestant, native, symbol: contestant.of_ticker(native, symbol),
         lambda sizes: sizes.calls,
     ),
     Read(
         "history",
         lambda contestant, data, number: contestant.history(
-            _symbol(data, number), data.history_start, data.days[-1]
+            symbol_of(data, number), data.history_start, data.days[-1]
         ),
-        _bars,
+        _of_ticker,
         lambda sizes: max(2, sizes.calls // 20),
     ),
     Read(
         "cross_section",
         lambda contestant, data, number: contestant.cross_section(data.days[-1 - number]),
-        _bars,
+        lambda contestant, native, _: [contestant.bar(row) for row in native],
         lambda sizes: max(2, sizes.calls // 20),
     ),
     Read(
         "summary",
         lambda contestant, data, number: contestant.summary(
-            _symbol(data, number), data.history_start, data.days[-1]
+            symbol_of(data, number), data.history_start, data.days[-1]
         ),
-        lambda contestant, native: contestant.row(native, 1, 2),
+        lambda contestant, native, _: contestant.row(native, 1, 2),
         lambda sizes: max(2, sizes.calls // 20),
     ),
     Read(
         "ranking",
         lambda contestant, data, number: contestant.ranking(LAST_DAY),
-        lambda contestant, native: [contestant.row(row, 1) for row in native],
+        lambda contestant, native, _: [contestant.row(row, 1) for row in native],
         lambda sizes: 1,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tests.bench import contestants
 from tests.bench.contestants import OURS, Contestant, NotOffered
 from tests.bench.data import Data
-from tests.bench.jobs import CONCURRENT, OPEN_CLOSE, READERS, READS, WRITES, Read, Write
+from tests.bench.jobs import CONCURRENT, OPEN_CLOSE, READERS, READS, WRITES, Read, Write, symbol_of
 from tests.bench.measure import Statements, in_child, memory, rotated, timed
 from tests.bench.places import Place, digest, expected
 from tests.bench.results import Result, Results
@@ -227,11 +227,12 @@ def compare(backend: str, job: Read, seats: Mapping[str, Contestant], data: Data
     """Hold every contestant's answers against ours; what differs, in words."""
     wrong: list[str] = []
     for number in range(min(3, job.calls(data.sizes))):
-        wanted = job.plain(seats[OURS], job.run(seats[OURS], data, number))
+        symbol = symbol_of(data, number)
+        wanted = job.plain(seats[OURS], job.run(seats[OURS], data, number), symbol)
         if not wanted:
             wrong.append(f"{backend}, {job.name}: nothing was found")
         for name, contestant in seats.items():
-            found = job.plain(contestant, job.run(contestant, data, number))
+            found = job.plain(contestant, job.run(contestant, data, number), symbol)
             if found != wanted:
                 told = _difference(found, wanted)
                 wrong.append(f"{backend}, {job.name}: {name} differs from {OURS}: {told}")

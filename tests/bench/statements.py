@@ -1,8 +1,10 @@
 """SQL as somebody would write it by hand, for the contestants that send text.
 
 Parameters are ``:name``; :func:`for_psycopg` turns them into psycopg's. Dates are bound as the engine
-stores them. The summary and the ranking are the definitions of this package, since results are
-compared bit for bit; they leave out what guards a sum against more than 64 bits.
+stores them. The symbol of one ticker's bars is what the caller gave: OF_TICKER leaves it out, and READS
+hands it back, for those that make records of rows. The summary and the ranking are the definitions of
+this package, since results are compared bit for bit; they leave out what guards a sum against more than
+64 bits.
 """
 
 from __future__ import annotations
@@ -11,32 +13,33 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-__all__ = ["BAR_COLUMNS", "READS", "for_psycopg", "upsert"]
+__all__ = ["BAR_COLUMNS", "OF_TICKER", "READS", "for_psycopg", "upsert"]
 
 BAR_COLUMNS: Final = ("ticker_id", "date", "open", "high", "low", "close", "volume")
 
-_BAR: Final = "t.symbol, m.date, m.open, m.high, m.low, m.close, m.volume"
+_VALUES: Final = "m.date, m.open, m.high, m.low, m.close, m.volume"
+_GIVEN: Final = f"CAST(:symbol AS text) AS symbol, {_VALUES}"
 
 # By the key of one ticker, and not by a join: so the rows come in the order of the key without a sort.
 _TICKER: Final = "m.ticker_id = (SELECT ticker_id FROM tickers WHERE symbol = :symbol)"
 
 _LATEST: Final = f"""
-SELECT {_BAR}
-FROM tickers AS t JOIN market_data AS m ON m.ticker_id = t.ticker_id
+SELECT {{columns}}
+FROM market_data AS m
 WHERE {_TICKER}
 ORDER BY m.date DESC
 LIMIT 1
 """
 
 _HISTORY: Final = f"""
-SELECT {_BAR}
-FROM tickers AS t JOIN market_data AS m ON m.ticker_id = t.ticker_id
+SELECT {{columns}}
+FROM market_data AS m
 WHERE {_TICKER} AND m.date BETWEEN :start AND :end
 ORDER BY m.date
 """
 
 _CROSS_SECTION: Final = f"""
-SELECT {_BAR}
+SELECT t.symbol, {_VALUES}
 FROM tickers AS t JOIN market_data AS m ON m.ticker_id = t.ticker_id
 WHERE m.date = :day
 ORDER BY t.symbol
@@ -132,8 +135,8 @@ WHERE ticker_id = (SELECT ticker_id FROM tickers WHERE symbol = :symbol) AND dat
 
 def _reads(cents: str, as_of: str) -> Mapping[str, str]:
     return {
-        "latest": _LATEST,
-        "history": _HISTORY,
+        "latest": _LATEST.format(columns=_GIVEN),
+        "history": _HISTORY.format(columns=_GIVEN),
         "cross_section": _CROSS_SECTION,
         "summary": _SUMMARY.format(cents=cents),
         "ranking": _RANKING.format(as_of=as_of),
@@ -147,6 +150,12 @@ READS: Final[Mapping[str, Mapping[str, str]]] = {
     "postgresql": _reads("floor(close * 10000.0 + 0.5)", "CAST(:as_of AS date)"),
 }
 """What is asked and deleted, by engine and job."""
+
+OF_TICKER: Final[Mapping[str, str]] = {
+    "latest": _LATEST.format(columns=_VALUES),
+    "history": _HISTORY.format(columns=_VALUES),
+}
+"""What is asked of one ticker, in six columns: the shortest way on both engines."""
 
 _DIFFERS: Final = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
 

@@ -11,11 +11,11 @@ import psycopg
 
 from repo import Bar
 from tests.bench.contestants.base import Contestant, ranking_parameters
-from tests.bench.statements import READS, for_psycopg
+from tests.bench.statements import OF_TICKER, READS, for_psycopg
 
 __all__ = ["Bare"]
 
-_READS: Final = {job: for_psycopg(sql) for job, sql in READS["postgresql"].items()}
+_READS: Final = {job: for_psycopg(sql) for job, sql in {**READS["postgresql"], **OF_TICKER}.items()}
 _TYPES: Final = ("int4", "date", "float8", "float8", "float8", "float8", "int8")
 
 _STAGE: Final = "CREATE TEMPORARY TABLE stage (LIKE market_data) ON COMMIT DROP"
@@ -62,6 +62,9 @@ class Bare(Contestant):
         parameters = {"symbol": symbol, "start": start, "end": end}
         rows: list[Any] = self._run("history", parameters).fetchall()
         return rows
+
+    def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
+        return (symbol, *self.row(native, 0))
 
     def cross_section(self, day: date) -> list[Any]:
         rows: list[Any] = self._run("cross_section", {"day": day}).fetchall()

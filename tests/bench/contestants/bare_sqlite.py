@@ -17,11 +17,11 @@ from tests.bench.contestants.base import (
     set_pragmas,
     sqlite_path,
 )
-from tests.bench.statements import READS, upsert
+from tests.bench.statements import OF_TICKER, READS, upsert
 
 __all__ = ["Bare"]
 
-_READS: Final = READS["sqlite"]
+_READS: Final = {**READS["sqlite"], **OF_TICKER}
 _UPSERT: Final = upsert("sqlite", ["?"] * 7)
 
 
@@ -49,6 +49,9 @@ class Bare(Contestant):
 
     def history(self, symbol: str, start: date, end: date) -> list[Any]:
         return self._ranged("history", symbol, start, end).fetchall()
+
+    def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
+        return (symbol, *self.row(native, 0))
 
     def cross_section(self, day: date) -> list[Any]:
         parameters = {"day": day.toordinal() - EPOCH}

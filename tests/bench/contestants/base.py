@@ -121,6 +121,10 @@ class Contestant(ABC):
         """A bar as plain values in the order of Bar."""
         return self.row(native, 1)
 
+    def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
+        """The same of a bar of the ticker that was asked for, of those that leave its symbol out."""
+        return self.bar(native)
+
     def row(self, native: Any, *days: int) -> tuple[Any, ...]:
         """A row as plain values; those at ``days`` are dates, or SQLite's numbers of days."""
         values = list(native)

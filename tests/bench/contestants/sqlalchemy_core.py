@@ -148,16 +148,15 @@ class Core(Contestant):
             sa.Column("volume", sa.BigInteger),
         )
         t, m = self.tickers.c, self.market.c
-        bar = sa.select(t.symbol, m.date, m.open, m.high, m.low, m.close, m.volume).join_from(
-            self.tickers, self.market
-        )
+        bar = sa.select(m.date, m.open, m.high, m.low, m.close, m.volume)
         named = m.ticker_id == (
             sa.select(t.ticker_id).where(t.symbol == sa.bindparam("symbol")).scalar_subquery()
         )
         between = m.date.between(sa.bindparam("start"), sa.bindparam("end"))
         self._latest = bar.where(named).order_by(m.date.desc()).limit(1)
         self._history = bar.where(named, between).order_by(m.date)
-        self._cross_section = bar.where(m.date == sa.bindparam("day")).order_by(t.symbol)
+        of_all = sa.select(t.symbol, *bar.selected_columns).join_from(self.tickers, self.market)
+        self._cross_section = of_all.where(m.date == sa.bindparam("day")).order_by(t.symbol)
         self._summary = summary_of(t, m, self.backend == "sqlite")
         self._ranking = sa.text(READS[self.backend]["ranking"])
         self._delete = sa.delete(self.market).where(named, between)
@@ -175,6 +174,9 @@ class Core(Contestant):
             return connection.execute(
                 self._history, {"symbol": symbol, "start": start, "end": end}
             ).all()
+
+    def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
+        return (symbol, *self.row(native, 0))
 
     def cross_section(self, day: date) -> Sequence[Any]:
         with self.engine.connect() as connection:
