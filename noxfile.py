@@ -15,6 +15,7 @@ nox.options.default_venv_backend = "uv|virtualenv"  # uv, where it is there, ins
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 TEST = nox.project.dependency_groups(PROJECT, "test")
+COVERAGE = nox.project.dependency_groups(PROJECT, "coverage")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
 BENCH = nox.project.dependency_groups(PROJECT, "bench")
 EXTRAS = ".[cli,review,arrow]"
@@ -37,6 +38,14 @@ def equivalence(session: nox.Session) -> None:
     """Compare the engines on generated data; ``-- --hypothesis-profile=thorough`` takes an hour."""
     session.install("-e", EXTRAS, *TEST)
     session.run("pytest", *SIDE_BY_SIDE, "tests/equivalence", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the behaviour suite on both engines, and show what of ``repo`` no test comes by."""
+    session.install("-e", EXTRAS, *TEST, *COVERAGE)
+    others = ("--ignore=tests/equivalence", "--ignore=tests/faults")
+    session.run("pytest", *SIDE_BY_SIDE, "--cov", *others, *session.posargs)
 
 
 @nox.session
