@@ -1,4 +1,4 @@
-"""The README's programs, which begin with a comment that names their file."""
+"""The README's programs, which begin with a comment that names their file, and its other blocks."""
 
 from __future__ import annotations
 
@@ -7,21 +7,38 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-__all__ = ["code", "module"]
+__all__ = ["block", "code", "module", "names"]
 
 _README: Final = Path(__file__).parent.parent / "README.md"
-_BLOCK: Final = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK: Final = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_NAME: Final = re.compile(r"# (?P<name>[\w.]+)\n")
+
+
+def _blocks(language: str) -> list[str]:
+    text = _README.read_text(encoding="utf-8")
+    return [found["text"] for found in _BLOCK.finditer(text) if found["language"] == language]
+
+
+def _name(program: str) -> str:
+    found = _NAME.match(program)
+    return "" if found is None else found["name"]
+
+
+def block(language: str) -> str:
+    """The only block of a language."""
+    (one,) = _blocks(language)
+    return one
+
+
+def names() -> list[str]:
+    """The files that its programs are, an empty text for one that does not say."""
+    return [_name(program) for program in _blocks("python")]
 
 
 def code(name: str) -> str:
-    """The text of a program, by its file's name or how it begins."""
-    found = [
-        block
-        for block in _BLOCK.findall(_README.read_text(encoding="utf-8"))
-        if block.startswith((f"# {name}\n", name))
-    ]
-    (one,) = found
-    return str(one)
+    """The text of a program, by its file's name."""
+    (one,) = [program for program in _blocks("python") if _name(program) == name]
+    return one
 
 
 def module(name: str) -> ModuleType:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 
-from repo import Database, Ticker
-from tests.readme import code, module
+import repo
+from repo import Bar, Database, Ticker, review
+from tests.readme import block, code, module, names
 
 THEIR_TEST = """
 import repo
@@ -27,19 +30,69 @@ def test_that_each_test_begins_without_rows(db):
 """
 
 
-def test_as_a_library(tmp_path: Path) -> None:
-    """The first program prints one bar, and an index without institutions is empty."""
+def run(folder: Path, *arguments: str) -> str:
+    """What Python prints that is run in a folder; it must not fail, and not complain."""
     ran = subprocess.run(
-        [sys.executable, "-c", code("from datetime import date\nimport repo\n")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    first, second = ran.stdout.splitlines()
-    assert first.startswith("[Bar(symbol='AAPL', date=datetime.date(2020, 6, 1), open=79.4")
-    assert second == "[]"
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder in which ``smdi demo`` was run, and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run(folder, "-m", "repo", "demo")
+
+
+def test_every_program_is_run() -> None:
+    """Each program has a name of its own, and is named by a test that runs the README's programs."""
+    texts = [test.read_text(encoding="utf-8") for test in Path(__file__).parent.glob("test_*.py")]
+    runners = "\n".join(text for text in texts if "from tests.readme import" in text)
+    assert len(set(names())) == len(names()) > 0
+    assert set(names()) <= set(re.findall(r'"(\w+\.py)"', runners))
+
+
+def test_demo(demo: tuple[Path, str]) -> None:
+    """The demo says what the first screen shows, and then what to type next."""
+    shown, _, rest = demo[1].partition("\nWhat to type next:\n")
+    assert shown == block("text")
+    assert "  smdi --url sqlite:///smdi-demo.db ranking 2025-06-30 --limit 10\n" in rest
+
+
+def test_as_a_library(demo: tuple[Path, str]) -> None:
+    """The first program prints the bar that it wrote, and the head of the demo's ranking."""
+    bar, *ranked = run(demo[0], "-c", code("first.py")).splitlines()
+    assert bar.startswith("[Bar(symbol='AAPL', date=datetime.date(2020, 6, 1), open=79.4")
+    assert ranked == ["DUNMR +0.97", "TIDEW +0.93"]
+
+
+def test_a_query_of_ones_own(demo: tuple[Path, str]) -> None:
+    """The query loads, passes the review, and answers what its program says."""
+    folder = demo[0]
+    (folder / "sql").mkdir()
+    (folder / "sql" / "movers.sql").write_text(block("sql"), encoding="utf-8")
+    assert review.check(folder / "sql") == []
+    told = ["TIDEW +1.9%", "KESTR +1.8%", "ELDRA +1.7%"]
+    assert run(folder, "-c", code("movers.py")).splitlines() == told
+    assert f"# {', '.join(told)}\n" in code("movers.py")
+
+
+def test_the_query_on_both_engines(url: str, tmp_path: Path) -> None:
+    """The query fits both engines, which give the same answer."""
+    (tmp_path / "movers.sql").write_text(block("sql"), encoding="utf-8")
+    days = [date(2025, 6, 27), date(2025, 6, 30)]
+    with repo.connect(url, queries=[tmp_path]) as db:
+        assert db.check() == []
+        db.tickers.upsert(Ticker(symbol, symbol) for symbol in "ABC")
+        closes = {"A": (2.0, 3.0), "B": (4.0, 8.0), "C": (5.0,)}
+        db.market.upsert(
+            Bar(symbol, day, None, None, None, close, None)
+            for symbol, told in closes.items()
+            for day, close in zip(days, told, strict=False)
+        )
+        assert db.queries.movers.gainers(as_of=days[1], limit=5) == [("B", 1.0), ("A", 0.5)]
 
 
 def test_asyncio(db: Database) -> None:
