@@ -1,12 +1,12 @@
 -- Reading, writing and deleting bars, as far as it is alike on both engines.
 
 -- name: history(symbol, start, end)
--- record_class: Bar
+-- record_class: BarOfTicker
 -- One ticker's bars from start to end, both included, by date, for market.history(). The ticker is
--- looked up by itself and not joined, so that the bars come in the order of the key without a sort.
+-- looked up by itself and not joined, so that the bars come in the order of the key without a sort, and
+-- the symbol, which was given, is not sent in every row.
 -- Index: tickers_symbol_key, market_data_pkey.
 SELECT
-    CAST(:symbol AS text) AS symbol,
     m.date AS date,
     m.open AS open,
     m.high AS high,
@@ -25,12 +25,11 @@ WHERE
 ORDER BY m.date;
 
 -- name: latest_one(symbol)
--- record_class: Bar
+-- record_class: BarOfTicker
 -- The last bar of one ticker, for market.latest() of one symbol; none where there is no bar, or no such
 -- ticker. The ticker is looked up by itself and not joined, so that one probe of the key finds the bar.
 -- Index: tickers_symbol_key, market_data_pkey.
 SELECT
-    CAST(:symbol AS text) AS symbol,
     m.date AS date,
     m.open AS open,
     m.high AS high,

@@ -23,8 +23,10 @@ from repo.validation import (
 )
 
 __all__ = [
+    "OF_TICKER",
     "RECORDS",
     "Bar",
+    "BarOfTicker",
     "Coverage",
     "Divergence",
     "Holding",
@@ -55,6 +57,17 @@ class Bar(NamedTuple):
     """One day of one ticker: prices in dollars, above 0 and below 1e12; volume in shares."""
 
     symbol: str
+    date: datetime.date
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float
+    volume: int | None
+
+
+class BarOfTicker(NamedTuple):
+    """A bar without its symbol: what the database sends where the caller has said which ticker."""
+
     date: datetime.date
     open: float | None
     high: float | None
@@ -142,6 +155,14 @@ class Divergence(NamedTuple):
     institutional_rank: float
     retail_rank: float
     divergence: float
+
+
+OF_TICKER: Final[dict[type[Any], type[Any]]] = {BarOfTicker: Bar}
+"""Records without a symbol, and what they are with it in front.
+
+A query of the package that has a parameter ``symbol`` and declares the first gives the second: the same
+symbol need not be sent in every row.
+"""
 
 
 _SYMBOL: Final = text_field("symbol", SYMBOL)

@@ -13,7 +13,8 @@ import pytest
 
 import repo
 from repo import Bar, Database, Holding, Institution, QueryContractError, Sentiment, Ticker
-from repo.queries import DIALECTS, Query, load, shipped
+from repo.queries import DIALECTS, Query, columns_of, load, shipped
+from repo.records import OF_TICKER, BarOfTicker
 from tests import servers
 
 
@@ -544,15 +545,38 @@ def test_values_on_real_engines(name: str, filled: tuple[Database, Database]) ->
     rows, others = (rows_of(asked, answer_of(db, asked)) for db in filled)
     assert rows, "the arguments must be such that there are rows"
     assert len(rows) == len(others)
-    if not asked.columns:
+    if asked.record is None:
         return  # as they are stored, which is not alike
     if name != "migrations.applied":  # each engine has files of its own, and so checksums
         assert rows == others
+    columns = columns_of(OF_TICKER.get(asked.record, asked.record))
     for each in (rows, others):
-        for column, values in zip(asked.columns, zip(*each, strict=True), strict=True):
+        for column, values in zip(columns, zip(*each, strict=True), strict=True):
             types = {type(value) for value in values}
             assert types - {type(None)} == {column.type}, column.name
             assert column.nullable or type(None) not in types, column.name
+
+
+def test_the_symbol_that_was_given_is_not_sent(filled: tuple[Database, Database]) -> None:
+    """The bars of one ticker come without their symbol and are given with it, however many there are."""
+    for name in ("market.history", "market.latest_one"):
+        asked = CATALOGUE.query(name, "sqlite")
+        assert asked.record is BarOfTicker
+        assert "AS symbol" not in asked.sql
+        for db in filled:
+            bars = db._session.read(name, **ARGUMENTS[name])
+            assert {(type(bar), bar.symbol) for bar in bars} == {(Bar, "AAA")}
+
+
+def test_an_application_gets_the_record_that_it_declares(url: str, tmp_path: Path) -> None:
+    """In an application's rows nothing stands that its SQL does not send."""
+    sql = "SELECT m.date, m.open, m.high, m.low, m.close, m.volume FROM market_data AS m"
+    text = query("of(symbol)", f"{sql} WHERE CAST(:symbol AS text) = 'AAA'", "BarOfTicker")
+    with repo.connect(url, queries=[folder(tmp_path / "queries", {"app.sql": text})]) as db:
+        db.tickers.upsert([Ticker("AAA", "A")])
+        db.market.upsert([Bar("AAA", date(2024, 5, 1), 1.0, 2.0, 0.5, 1.5, 7)])
+        (row,) = db.queries.app.of(symbol="AAA")
+        assert (type(row), row) == (BarOfTicker, (date(2024, 5, 1), 1.0, 2.0, 0.5, 1.5, 7))
 
 
 def answer_of(db: Database, asked: Query) -> Any:

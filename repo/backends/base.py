@@ -9,12 +9,14 @@ from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, Unfit, s
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
+from repo.records import OF_TICKER
 from repo.showing import short
 
 __all__ = [
     "ROWS_TOGETHER",
     "Passing",
     "check_option",
+    "lacks_symbol",
     "merge",
     "refuse_unknown",
     "unlike",
@@ -27,6 +29,11 @@ ROWS_TOGETHER: Final = 100
 """Rows few enough to be turned into records while the processor's nearest cache holds them."""
 
 _OPTION_END: Final = 1_000_000
+
+
+def lacks_symbol(query: Query) -> bool:
+    """Whether the symbol that a query is given is to stand in front of each of its rows."""
+    return query.record in OF_TICKER and "symbol" in query.parameters and query.ours
 
 
 def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:

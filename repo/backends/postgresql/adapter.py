@@ -15,7 +15,7 @@ from aiosql.utils import VAR_REF
 from psycopg import generators, pq
 from psycopg.postgres import types
 
-from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
+from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.backends.postgresql import arrays
 from repo.batches import BATCH_ROWS
 from repo.errors import (
@@ -33,6 +33,7 @@ from repo.errors import (
 )
 from repo.parameters import Coding
 from repo.queries import Query
+from repo.records import OF_TICKER
 
 __all__ = ["PostgreSQLAdapter", "translate"]
 
@@ -100,10 +101,11 @@ def _arrays(oids: frozenset[int]) -> frozenset[int]:
 class _Reading:
     """What the rows of one query must be; ``known`` once their types were compared with its record."""
 
-    __slots__ = ("known", "names", "query")
+    __slots__ = ("known", "lacks_symbol", "names", "query")
 
     def __init__(self, query: Query) -> None:
         self.query = query
+        self.lacks_symbol = lacks_symbol(query)
         self.known = False
         self.names = [column.name.encode() for column in query.columns]
 
@@ -225,11 +227,16 @@ class PostgreSQLAdapter:
             # A cursor that was used before knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
             cursor.execute(sql, parameters)
+            given: tuple[Any, ...] = ()
             if record_class is not None:
-                self._readings[query_name].compare(cursor.pgresult)
+                reading = self._readings[query_name]
+                reading.compare(cursor.pgresult)
+                if reading.lacks_symbol:
+                    record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
             while rows := cursor.fetchmany(ROWS_TOGETHER):
+                tuples = map(given.__add__, rows) if given else rows
                 # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
-                records += map(tuple.__new__, repeat(record_class), rows) if record_class else rows
+                records += map(tuple.__new__, repeat(record_class), tuples) if record_class else tuples
         except psycopg.Error as error:
             raise self._failure(conn, query_name, error) from error
         if len(records) <= _ROWS_HELD:  # for it holds its last result until the next

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import ROWS_TOGETHER, unlike, wrong_columns, wrong_type
+from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS, EPOCH
 from repo.errors import (
     CheckViolation,
@@ -29,6 +29,7 @@ from repo.errors import (
 )
 from repo.parameters import Coding
 from repo.queries import Query
+from repo.records import OF_TICKER
 
 __all__ = ["SQLiteAdapter", "translate"]
 
@@ -137,12 +138,13 @@ _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "t
 class _Reading:
     """How the rows of one query are read; ``unseen`` are the columns of which no value was seen yet."""
 
-    __slots__ = ("days", "decoders", "names", "query", "stored", "unseen")
+    __slots__ = ("days", "decoders", "lacks_symbol", "names", "query", "stored", "unseen")
 
     def __init__(self, query: Query) -> None:
         # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
         decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
         self.query = query
+        self.lacks_symbol = lacks_symbol(query)
         self.names = [column.name for column in query.columns]
         self.unseen = set(range(len(self.names)))
         self.decoders: _Decoders = [
@@ -196,33 +198,40 @@ class _Reading:
         return QueryContractError(f"{self.query.full_name} ({self.query.place}): {error}")
 
 
-def _records(rows: list[Any], decoders: _Decoders, record_class: type[Any]) -> list[Any]:
-    """Rows as records, a column at a time."""
+def _records(
+    rows: list[Any], decoders: _Decoders, record_class: type[Any], given: tuple[Any, ...]
+) -> list[Any]:
+    """Rows as records, a column at a time; ``given`` stands in front of each."""
     if len(rows) == 1:
         row = list(rows[0])
         for index, decode in decoders:
             row[index] = decode(row[index])
-        return [tuple.__new__(record_class, row)]
+        return [tuple.__new__(record_class, (*given, *row))]
     tuples: Iterable[Any] = rows
     if decoders and rows:
         columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
         for index, decode in decoders:
             columns[index] = map(decode, columns[index])
-        tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
+        tuples = zip(*map(repeat, given), *columns)  # noqa: B905  # strict would copy every tuple
     # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
     return list(map(tuple.__new__, repeat(record_class), tuples))
 
 
-def _all_records(cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any]) -> list[Any]:
+def _all_records(
+    cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any], parameters: Mapping[str, Any]
+) -> list[Any]:
     decoders = reading.decoders
+    given: tuple[Any, ...] = ()
+    if reading.lacks_symbol:
+        record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
     rows = cursor.fetchmany(ROWS_TOGETHER)
     if reading.unseen:
         reading.compare(cursor.description, rows)
     try:
-        records = _records(rows, decoders, record_class)
+        records = _records(rows, decoders, record_class, given)
         while len(rows) == ROWS_TOGETHER:
             rows = cursor.fetchmany(ROWS_TOGETHER)
-            records += _records(rows, decoders, record_class)
+            records += _records(rows, decoders, record_class, given)
     except (TypeError, ValueError, OverflowError) as error:
         raise reading.undecodable(rows, error) from error
     return records
@@ -300,7 +309,7 @@ class SQLiteAdapter:
             cursor = conn.execute(sql, parameters)
             if record_class is None:
                 return cursor.fetchall()
-            return _all_records(cursor, self._readings[query_name], record_class)
+            return _all_records(cursor, self._readings[query_name], record_class, parameters)
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
         except BaseException:
