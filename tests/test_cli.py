@@ -579,3 +579,12 @@ def test_demo_overwrites_nothing_else() -> None:
         db.migrate()
     for name in ("empty.db", "cut.db"):
         assert smdi("demo", "--path", name).code == 0
+
+
+def test_a_database_in_memory_is_no_place_to_load_into(tmp_path: Path) -> None:
+    """It would be gone when the command ends: that is said, and nothing is read."""
+    (tmp_path / "tickers.csv").write_text("symbol,company_name\nA,Apple\n")
+    for arguments in (["load", tmp_path], ["migrate"]):
+        outcome = smdi(*arguments, "--url", "sqlite://")
+        assert outcome.code != 0
+        assert "gone when the command ends" in outcome.err

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repo.cli.output import Format
+from repo.errors import ConfigurationError
+from repo.settings import database_url
 
 if TYPE_CHECKING:
     from repo.database import Database
 
 __all__ = ["As", "End", "Source", "Start", "Symbol", "Url", "day", "opened"]
+
+_IN_MEMORY = "sqlite://"
 
 
 def day(text: str) -> date:
@@ -69,4 +73,6 @@ def opened(
     """The database of the command's --url, or else of the one before the command's name."""
     from repo.database import connect  # with the drivers, which --help does not need
 
+    if not read_only and database_url(url if url is not None else ctx.obj).secret == _IN_MEMORY:
+        raise ConfigurationError("a database in memory is gone when the command ends: name a file")
     return connect(url if url is not None else ctx.obj, read_only=read_only, queries=queries)
