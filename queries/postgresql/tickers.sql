@@ -9,17 +9,17 @@ COPY tickers_stage (
 FROM STDIN WITH BINARY;
 
 -- name: reserve()$
--- record_class: Reserved(rows: int)
+-- record_class: Reserved(locked: int)
 -- Locks the tickers that were set aside and are there, in the order of their symbols, before they are merged
 -- in the order of the rows: so two merges wait for each other and do not deadlock. Index: tickers_symbol_key.
-SELECT COUNT(*) AS rows
+SELECT COUNT(*) AS locked
 FROM (
     SELECT t.ticker_id AS ticker_id
     FROM tickers AS t
     WHERE t.symbol IN (SELECT s.symbol FROM tickers_stage AS s)
     ORDER BY t.symbol
     FOR NO KEY UPDATE OF t
-) AS locked;
+) AS held;
 
 -- name: identify(symbols)
 -- record_class: Identity(symbol: str, ticker_id: int)

@@ -11,9 +11,9 @@ VALUES (
 );
 
 -- name: reserve()$
--- record_class: Reserved(rows: int)
+-- record_class: Reserved(locked: int)
 -- Nothing to do: a transaction that writes keeps every other from writing. Index: none, it reads no table.
-SELECT 0 AS rows;
+SELECT 0 AS locked;
 
 -- name: identify(symbols)
 -- record_class: Identity(symbol: str, ticker_id: int)
