@@ -26,21 +26,21 @@ from repo.errors import (
     UnknownTicker,
 )
 from repo.records import RECORDS
-from repo.validation import Spec, row_by_row, shaped, verified
+from repo.validation import Spec, check_ranges, check_types, row_by_row
 
 __all__ = [
     "BATCH_ROWS",
     "EPOCH",
-    "Batches",
     "Columns",
-    "Identities",
-    "Ranges",
     "RepeatedKeys",
+    "RowEncoder",
+    "SeenKeyRanges",
     "Stored",
-    "Table",
+    "SurrogateKeys",
+    "TableMapping",
     "Tally",
     "Unfit",
-    "settle",
+    "deduplicate",
 ]
 
 BATCH_ROWS: Final = 1000
@@ -55,7 +55,7 @@ Dates are whole days since 1970-01-01, tickers and institutions are their keys.
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableMapping:
     """How a record lies in its table, which has this ``name``.
 
     ``columns`` are those of the upsert statement with their kinds (``id``, ``day``, ``int``,
@@ -118,7 +118,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Identities:
+class SurrogateKeys:
     """The keys that the database gave to tickers or institutions, fetched as names turn up."""
 
     fetch: Callable[[list[Any]], Iterable[tuple[Any, int]]]
@@ -157,7 +157,7 @@ class Stored(Protocol):
         """Whether these rows are in the table as they are."""
 
 
-class Batches:
+class RowEncoder:
     """An iterable of records as batches of columns.
 
     A bad row stops the batches but not the reading: what else is wrong is looked for before the
@@ -172,7 +172,9 @@ class Batches:
     institutions, where they were asked for.
     """
 
-    def __init__(self, table: Table, rows: Iterable[Any], identities: Mapping[str, Identities]) -> None:
+    def __init__(
+        self, table: TableMapping, rows: Iterable[Any], identities: Mapping[str, SurrogateKeys]
+    ) -> None:
         self._table = table
         self._rows = rows
         self._identities = identities
@@ -196,7 +198,7 @@ class Batches:
         """How many rows were read so far."""
         return self._row
 
-    def __enter__(self) -> Batches:
+    def __enter__(self) -> RowEncoder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -340,16 +342,16 @@ class Batches:
     ) -> Columns | None:
         """Storage columns of rows; None where there is nothing to write."""
         spec = self._table.spec
-        columns = shaped(spec, batch)
+        columns = check_types(spec, batch)
         if columns is None or stored is None or not stored.comparing:
-            final = None if columns is None else verified(spec, columns)
+            final = None if columns is None else check_ranges(spec, columns)
             if final is None:
                 final = row_by_row(spec, batch, first_row, limit)
             return self._dated(final) if by_name else self._encode(final)
         encoded = self._encode(columns)
         if encoded is not None and stored.holds(encoded):
             return None
-        final = verified(spec, columns)
+        final = check_ranges(spec, columns)
         if final is None:
             return self._encode(row_by_row(spec, batch, first_row, limit))
         return None if encoded is None else self._with_measures(encoded, final)
@@ -379,7 +381,7 @@ class Batches:
         return encoded
 
     def _with_measures(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
-        """Storage columns with their measures as verified; the others are encoded already."""
+        """Storage columns with their measures in range; the others are encoded already."""
         fields = self._table.spec.fields
         return [
             final[place] if fields[place].measure else column
@@ -387,7 +389,7 @@ class Batches:
         ]
 
 
-def settle(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:
+def deduplicate(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:
     """The batch with each key once, the last of them, and its keys in order."""
     keys = list(zip(*batch[:key_width], strict=True))
     if all(map(lt, keys, islice(keys, 1, None))):
@@ -400,7 +402,7 @@ def settle(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...
     return batch, ordered
 
 
-class Ranges:
+class SeenKeyRanges:
     """The keys that went by, as one range for each value of the key's first column.
 
     It takes no more memory than there are tickers, and is enough to vouch that no key came twice in

@@ -25,18 +25,18 @@ class Adapter(Protocol):
     """What a backend gives aiosql: how SQL is written and run on its driver.
 
     Parameters come checked and coded, as ``coding`` says; so do the rows of a ``*!`` query, by position.
-    Rows are held to the columns that :meth:`shape` was told of: QueryContractError names the query and
-    its place where the names, their order or the types are others.
+    Rows are held to the columns that :meth:`declare_columns` was told of: QueryContractError names the
+    query and its place where the names, their order or the types are others.
 
     ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
 
-    These are aiosql's adapter methods, by its names, and :meth:`shape` beside them.
+    These are aiosql's adapter methods, by its names, and :meth:`declare_columns` beside them.
     """
 
     coding: Coding
     values_a_statement: int
 
-    def shape(self, query: Query) -> None:
+    def declare_columns(self, query: Query) -> None:
         """Take note of a query and of the columns of its rows."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
@@ -170,7 +170,7 @@ def _bound(query: Query, adapter: Adapter) -> Runs:
     tenth of the time, so the adapter's method is called without it.
     """
     name, record = query.full_name, query.record
-    adapter.shape(query)
+    adapter.declare_columns(query)
     sql = sent(query, adapter)
     if query.operator == "*!":
         many = adapter.insert_update_delete_many

@@ -16,7 +16,7 @@ from repo.queries import Query
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from repo.batches import Batches, Table
+    from repo.batches import RowEncoder, TableMapping
     from repo.errors import RepoError
 
 __all__ = [
@@ -94,7 +94,13 @@ class Backend(Protocol):
         """Undo what was done since, and let go of the savepoint."""
 
     def upsert(
-        self, connection: Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+        self,
+        connection: Connection,
+        queries: Bound,
+        table: TableMapping,
+        rows: RowEncoder,
+        *,
+        depth: int,
     ) -> int:
         """Write rows inside a transaction; how many were new or different.
 

@@ -28,8 +28,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo import migrations
-from repo.batches import Batches, RepeatedKeys, Tally, Unfit
+from repo.batches import RepeatedKeys, RowEncoder, Tally, Unfit
 from repo.database import Database
+from repo.delimited.files import SUFFIXES, Delimited, split_name
+from repo.delimited.headers import KINDS, find_kind, lay_out
+from repo.delimited.rejects import Rejects
+from repo.delimited.source import Progress, Source
 from repo.errors import (
     PROBLEM_LIMIT,
     ConfigurationError,
@@ -43,10 +47,6 @@ from repo.records import Ticker
 from repo.repositories.base import ahead, reads_ahead
 from repo.repositories.cusips import Clash, clashes
 from repo.showing import short
-from repo.tabular.files import SUFFIXES, Delimited, split_name
-from repo.tabular.headers import KINDS, find_kind, lay_out
-from repo.tabular.rejects import Rejects
-from repo.tabular.source import Progress, Source
 from repo.validation import argument
 
 __all__ = ["KINDS", "Contents", "Loaded", "Progress", "contents", "load"]
@@ -309,7 +309,7 @@ class _Load:
         self._symbol = symbol
         self._outboxes = outboxes
         self._strict = strict
-        self._ready: list[Batches] = []
+        self._ready: list[RowEncoder] = []
         self._failed: RepoError | None = None
         self._tickers: list[Ticker] = []
         self._known: dict[str, set[Any]] = {}
@@ -396,7 +396,7 @@ class _Load:
     def _write_one(self, number: int) -> int:
         """Write the rows of a file, which may have been read."""
         source = self._sources[number]
-        rows: Batches | Source = source
+        rows: RowEncoder | Source = source
         if not self._still_true(number):
             self._read_again_from(number)
         if number < len(self._ready):

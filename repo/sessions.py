@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, NoReturn
 
 from repo import frames, migrations
-from repo.batches import Batches, Table
+from repo.batches import RowEncoder, TableMapping
 from repo.binding import BoundQueries, sent
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (
@@ -621,7 +621,7 @@ class Session:
         executor.vouch_by(self.read)
         return True
 
-    def upsert(self, table: Table, batches: Batches) -> int:
+    def upsert(self, table: TableMapping, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self._writing() as connection:
             self.executor.vouch(connection)

@@ -32,6 +32,8 @@ __all__ = [
     "Spec",
     "argument",
     "between_field",
+    "check_ranges",
+    "check_types",
     "cik_field",
     "columns",
     "count_field",
@@ -41,9 +43,7 @@ __all__ = [
     "one_integer",
     "price_field",
     "row_by_row",
-    "shaped",
     "text_field",
-    "verified",
 ]
 
 INT64_MAX: Final = 2**63 - 1
@@ -307,11 +307,11 @@ def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
         return all(a >= b for a, b in zip(upper, lower, strict=True) if a is not None and b is not None)
 
 
-def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
+def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     """The columns of rows whose values have the right types and, of text, the right form.
 
     None where that is not so, or has to be found out value by value. What is left to check is the
-    range of numbers: :func:`verified`.
+    range of numbers: :func:`check_ranges`.
     """
     if set(map(type, rows)) != {spec.record}:
         return None
@@ -326,8 +326,8 @@ def shaped(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     return found
 
 
-def verified(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
-    """The columns of :func:`shaped` as they are stored; None where a number is out of its range.
+def check_ranges(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
+    """The columns of :func:`check_types` as they are stored; None where a number is out of its range.
 
     A column that needs no change is the same object.
     """
@@ -350,9 +350,9 @@ def columns(
     :param limit: how many problems to name at the most.
     :raises InvalidRecord: naming the first problems, in row order, then field order.
     """
-    found = shaped(spec, rows)
+    found = check_types(spec, rows)
     if found is not None:
-        found = verified(spec, found)
+        found = check_ranges(spec, found)
     return found if found is not None else row_by_row(spec, rows, first_row, limit)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 import repo
 from repo import Bar, ConfigurationError, Database, InvalidRecord, Ticker
+from repo.delimited import files
+from repo.delimited.files import BLANK_ROWS, COLUMNS, ROW_BYTES, Delimited
 from repo.errors import Problem
 from repo.loading import load
-from repo.tabular import files
-from repo.tabular.files import BLANK_ROWS, COLUMNS, ROW_BYTES, Delimited
 from tests.builders import day
 from tests.cli_helpers import smdi
 

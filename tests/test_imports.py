@@ -20,7 +20,7 @@ LAYERS = [
     {"queries"},
     {"binding"},
     {"batches", "frames", "migrations", "named", "watching"},
-    {"engine", "repositories", "tabular"},
+    {"engine", "repositories", "delimited"},
     {"backends", "sessions"},
     {"database"},
     {"loading", "review"},

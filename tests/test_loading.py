@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
+from repo.delimited.files import Delimited
 from repo.errors import ConfigurationError, InvalidRecord, UnknownInstitution, UnknownTicker
 from repo.loading import KINDS, Loaded, contents, load
-from repo.tabular.files import Delimited
 
 DAY = date(2020, 1, 2)
 

@@ -18,12 +18,12 @@ import pytest
 
 import repo
 from repo import Bar, Database, Institution, RepoError, Ticker
+from repo.delimited.files import Delimited
+from repo.delimited.headers import lay_out
+from repo.delimited.rejects import Rejects
+from repo.delimited.source import Source
 from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
 from repo.loading import Loaded, load
-from repo.tabular.files import Delimited
-from repo.tabular.headers import lay_out
-from repo.tabular.rejects import Rejects
-from repo.tabular.source import Source
 from tests.builders import content, python
 
 DAY = date(2020, 1, 2)

@@ -23,8 +23,8 @@ from repo import (
     QueryContractError,
     RangeError,
 )
+from repo.delimited import rejects
 from repo.loading import load
-from repo.tabular import rejects
 from tests.builders import bar, content, day, seed
 from tests.cli_helpers import smdi
 

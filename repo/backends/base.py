@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from repo.batches import Batches, Columns, Ranges, RepeatedKeys, Table, Unfit, settle
+from repo.batches import (
+    Columns,
+    RepeatedKeys,
+    RowEncoder,
+    SeenKeyRanges,
+    TableMapping,
+    Unfit,
+    deduplicate,
+)
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
@@ -61,7 +69,7 @@ def unlike(query: Query, reason: str) -> QueryContractError:
 def write_rows(
     connection: Connection,
     queries: Bound,
-    table: Table,
+    table: TableMapping,
     columns: Columns,
     values: int,
     *,
@@ -91,16 +99,16 @@ def write_rows(
 class Passing:
     """Batches on their way to where they are set aside, looked at for keys that may come twice."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: TableMapping) -> None:
         self._key_width = table.key_width
-        self._ranges = Ranges()
+        self._ranges = SeenKeyRanges()
         self.repeats = False
 
     def watch(self, batches: Iterable[Columns]) -> Iterator[Columns]:
         """The same batches; ``repeats`` is whether a key may have come twice in those that went by."""
         for batch in batches:
             if not self.repeats:
-                _, keys = settle(batch, self._key_width)
+                _, keys = deduplicate(batch, self._key_width)
                 self.repeats = len(keys) < len(batch[0]) or not self._ranges.admit(keys)
             yield batch
 
@@ -108,8 +116,8 @@ class Passing:
 def merge(
     connection: Connection,
     queries: Bound,
-    table: Table,
-    rows: Batches,
+    table: TableMapping,
+    rows: RowEncoder,
     *,
     repeats: bool,
     changes: Callable[[], int | None] = lambda: None,

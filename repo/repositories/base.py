@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, ClassVar, NoReturn, Protocol
 
-from repo.batches import Batches, Identities, Table, Unfit
+from repo.batches import RowEncoder, SurrogateKeys, TableMapping, Unfit
 from repo.errors import (
     InvalidRecord,
     Problem,
@@ -19,7 +19,7 @@ from repo.errors import (
 from repo.frames import ArrowTable, as_rows
 from repo.validation import argument
 
-__all__ = ["Repository", "Session", "ahead", "bounds", "reads_ahead", "several_symbols", "there"]
+__all__ = ["Repository", "Session", "ahead", "bounds", "join_matched", "reads_ahead", "several_symbols"]
 
 
 class Session(Protocol):
@@ -40,7 +40,7 @@ class Session(Protocol):
     def reads_ahead(self) -> bool:
         """Whether rows are to be read before the transaction that writes them begins."""
 
-    def upsert(self, table: Table, batches: Batches) -> int:
+    def upsert(self, table: TableMapping, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -56,18 +56,18 @@ class Repository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    _table: ClassVar[Table]
+    _table: ClassVar[TableMapping]
     """Where rows are written, of a repository that writes any."""
 
-    def _upsert(self, rows: Iterable[Any] | ArrowTable | Batches) -> int:
-        if isinstance(rows, Batches):
+    def _upsert(self, rows: Iterable[Any] | ArrowTable | RowEncoder) -> int:
+        if isinstance(rows, RowEncoder):
             return self._write(rows)
         with self._batches(rows) as batches:
             if self._session.reads_ahead():
                 batches.ahead()
             return self._write(batches)
 
-    def _write(self, batches: Batches) -> int:
+    def _write(self, batches: RowEncoder) -> int:
         try:
             return self._session.upsert(self._table, batches)
         except UniqueViolation as error:
@@ -77,7 +77,7 @@ class Repository:
                 raise
             raise InvalidRecord(Problem(*row) for row in unfit.rows) from unfit
 
-    def _batches(self, rows: Iterable[Any] | ArrowTable) -> Batches:
+    def _batches(self, rows: Iterable[Any] | ArrowTable) -> RowEncoder:
         """Rows on their way to a table."""
         session = self._session
 
@@ -90,12 +90,12 @@ class Repository:
             return found
 
         identities = {
-            "symbol": Identities(tickers, UnknownTicker),
-            "cik": Identities(institutions, UnknownInstitution),
+            "symbol": SurrogateKeys(tickers, UnknownTicker),
+            "cik": SurrogateKeys(institutions, UnknownInstitution),
         }
-        return Batches(self._table, as_rows(self._table.record, rows), identities)
+        return RowEncoder(self._table, as_rows(self._table.record, rows), identities)
 
-    def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
+    def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
         """The error that names the rows, where there is something to name."""
         return error
 
@@ -143,7 +143,7 @@ class Repository:
         :raises UnknownTicker: when there is no such ticker.
         """
         rows = self._of_ticker(query, symbol, **parameters)
-        return rows if rows and there(rows[0], key) else []
+        return rows if rows and join_matched(rows[0], key) else []
 
 
 def reads_ahead(repository: Repository) -> bool:
@@ -154,7 +154,7 @@ def reads_ahead(repository: Repository) -> bool:
     return repository._session.reads_ahead()
 
 
-def ahead(repository: Repository, rows: Iterable[Any], *, keys: bool) -> Batches:
+def ahead(repository: Repository, rows: Iterable[Any], *, keys: bool) -> RowEncoder:
     """Rows as the repository's ``upsert`` takes them, read and checked already; they are to be closed.
 
     :param keys: have the keys of tickers or institutions as well.
@@ -184,7 +184,7 @@ def several_symbols(symbols: Iterable[str]) -> list[str]:
     return sorted(set(asked)) if len(asked) > 1 else asked
 
 
-def there(row: Any, key: str) -> bool:
+def join_matched(row: Any, key: str) -> bool:
     """Whether the outer join that made this row found something: then its ``key`` is not NULL."""
     return getattr(row, key) is not None
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from repo.errors import InvalidRecord, Problem, RangeError
 from repo.frames import from_records
 from repo.records import Divergence, Point
-from repo.repositories.base import Repository, bounds, there
+from repo.repositories.base import Repository, bounds, join_matched
 from repo.validation import INT64_MAX, argument
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class DivergenceRepository(Repository):
             )
             if any(row.out_of_range for row in found):
                 self._session.fail(RangeError("a product or a quotient of the ranking is out of range"))
-        return [Divergence(*row[:-1]) for row in found if there(row, "symbol")]
+        return [Divergence(*row[:-1]) for row in found if join_matched(row, "symbol")]
 
     def timeline(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from repo.batches import Table
+from repo.batches import TableMapping
 from repo.frames import ArrowTable
 from repo.records import Holding
 from repo.repositories.base import Repository, bounds
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HoldingRepository"]
 
-_TABLE: Final = Table(
+_TABLE: Final = TableMapping(
     aggregate="holdings",
     name="institutional_holdings",
     record=Holding,

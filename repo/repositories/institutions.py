@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from repo.batches import Table
+from repo.batches import TableMapping
 from repo.errors import UnknownInstitution
 from repo.frames import ArrowTable
 from repo.records import Institution
@@ -14,7 +14,7 @@ from repo.validation import argument
 
 __all__ = ["InstitutionRepository"]
 
-_TABLE: Final = Table(
+_TABLE: Final = TableMapping(
     aggregate="institutions",
     name="institutions",
     record=Institution,

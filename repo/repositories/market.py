@@ -6,11 +6,11 @@ import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from repo.batches import Table
+from repo.batches import TableMapping
 from repo.errors import UnknownTicker
 from repo.frames import ArrowTable
 from repo.records import Bar, Coverage, Summary
-from repo.repositories.base import Repository, bounds, several_symbols, there
+from repo.repositories.base import Repository, bounds, join_matched, several_symbols
 from repo.validation import argument
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MarketRepository"]
 
-_TABLE: Final = Table(
+_TABLE: Final = TableMapping(
     aggregate="market",
     name="market_data",
     record=Bar,
@@ -97,7 +97,7 @@ class MarketRepository(Repository):
         rows: list[Bar] = self._session.read("market.latest_of", symbols=asked)
         if len(rows) < len(asked):
             raise UnknownTicker(set(asked) - {row.symbol for row in rows})
-        return [row for row in rows if there(row, "date")]
+        return [row for row in rows if join_matched(row, "date")]
 
     def on(self, date: datetime.date) -> list[Bar]:
         """Every ticker's bar of one day, by symbol."""
@@ -124,7 +124,7 @@ class MarketRepository(Repository):
         )
         if found is None:
             raise UnknownTicker([symbol])
-        return found if there(found, "rows") else None
+        return found if join_matched(found, "rows") else None
 
     def delete(
         self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from repo.batches import Table
+from repo.batches import TableMapping
 from repo.frames import ArrowTable
 from repo.records import Sentiment
 from repo.repositories.base import Repository, bounds
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SentimentRepository"]
 
-_TABLE: Final = Table(
+_TABLE: Final = TableMapping(
     aggregate="sentiment",
     name="retail_sentiment",
     record=Sentiment,

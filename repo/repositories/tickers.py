@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from repo.batches import Batches, Table
+from repo.batches import RowEncoder, TableMapping
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
 from repo.frames import ArrowTable
 from repo.records import Ticker
@@ -15,7 +15,7 @@ from repo.validation import argument
 
 __all__ = ["TickerRepository"]
 
-_TABLE: Final = Table(
+_TABLE: Final = TableMapping(
     aggregate="tickers",
     name="tickers",
     record=Ticker,
@@ -44,7 +44,7 @@ class TickerRepository(Repository):
         """
         return self._upsert(rows)
 
-    def _named(self, error: UniqueViolation, batches: Batches) -> UniqueViolation:
+    def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
         rows = [(row, values[0], values[2]) for row, values in batches.latest.values()]
         try:
             found = clashes(self.all(), rows)

@@ -289,7 +289,7 @@ def _load_added(db: repo.Database, load: Load) -> Any:
     adding = partial(write_rows, statement="add")
     with (
         patch("repo.backends.postgresql.backend.write_rows", adding),
-        patch("repo.backends.sqlite.direct.write_rows", adding),
+        patch("repo.backends.sqlite.upsert.write_rows", adding),
     ):
         return first, upsert(rows)
 

@@ -163,7 +163,7 @@ class PostgreSQLAdapter:
     def __init__(self) -> None:
         self._readings: dict[str, _Reading] = {}
 
-    def shape(self, query: Query) -> None:
+    def declare_columns(self, query: Query) -> None:
         self._readings[query.full_name] = _Reading(query)
 
     def _failure(self, conn: Any, query_name: str, error: psycopg.Error) -> RepoError:

@@ -21,7 +21,7 @@ from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
-from repo.batches import EPOCH, Batches, Columns, Table, settle
+from repo.batches import EPOCH, Columns, RowEncoder, TableMapping, deduplicate
 from repo.engine import Bound, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
@@ -196,7 +196,13 @@ class PostgreSQLBackend:
         self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
 
     def upsert(
-        self, connection: Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+        self,
+        connection: Connection,
+        queries: Bound,
+        table: TableMapping,
+        rows: RowEncoder,
+        *,
+        depth: int,
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
         batches = rows.read()
@@ -234,8 +240,10 @@ class PostgreSQLBackend:
             self._execute(connection, "ROLLBACK")
             self._execute(connection, connection.began)
 
-    def _direct(self, connection: Connection, queries: Bound, table: Table, batch: Columns) -> int:
-        columns, _ = settle(batch, table.key_width)
+    def _direct(
+        self, connection: Connection, queries: Bound, table: TableMapping, batch: Columns
+    ) -> int:
+        columns, _ = deduplicate(batch, table.key_width)
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
             for (_, kind), column in zip(table.columns, columns, strict=True)
@@ -250,8 +258,8 @@ class PostgreSQLBackend:
         self,
         connection: Connection,
         queries: Bound,
-        table: Table,
-        rows: Batches,
+        table: TableMapping,
+        rows: RowEncoder,
         batches: Iterable[Columns],
         depth: int,
     ) -> int:
@@ -280,7 +288,7 @@ class PostgreSQLBackend:
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
 
-    def _changes(self, connection: Connection, table: Table) -> int | None:
+    def _changes(self, connection: Connection, table: TableMapping) -> int | None:
         """How many rows of a table the transaction has changed so far; None where nobody counts them."""
         try:
             ((changes,),) = connection.execute(_CHANGES, {"table": table.name}).fetchall()
@@ -299,7 +307,7 @@ class PostgreSQLBackend:
         self.connections.close()
 
 
-def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
+def _pieces(table: TableMapping, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
     """Batches as pieces of a COPY, about a megabyte at a time.
 
     Each lot is a COPY of its own, for between two of them the keys of tickers are looked up.

@@ -247,7 +247,7 @@ class SQLiteAdapter:
     def __init__(self) -> None:
         self._readings: dict[str, _Reading] = {}
 
-    def shape(self, query: Query) -> None:
+    def declare_columns(self, query: Query) -> None:
         self._readings[query.full_name] = _Reading(query)
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:

@@ -16,8 +16,8 @@ from weakref import finalize
 
 from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
-from repo.backends.sqlite.direct import DirectWrite
-from repo.batches import Batches, Columns, Table
+from repo.backends.sqlite.upsert import DirectWrite
+from repo.batches import Columns, RowEncoder, TableMapping
 from repo.engine import Bound, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
@@ -366,7 +366,13 @@ class SQLiteBackend:
         self._execute(connection, f"RELEASE level_{depth:d}")
 
     def upsert(
-        self, connection: sqlite3.Connection, queries: Bound, table: Table, rows: Batches, *, depth: int
+        self,
+        connection: sqlite3.Connection,
+        queries: Bound,
+        table: TableMapping,
+        rows: RowEncoder,
+        *,
+        depth: int,
     ) -> int:
         """Write straight into the table while no key can come twice, which is nearly always.
 
@@ -391,8 +397,8 @@ class SQLiteBackend:
         self,
         connection: sqlite3.Connection,
         queries: Bound,
-        table: Table,
-        rows: Batches,
+        table: TableMapping,
+        rows: RowEncoder,
         batches: Iterator[Columns],
     ) -> int:
         queries[f"{table.aggregate}.stage"](connection, {})

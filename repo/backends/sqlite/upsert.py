@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from repo.backends.base import write_rows
-from repo.batches import Batches, Columns, Ranges, Table, Tally, settle
+from repo.batches import Columns, RowEncoder, SeenKeyRanges, TableMapping, Tally, deduplicate
 from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
 
@@ -22,7 +22,7 @@ class DirectWrite:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, queries: Bound, table: Table, values: int
+        self, connection: sqlite3.Connection, queries: Bound, table: TableMapping, values: int
     ) -> None:
         """Take where to write, and how many values a statement."""
         self._connection = connection
@@ -33,11 +33,11 @@ class DirectWrite:
         self._key = [name for name, _ in table.columns[: table.key_width]]
         self.comparing = False
         self._there: set[Any] = set()
-        self._ranges = Ranges()
+        self._ranges = SeenKeyRanges()
         self._tally: Tally | None = None
         self._keys = 0
 
-    def write(self, batches: Batches) -> int | None:
+    def write(self, batches: RowEncoder) -> int | None:
         """The number of rows written.
 
         None where a key of an earlier batch may have come again, or where only all rows together can
@@ -47,7 +47,7 @@ class DirectWrite:
         written = 0
         source = batches.read(keep=True, stored=self)
         for batch in source:
-            columns, keys = settle(batch, len(self._key))
+            columns, keys = deduplicate(batch, len(self._key))
             if tally is not None and tally.strict and len(keys) < len(batch[0]):
                 return None
             if not self._ranges.admit(keys):
@@ -104,7 +104,7 @@ class DirectWrite:
 
     def _passes(self, batch: Columns) -> bool:
         """Whether no key of a batch that is there can have come before; it counts as seen then."""
-        _, keys = settle(batch, len(self._key))
+        _, keys = deduplicate(batch, len(self._key))
         if not self._ranges.admit(keys):
             return False
         self._keys += len(keys)

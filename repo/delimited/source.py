@@ -8,11 +8,11 @@ from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from repo.batches import Tally
+from repo.delimited.cells import convert
+from repo.delimited.files import Chunk, Delimited
+from repo.delimited.headers import Layout
+from repo.delimited.rejects import Rejects
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
-from repo.tabular.cells import convert
-from repo.tabular.files import Chunk, Delimited
-from repo.tabular.headers import Layout
-from repo.tabular.rejects import Rejects
 from repo.validation import columns
 
 __all__ = ["Progress", "Source"]
