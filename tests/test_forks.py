@@ -69,9 +69,9 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def read_both(db: Database) -> None:
+def read_both(db: Database, times: int = 100) -> None:
     """Ask for two tickers by turns."""
-    for _ in range(100):
+    for _ in range(times):
         for symbol, close, number in (("AAPL", 2.0, 50), ("MSFT", 3.0, 70)):
             rows = db.market.history(symbol)
             assert {(row.symbol, row.close) for row in rows} == {(symbol, close)}
@@ -90,7 +90,7 @@ def test_children_have_connections_of_their_own(filled: Database) -> None:
     read_both(filled)
 
     def work() -> None:
-        read_both(filled)
+        read_both(filled, 250)
         write(filled, f"C{os.getpid()}")
         filled.close()
 
