@@ -233,8 +233,8 @@ def test_a_server_that_falls_silent(
     """A call is given up after a while, and the next is answered when the server is back."""
     relay, url = line
     monkeypatch.setattr(connection, "_GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(connection, "PROOF_SECONDS", 0.5)
-    with repo.connect(f"{url}?min_size=1&statement_timeout=0.5&pool_timeout=20") as through:
+    monkeypatch.setattr(connection, "PROOF_SECONDS", 1.5)
+    with repo.connect(f"{url}?min_size=1&statement_timeout=1&pool_timeout=20") as through:
         assert len(through.tickers.all()) == 2
         relay.freeze()
         with pytest.raises(DatabaseUnavailable, match="not answered"):
@@ -262,7 +262,7 @@ def test_a_statement_that_takes_its_time(
             time.sleep(1)
             other.rollback()
             assert len(answer.result(30)) == 2
-        monkeypatch.setattr(connection, "PROOF_SECONDS", 1.0)
+        monkeypatch.setattr(connection, "PROOF_SECONDS", 1.5)
         with lost(slow, DatabaseUnavailable, match="not answered"):
             slow.tickers.all()
             relay.freeze()
