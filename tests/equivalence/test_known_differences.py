@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import repo
@@ -29,3 +30,27 @@ def test_the_type_of_a_column_without_rows(engines: Engines, tmp_path: Path) -> 
             except repo.QueryContractError:
                 found.append("QueryContractError")
     assert found == [[], "QueryContractError"]
+
+
+COMPUTED = """
+-- name: last()$
+-- record_class: Last(day: int)
+-- The last day there is, computed, and declared a number. Index: market_data_date.
+SELECT COALESCE(MAX(m.date), MIN(m.date)) AS day
+FROM market_data AS m;
+"""
+
+
+def test_a_computed_day_that_is_declared_a_number(engines: Engines, tmp_path: Path) -> None:
+    """SQLite keeps days as numbers, and nothing tells that this is one."""
+    (tmp_path / "own.sql").write_text(COMPUTED, encoding="utf-8")
+    found = []
+    for url in engines.urls:
+        with repo.connect(url, queries=[tmp_path]) as db:
+            db.tickers.upsert([repo.Ticker("A", "A")])
+            db.market.upsert([repo.Bar("A", date(1970, 1, 3), None, None, None, 1.0, None)])
+            try:
+                found.append(db.queries.own.last())
+            except repo.QueryContractError:
+                found.append("QueryContractError")
+    assert found == [2, "QueryContractError"]
