@@ -28,7 +28,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
@@ -404,19 +404,15 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
                 )
             variants[dialect] = query
     for name, variants in grouped.items():
-        for dialect in DIALECTS:
-            if dialect not in variants:
-                (other,) = variants.values()
-                wanted = other.file.parent.parent / dialect / other.file.name
-                raise QueryContractError(f"{name} is in {other.place}, but not in {wanted}")
-        sqlite, postgresql = (variants[dialect] for dialect in DIALECTS)
-        for what, value in sqlite.contract.items():
-            if value != postgresql.contract[what]:
-                raise QueryContractError(
-                    f"{name}: the {what} differs: {value!r} in {sqlite.place}, "
-                    f"{postgresql.contract[what]!r} in {postgresql.place}"
-                )
-        types = _types(sqlite, postgresql)
+        first, *rest = _in_every_dialect(name, variants)
+        for other in rest:
+            for what, value in first.contract.items():
+                if value != other.contract[what]:
+                    raise QueryContractError(
+                        f"{name}: the {what} differs: {value!r} in {first.place}, "
+                        f"{other.contract[what]!r} in {other.place}"
+                    )
+        types = _types([first, *rest])
         grouped[name] = {
             dialect: query if query.types == types else replace(query, types=types)
             for dialect, query in variants.items()
@@ -424,21 +420,34 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
     return grouped
 
 
-def _types(sqlite: Query, postgresql: Query) -> dict[str, Declared]:
-    """The types of the parameters, on which both variants must agree."""
+def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
+    """The variants of a query in the order of the dialects.
+
+    :raises QueryContractError: where one is missing.
+    """
+    for dialect in DIALECTS:
+        if dialect not in variants:
+            other = next(iter(variants.values()))
+            wanted = other.file.parent.parent / dialect / other.file.name
+            raise QueryContractError(f"{name} is in {other.place}, but not in {wanted}")
+    return [variants[dialect] for dialect in DIALECTS]
+
+
+def _types(variants: Sequence[Query]) -> dict[str, Declared]:
+    """The types of the parameters, on which all variants must agree."""
     types = {}
-    for name in sqlite.parameters:
-        both = [each.types[name] for each in (sqlite, postgresql) if name in each.types]
-        if not both:
+    for name in variants[0].parameters:
+        found = [each.types[name] for each in variants if name in each.types]
+        if not found:
             continue
         try:
-            types[name] = agreed(name, both[0], both[-1])
+            types[name] = reduce(partial(agreed, name), found)
         except ValueError as error:
-            where = sqlite.place if sqlite is postgresql else f"{sqlite.place} and {postgresql.place}"
+            where = " and ".join(dict.fromkeys(each.place for each in variants))
             raise QueryContractError(f"{where}: {error}") from None
         if not types[name].type:
             raise QueryContractError(
-                f"{postgresql.place}: :{name} is a list on SQLite; cast it on PostgreSQL, as in "
+                f"{variants[-1].place}: :{name} is a list on SQLite; cast it on PostgreSQL, as in "
                 f"= ANY(CAST(:{name} AS text []))"
             )
     return types
