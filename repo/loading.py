@@ -37,7 +37,6 @@ from repo.delimited.source import Progress, Source
 from repo.errors import (
     PROBLEM_LIMIT,
     ConfigurationError,
-    ConflictError,
     InvalidRecord,
     RepoError,
     UniqueViolation,
@@ -57,8 +56,6 @@ _REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "sentiment": ("symbol",),
 }
 """The fields of each kind that refer to tickers and institutions."""
-
-_ATTEMPTS: Final = 5
 
 _NAMED_BY: Final[Mapping[str, str]] = {"tickers": "symbol", "institutions": "cik"}
 """The fields by which those are referred to."""
@@ -319,14 +316,7 @@ class _Load:
 
         A load that is a transaction of its own is done again when it was in a deadlock.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._write()
-            except ConflictError as conflict:
-                if not self._db._session.may_try_again(conflict):
-                    raise
-            self._read_again_from(0)
-        return self._write()
+        return self._db._session.until_no_deadlock(self._write, lambda: self._read_again_from(0))
 
     def _write(self) -> list[int]:
         written: list[int] = []

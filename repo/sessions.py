@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from repo import frames, migrations
 from repo.batches import RowEncoder, TableMapping
@@ -38,6 +38,8 @@ __all__ = ["Block", "Executor", "Session"]
 
 _STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
 """A table in which the package's own writes set rows aside."""
+
+_T = TypeVar("_T")
 
 _ATTEMPTS: Final = 5
 _VOUCHED_SECONDS: Final = 1.0
@@ -521,9 +523,19 @@ class Session:
         """Whether a call takes part in a transaction."""
         return self.block() is not None
 
-    def may_try_again(self, conflict: ConflictError) -> bool:
-        """Whether what was a transaction of its own was undone in favour of who waited for it."""
-        return not self.in_transaction() and self.executor.backend.deadlocked(conflict)
+    def until_no_deadlock(self, write: Callable[[], _T], undo: Callable[[], None] = lambda: None) -> _T:
+        """Do what is a transaction of its own again where it was undone for who waited for it.
+
+        :param undo: called before it is done again.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return write()
+            except ConflictError as conflict:
+                if self.in_transaction() or not self.executor.backend.deadlocked(conflict):
+                    raise
+            undo()
+        return write()
 
     def read(self, query: str, **parameters: Any) -> Any:
         """What one query answers: a list of records, a record or None, or a value."""
@@ -589,13 +601,7 @@ class Session:
                     self.executor.vouch(connection)
                 return self._queries[query](connection, parameters)
 
-        for _ in range(_ATTEMPTS):
-            try:
-                return write()
-            except ConflictError as conflict:
-                if not self.may_try_again(conflict):
-                    raise
-        return write()
+        return self.until_no_deadlock(write)
 
     def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write rows of parameters, all or none, in bounded memory; how many were written."""

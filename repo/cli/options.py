@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["As", "End", "Source", "Start", "Symbol", "Url", "day", "opened"]
 
-_IN_MEMORY = "sqlite://"
+_IN_MEMORY: Final = "sqlite://"
 
 
 def day(text: str) -> date:

@@ -48,7 +48,11 @@ UNION ALL
 SELECT NULL
 LIMIT 1
 """
-"""What the server counts of a transaction, unless it was told not to, or the table is in parts."""
+"""What the server counts of a transaction, unless it was told not to, or the table is in parts.
+
+It stands here and not in ``queries/`` because only this engine has something to ask: a load on SQLite
+counts as it writes.
+"""
 
 
 class _NotGiven:

@@ -81,9 +81,12 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open.
 
-        After some seconds it is looked at whether the server answers anybody.
+        After some seconds it is looked at whether the server answers anybody. A ``timeout`` is the
+        driver's own, which deals with its end.
         """
-        limit = self.patience if timeout is None else timeout
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        limit = self.patience
         waited = 0.0
         while True:
             turn = _LOOK_SECONDS if limit is None else min(_LOOK_SECONDS, limit - waited)

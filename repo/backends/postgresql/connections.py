@@ -202,8 +202,15 @@ class Connections:
             return connection  # noqa: TRY300  # an interrupt may strike here as well
         except BaseException:
             if connection is not None:
+                self._leave_loop(connection)
                 self._to_pool(connection)
             raise
+
+    def _leave_loop(self, connection: Connection) -> None:
+        """Count a connection no longer among those that tasks of an event loop have."""
+        if connection.loop is not None:
+            connection.loop = None
+            self._in_loops.discard(connection)
 
     def _take_warm(self) -> Connection | None:
         """The connection that was given back last, if that was a moment ago."""
@@ -283,7 +290,7 @@ class Connections:
                 except psycopg.Error as error:
                     cause = error
                     silent = time.monotonic() - connection.taken_at >= one.PROOF_SECONDS
-                    connection = self._to_pool(connection)  # type: ignore[func-returns-value]
+                    connection = self._to_pool(connection)  # type: ignore[func-returns-value]  # see held()
                 if silent:
                     break  # it does not answer, and would not on another connection
         except BaseException:
@@ -302,9 +309,7 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next caller, unless it is of no more use."""
-        if connection.loop is not None:
-            connection.loop = None
-            self._in_loops.discard(connection)
+        self._leave_loop(connection)
         connection.used_at = time.monotonic()
         if connection.stale:
             connection.close()  # the pool makes another in its place

@@ -129,6 +129,7 @@ _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
 """What lies in a column of a type, where it is another."""
 
 _LOOK: Final = "SELECT * FROM"
+"""Stands before a query in parentheses: the driver describes what it runs, and no row of this is."""
 
 _OVERFLOW: Final = "integer overflow"
 

@@ -169,7 +169,7 @@ class SQLiteBackend:
                 self._path or "a database in memory",
                 "writing" if write else "reading",
             )
-            return connection  # noqa: TRY300
+            return connection  # noqa: TRY300  # an interrupt may strike here as well
         except BaseException:
             if connection is not None:
                 connection.close()
@@ -229,7 +229,7 @@ class SQLiteBackend:
             self._holder = (threading.get_ident(), running_loop())
             if self._writer is None:
                 self._writer = self._opened(write=not self.read_only)
-            return self._writer  # noqa: TRY300
+            return self._writer  # noqa: TRY300  # an interrupt may strike here as well
         except BaseException:
             if taken:
                 self._write_lock.release()
