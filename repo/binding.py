@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from aiosql.types import SQLOperationType
 
+from repo.errors import QueryContractError
 from repo.parameters import Coding, coder, row_coder
 from repo.queries import OPERATORS, Catalogue, Query, many_rows, rows_together, with_rows
 
@@ -119,7 +120,12 @@ class BoundQueries(dict[str, Runs]):
         return bound
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and self._query(name) is not None)
+        if super().__contains__(name):
+            return True
+        try:
+            return isinstance(name, str) and self._query(name) is not None
+        except QueryContractError:  # another engine's own
+            return False
 
     def get(self, name: str, default: Any = None) -> Any:
         """The query of a name, or ``default`` where there is none."""

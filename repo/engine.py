@@ -118,6 +118,8 @@ class Backend(Protocol):
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.
 
+        One that needs a relation that this database does not have is passed over.
+
         :raises QueryContractError: where it does not fit the schema.
         """
 

@@ -92,7 +92,7 @@ class QueryFile:
         catalogue = self._session.catalogue
         return [
             name.rpartition(".")[2]
-            for name in catalogue.names(self._name)
+            for name in catalogue.names(self._name, self._session.dialect)
             if not catalogue.query(name, self._session.dialect).bare
         ]
 
@@ -121,7 +121,7 @@ class NamedQueries:
         return NamedQueries(self._session)  # which is not one to copy
 
     def __dir__(self) -> list[str]:
-        return self._session.catalogue.aggregates()
+        return self._session.catalogue.aggregates(self._session.dialect)
 
     def __repr__(self) -> str:
         return f"<queries of {', '.join(dir(self))}>"

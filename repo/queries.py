@@ -4,7 +4,8 @@ A folder of queries has ``<aggregate>.sql`` for what runs unchanged on both engi
 ``sqlite/<aggregate>.sql`` and ``postgresql/<aggregate>.sql`` for what must differ. A name has one
 portable statement or exactly one in each dialect; anything else is refused here, with both files
 named: of an application's files by :func:`load`, of the package's own when a query of the file is first
-asked for. A query is written so::
+asked for. What only one engine has to be asked stands in ``<dialect>/engine/<noun>.sql``, has no
+counterpart, and is for that engine's backend. A query is written so::
 
     -- name: history(symbol, start, end)
     -- record_class: Bar
@@ -85,6 +86,8 @@ _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
+_NEEDS: Final = re.compile(r"\bNeeds:\s+(?P<relation>\w+)")
+_ENGINE: Final = "engine"
 _FILES_REMEMBERED: Final = 128
 _RECORDS_REMEMBERED: Final = 512
 
@@ -112,6 +115,7 @@ class Query:
     file: Path
     line: int
     types: Mapping[str, Declared]
+    engine_only: bool = False
 
     @property
     def full_name(self) -> str:
@@ -152,6 +156,12 @@ class Query:
     def answers(self) -> bool:
         """Whether it returns rows."""
         return not self.operator.endswith("!") or self.operator == "<!"
+
+    @property
+    def needs(self) -> str | None:
+        """The relation without which an engine cannot prepare it, where not every database has that."""
+        found = _NEEDS.search(self.comment)
+        return None if found is None else found["relation"]
 
     @property
     def bare(self) -> bool:
@@ -266,6 +276,7 @@ class _Source(NamedTuple):
     dialect: str | None
     text: str
     own: bool
+    engine_only: bool
 
     @property
     def aggregate(self) -> str:
@@ -275,26 +286,43 @@ class _Source(NamedTuple):
 
 def _sources(folder: Path, *, own: bool = False) -> tuple[_Source, ...]:
     """The files of a folder, those of both dialects first, each by name."""
-    found = []
+    found: list[_Source] = []
     try:
         if not folder.is_dir():
             raise QueryContractError(f"{folder} is not a folder of queries")
-        entries = _entries(folder)
-        for entry in entries:
-            if entry.is_dir() and entry.name not in DIALECTS and any(map(_is_sql, _entries(entry))):
-                raise QueryContractError(
-                    f"{folder / entry.name}: the folders of dialects are {', '.join(DIALECTS)}"
-                )
-        for dialect in (None, *DIALECTS):
-            place = folder if dialect is None else folder / dialect
-            if dialect is not None:
-                entries = _entries(place) if place.is_dir() else []
-            for entry in filter(_is_sql, entries):
-                path = place / entry.name
-                found.append(_Source(str(path), dialect, _text(path, entry), own))
+        found += _files(folder, None, own=own, inside=DIALECTS)
+        for dialect in DIALECTS:
+            found += _files(folder / dialect, dialect, own=own, inside=[_ENGINE])
+        for dialect in DIALECTS:
+            found += _files(folder / dialect / _ENGINE, dialect, own=own, engine_only=True)
     except OSError as error:
         raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
     return tuple(found)
+
+
+def _files(
+    folder: Path,
+    dialect: str | None,
+    *,
+    own: bool,
+    inside: Sequence[str] = (),
+    engine_only: bool = False,
+) -> Iterator[_Source]:
+    """The files of one folder of those that may hold some; ``inside`` are those that may lie in it.
+
+    :raises QueryContractError: where there are files in another.
+    """
+    for entry in _entries(folder) if dialect is None or folder.is_dir() else ():
+        if _is_sql(entry):
+            path = folder / entry.name
+            yield _Source(str(path), dialect, _text(path, entry), own, engine_only)
+        elif entry.is_dir() and entry.name not in inside and any(map(_is_sql, _entries(entry))):
+            known = (
+                f"the folders of dialects are {', '.join(DIALECTS)}"
+                if dialect is None
+                else f"what only {dialect} is asked stands in {dialect}/{_ENGINE}/*.sql"
+            )
+            raise QueryContractError(f"{folder / entry.name}: {known}")
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
@@ -350,12 +378,12 @@ def _read(loader: QueryLoader, source: _Source) -> Iterator[Query]:
         raise QueryContractError(f"{path}: a '-- name:' stands inside a statement or a comment")
     for datum, header in zip(data, headers, strict=True):
         try:
-            yield _as_query(datum, source.dialect, path, header)
+            yield _as_query(datum, source, path, header)
         except (QueryContractError, ValueError) as error:
             raise QueryContractError(f"{path}:{header.line}: {error}") from error.__cause__
 
 
-def _as_query(datum: QueryDatum, dialect: str | None, path: Path, header: _Header) -> Query:
+def _as_query(datum: QueryDatum, source: _Source, path: Path, header: _Header) -> Query:
     operator = OPERATORS.get(datum.operation_type)
     if operator is None:
         raise QueryContractError("scripts ('#') commit behind a transaction's back; use '!'")
@@ -368,7 +396,7 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, header: _Heade
     return Query(
         aggregate=path.stem,
         name=datum.query_name.rpartition(".")[2],
-        dialect=dialect,
+        dialect=source.dialect,
         operator=operator,
         parameters=parameters,
         record=None if header.record is None else _record(header.record),
@@ -378,6 +406,7 @@ def _as_query(datum: QueryDatum, dialect: str | None, path: Path, header: _Heade
         line=header.line,
         # In the order of the parameters, for rows are bound by position.
         types={name: types[name] for name in parameters if name in types},
+        engine_only=source.engine_only,
     )
 
 
@@ -423,8 +452,17 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
 def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
     """The variants of a query in the order of the dialects.
 
-    :raises QueryContractError: where one is missing.
+    :raises QueryContractError: where one is missing, and where an engine's own is in several.
     """
+    alone = [each for each in variants.values() if each.engine_only]
+    if alone and len(variants) == 1:
+        return alone
+    if alone:
+        where = " and ".join(each.place for each in variants.values())
+        raise QueryContractError(
+            f"{name} is in {where}: what is there in every dialect is written as variants, "
+            f"in {', '.join(f'{each}/*.sql' for each in DIALECTS)}"
+        )
     for dialect in DIALECTS:
         if dialect not in variants:
             other = next(iter(variants.values()))
@@ -503,24 +541,42 @@ class Catalogue:
             found = self._parsed[aggregate] = _queries_of(self._files[aggregate])
             return found
 
-    def aggregates(self) -> list[str]:
-        """The names of the files with queries in them, without their endings, sorted."""
-        return sorted(each for each in self._files if self._parsed.get(each) != {})
+    def aggregates(self, dialect: str | None = None) -> list[str]:
+        """The names of the files with queries in them, without their endings, sorted.
 
-    def names(self, aggregate: str | None = None) -> list[str]:
-        """The full names, sorted; those of one file, or all."""
+        :param dialect: without those that are of other engines alone; None is all.
+        """
+        return sorted(
+            each
+            for each, sources in self._files.items()
+            if self._parsed.get(each) != {}
+            and (dialect is None or any(source.dialect in (None, dialect) for source in sources))
+        )
+
+    def names(self, aggregate: str | None = None, dialect: str | None = None) -> list[str]:
+        """The full names, sorted; those of one file, or all.
+
+        :param dialect: with this engine's own among them; None is what every engine is asked.
+        """
         wanted = self._files if aggregate is None else [aggregate]
-        return sorted(name for each in wanted for name in self._of(each))
+        return sorted(
+            name
+            for each in wanted
+            for name, variants in self._of(each).items()
+            if (len(variants) > 1 if dialect is None else dialect in variants)
+        )
 
     def query(self, full_name: str, dialect: str) -> Query:
         """One query as it stands for a dialect.
 
-        :raises QueryContractError: when there is none of that name.
+        :raises QueryContractError: when there is none of that name, or another engine's.
         """
-        try:
-            return self._of(full_name.rpartition(".")[0])[full_name][dialect]
-        except KeyError:
-            raise QueryContractError(f"there is no query {full_name} for {dialect}") from None
+        variants = self._of(full_name.rpartition(".")[0]).get(full_name, {})
+        if dialect in variants:
+            return variants[dialect]
+        others = ", ".join(f"{each} has one, in {query.place}" for each, query in variants.items())
+        also = f": only {others}" if others else ""
+        raise QueryContractError(f"there is no query {full_name} for {dialect}{also}")
 
 
 def many_rows(name: str) -> str:
@@ -580,10 +636,15 @@ def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable
 
     :raises QueryContractError: naming the first of them.
     """
-    reserved = {name.rpartition(".")[2] for name in package.names()}
+    reserved = {name.rpartition(".")[2] for each in DIALECTS for name in package.names(dialect=each)}
     for aggregate in shared:
-        for name in catalogue.names(aggregate):
-            query = catalogue.query(name, DIALECTS[0])
+        queries = [
+            catalogue.query(name, dialect)
+            for dialect in DIALECTS
+            for name in catalogue.names(aggregate, dialect)
+        ]
+        for query in queries:
+            name = query.full_name
             if name not in package and query.name in reserved:
                 raise QueryContractError(
                     f"{query.place}: {name} is a name of the package's own; choose another name, or "

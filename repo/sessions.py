@@ -678,7 +678,8 @@ class Session:
     def _misfits(self, transaction: _Transaction) -> list[QueryContractError]:
         backend, catalogue = self.executor.backend, self.catalogue
         connection, depth = transaction.connection, transaction.depth + 1
-        queries = [catalogue.query(name, self.dialect) for name in catalogue.names()]
+        names = catalogue.names(dialect=self.dialect)
+        queries = [catalogue.query(name, self.dialect) for name in names]
         found: list[QueryContractError] = []
         for query in queries:
             # The tables in which the package's own writes set rows aside; other queries are about them.

@@ -17,6 +17,7 @@ def main() -> None:
     for path in (Path(repo.__file__), shipped("queries"), shipped("schema")):
         assert path.is_relative_to(installed), f"{path} is not the installed package's"
     assert (Path(repo.__file__).parent / "py.typed").is_file()
+    assert (shipped("queries") / "postgresql" / "engine").is_dir()
     bar = Bar("AAPL", date(2020, 6, 1), 79.4, 80.6, 79.3, 80.5, 80_791_200)
     with repo.connect("sqlite://") as db:
         assert db.migrate()
@@ -25,6 +26,7 @@ def main() -> None:
         assert db.market.upsert([bar]) == 0
         assert db.market.history("AAPL") == [bar]
         assert db.divergence.ranking(date(2020, 6, 1)) == []
+        assert db.check() == []
     print(f"smart-money-repo works from {Path(repo.__file__).parent}")
 
 

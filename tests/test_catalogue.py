@@ -61,7 +61,9 @@ def test_all_of_the_package_when_asked_for(parsed: list[str]) -> None:
         {each.stem for each in queries.shipped("queries").rglob("*.sql")}
     )
     assert parsed == []
-    assert {name.partition(".")[0] for name in catalogue.names()} == set(catalogue.aggregates())
+    for dialect in queries.DIALECTS:
+        named = {name.partition(".")[0] for name in catalogue.names(dialect=dialect)}
+        assert named == set(catalogue.aggregates(dialect))
     assert len(parsed) == len([*queries.shipped("queries").rglob("*.sql")])
 
 

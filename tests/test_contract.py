@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import repeat
@@ -116,6 +117,19 @@ REFUSED = {
     "an unknown operator": Refused({"app.sql": query("q()?")}, "invalid query name"),
     "a header in a statement": Refused(
         {"app.sql": query(sql="SELECT 1 AS x -- name: y()\n-- Or so.\n, 2 AS z")}, "stands inside"
+    ),
+    "an engine's own for each": Refused(
+        {"sqlite/engine/app.sql": query(), "postgresql/engine/app.sql": query()},
+        "is there in every dialect is written as variants",
+        ("sqlite/engine/app.sql:1", "postgresql/engine/app.sql:1"),
+    ),
+    "an engine's own that is portable": Refused(
+        {"sqlite/engine/app.sql": query(), "app.sql": query()},
+        "twice for sqlite",
+        ("queries/app.sql:1", "sqlite/engine/app.sql:1"),
+    ),
+    "an unknown folder of a dialect": Refused(
+        {"sqlite/own/app.sql": query()}, "stands in sqlite/engine/*.sql", ("sqlite/own",)
     ),
     "an unknown dialect": Refused({"mysql/app.sql": query()}, "the folders of dialects are", ("mysql",)),
 }
@@ -424,6 +438,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 """Of every query that returns rows, arguments with which it returns some."""
 
+ALONE: dict[str, dict[str, dict[str, Any]]] = {
+    "sqlite": {},
+    "postgresql": {"transaction.changes": {"relation": "tickers"}},
+}
+"""The same of every query that only one engine has."""
+
 CATALOGUE = load()
 # What is asked of rows set aside is asked by loads, in test_loading_counts.py.
 ASIDE = (".there", ".superseded", ".unfit", ".reserve")
@@ -508,6 +528,9 @@ def in_sqlite(value: Any) -> Any:
 def test_every_query_has_arguments() -> None:
     """A query that is new, or gone, is so here too."""
     assert sorted(ARGUMENTS) == RETURNING
+    for dialect, arguments in ALONE.items():
+        alone = {*CATALOGUE.names(dialect=dialect)} - {*CATALOGUE.names()}
+        assert {each for each in alone if CATALOGUE.query(each, dialect).answers} == {*arguments}
 
 
 @pytest.mark.parametrize("name", RETURNING)
@@ -536,6 +559,48 @@ def test_every_query_fits(filled: tuple[Database, Database], tmp_path: Path) -> 
         made.migrate()
     with repo.connect(url, read_only=True) as reading:
         assert reading.check() == []
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"), [(dialect, name) for dialect, names in ALONE.items() for name in names]
+)
+def test_what_only_one_engine_has(dialect: str, name: str, filled: tuple[Database, Database]) -> None:
+    """Its columns and values are of the declared types, and the other engine says whose it is."""
+    asked = CATALOGUE.query(name, dialect)
+    one, other = sorted(filled, key=lambda db: db.dialect != dialect)
+    with pytest.raises(QueryContractError, match=f"no query {name} for {other.dialect}: only {dialect}"):
+        other._session.read(name, **ALONE[dialect][name])
+    assert not asked.bare
+    assert "Index: " in asked.comment
+    try:
+        described = columns_on(one, asked, ALONE[dialect][name])
+    except (psycopg.errors.UndefinedTable, sqlite3.OperationalError) as error:
+        if asked.needs is None:
+            raise
+        pytest.skip(f"this server does not have {asked.needs}: {error}")
+    assert [column for column, _ in described] == [column.name for column in asked.columns]
+    answer = one._session.read(name, **ALONE[dialect][name])
+    for row in rows_of(asked, answer):
+        for column, value in zip(asked.columns, row, strict=True):
+            assert type(value) is column.type or (value is None and column.nullable), column.name
+    if dialect == "postgresql":
+        assert [TYPES[kind] for _, kind in described] == [column.type for column in asked.columns]
+
+
+def test_an_application_s_own_of_one_engine(url: str, tmp_path: Path) -> None:
+    """A query of one engine is there on that engine, and checked unless it needs what is not there."""
+    files = {
+        f"{dialect}/engine/of_{dialect}.sql": query("q()$", record="One(x: int)")
+        + query("r()", "SELECT n.x AS x FROM nowhere AS n", "One(x: int)").replace(
+            "Index: none.", "Index: none. Needs: nowhere."
+        )
+        for dialect in DIALECTS
+    }
+    with repo.connect(url, queries=folder(tmp_path, files)) as db:
+        db.migrate()
+        assert db.check() == []
+        assert [each for each in dir(db.queries) if each.startswith("of_")] == [f"of_{db.dialect}"]
+        assert getattr(db.queries, f"of_{db.dialect}").q() == 1
 
 
 @pytest.mark.parametrize("name", RETURNING)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import repo
+from repo.queries import DIALECTS, load
 
 PACKAGE = Path(repo.__file__).parent
 
@@ -231,6 +232,18 @@ def test_no_sql_in_python(module: str) -> None:
     """SQL stands in SQL files; only backends have the few statements that a connection needs."""
     if part_of(module) != "backends":
         assert [text for text in literals(MODULES[module]) if SQL.search(text)] == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_engine_s_own_queries_are_its_backend_s(dialect: str) -> None:
+    """What one engine alone is asked is named in the backend of that engine, and nowhere else."""
+    catalogue = load()
+    alone = {*catalogue.names(dialect=dialect)} - {*catalogue.names()}
+    naming = {
+        (name, module) for module, tree in MODULES.items() for name in alone.intersection(literals(tree))
+    }
+    assert {name for name, _ in naming} == alone
+    assert {".".join(module.split(".")[:3]) for _, module in naming} <= {f"repo.backends.{dialect}"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ GRAMMARS = {"sqlite": "sqlite", "postgresql": "postgres"}
 FILES = [
     (dialect, file)
     for dialect in GRAMMARS
-    for folder in ("queries", f"queries/{dialect}", f"schema/{dialect}")
+    for folder in ("queries", f"queries/{dialect}", f"queries/{dialect}/engine", f"schema/{dialect}")
     for file in sorted((ROOT / folder).glob("*.sql"))
 ]
 KEYWORD = re.compile(

@@ -81,6 +81,8 @@ _ROWS_HELD: Final = 10_000
 """The largest result that may lie in a cursor which is kept."""
 
 
+_HAS: Final = "SELECT CAST(to_regclass(%s) AS text)"
+
 _MISFITS: Final = "42"
 """The class of what does not fit the schema, or is no SQL."""
 
@@ -188,6 +190,8 @@ class PostgreSQLAdapter:
         )
         server = conn.pgconn
         try:
+            if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() == (None,):
+                return
             server.send_prepare(b"", numbered.encode())
             result = _answer(conn)
             if result.status == pq.ExecStatus.COMMAND_OK:

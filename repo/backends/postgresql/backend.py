@@ -40,19 +40,6 @@ _DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 10
 _LONGEST_PAUSE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
-_CHANGES: Final = """
-SELECT pg_stat_get_xact_tuples_updated(c.oid) AS changes
-FROM pg_class AS c
-WHERE c.oid = CAST(%(table)s AS regclass) AND c.relkind = 'r' AND current_setting('track_counts') = 'on'
-UNION ALL
-SELECT NULL
-LIMIT 1
-"""
-"""What the server counts of a transaction, unless it was told not to, or the table is in parts.
-
-It stands here and not in ``queries/`` because only this engine has something to ask: a load on SQLite
-counts as it writes.
-"""
 
 
 class _NotGiven:
@@ -284,21 +271,13 @@ class PostgreSQLBackend:
                 table,
                 rows,
                 repeats=passing.repeats,
-                changes=lambda: self._changes(connection, table),
+                changes=lambda: queries["transaction.changes"](connection, {"relation": table.name}),
             )
 
         written = self._until_no_deadlock(write, lambda: self._start_over(connection, depth))
         self.release_savepoint(connection, depth)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
-
-    def _changes(self, connection: Connection, table: TableMapping) -> int | None:
-        """How many rows of a table the transaction has changed so far; None where nobody counts them."""
-        try:
-            ((changes,),) = connection.execute(_CHANGES, {"table": table.name}).fetchall()
-        except psycopg.Error as error:
-            raise translate(error) from error
-        return None if changes is None else int(changes)
 
     def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)

@@ -131,6 +131,7 @@ _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
 _LOOK: Final = "SELECT * FROM"
 """Stands before a query in parentheses: the driver describes what it runs, and no row of this is."""
 
+_HAS: Final = "SELECT 1 FROM pragma_table_info(?) LIMIT 1"
 _OVERFLOW: Final = "integer overflow"
 
 _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "text", bytes: "a blob"}
@@ -284,6 +285,8 @@ class SQLiteAdapter:
     def prove(self, conn: sqlite3.Connection, query: Query, sql: str) -> None:
         """Have a query prepared; see :meth:`repo.engine.Backend.prove`."""
         try:
+            if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() is None:
+                return
             self._prepare(conn, sql)
             if query.columns and not query.writes:
                 # No row of it is computed, but its columns are described.
