@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 
 from repo import backends, migrations, repositories
 from repo.engine import Backend, IsolationLevel
@@ -21,19 +21,32 @@ from repo.watching import LOG, OnQuery, Watch
 
 __all__ = ["Database", "Transaction", "connect"]
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # typing's has no default before Python 3.13
+
+    QueriesT = TypeVar("QueriesT", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    QueriesT = TypeVar("QueriesT", covariant=True)
+
 _T = TypeVar("_T")
 
 _FIRST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
-class Database:
+class Database(Generic[QueriesT]):
     """Institutions' holdings, retail interest and prices in one database.
 
     Safe to share between threads, asyncio tasks and forked children: see :meth:`transaction`. A call
     outside a transaction is a transaction of its own. A child of a fork opens connections of its own
     when it first needs one. Close it, or use it as a context manager.
+
+    ``Database[Queries]`` says to type checkers which queries ``db.queries`` has: see :mod:`repo.stubs`.
     """
+
+    queries: QueriesT
 
     def __init__(self, url: DatabaseURL, backend: Backend, session: Session) -> None:
         self._url = url
@@ -45,12 +58,12 @@ class Database:
         self.holdings = repositories.HoldingRepository(session)
         self.sentiment = repositories.SentimentRepository(session)
         self.divergence = repositories.DivergenceRepository(session)
-        self.queries = NamedQueries(session)
+        self.queries = NamedQueries(session)  # type: ignore[assignment]  # whose attributes stubs tell
 
     def __repr__(self) -> str:
         return f"<Database {self._url}>"
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,7 +77,7 @@ class Database:
     @contextmanager
     def transaction(
         self, *, read_only: bool = False, isolation: IsolationLevel = "serializable"
-    ) -> Iterator[Transaction]:
+    ) -> Iterator[Transaction[QueriesT]]:
         """Make everything in the block happen or none of it.
 
         The block's handle has everything a Database has, and what is called through it takes part in
@@ -93,7 +106,7 @@ class Database:
         ) as block:
             yield Transaction(self._url, self._backend, Session(session.executor, block))
 
-    def run(self, work: Callable[[Transaction], _T], attempts: int = 5) -> _T:
+    def run(self, work: Callable[[Transaction[QueriesT]], _T], attempts: int = 5) -> _T:
         """Call ``work(tx)`` in a transaction, and again after a conflict, with growing pauses.
 
         :param work: is given the transaction's handle.
@@ -158,13 +171,13 @@ class Database:
         self._backend.close()
 
 
-class Transaction(Database):
+class Transaction(Database[QueriesT]):
     """The handle of a transaction's block; see :meth:`Database.transaction`."""
 
     def __repr__(self) -> str:
         return f"<Transaction on {self._url}>"
 
-    def __enter__(self) -> Transaction:
+    def __enter__(self) -> Self:
         raise ConfigurationError("the block of this transaction is entered already")
 
     def close(self) -> None:
@@ -194,7 +207,7 @@ def connect(
     slow_query: float | None = None,
     on_query: OnQuery | None = None,
     **options: Unpack[Options],
-) -> Database:
+) -> Database[Any]:
     """Open a database.
 
     :param url: ``sqlite:///relative``, ``sqlite:////absolute``, ``sqlite://`` (memory),

@@ -24,6 +24,8 @@ from tests.builders import content, python
 from tests.cli_helpers import on_a_terminal, smdi, start, whole
 
 COMMANDS = (
+    "queries",
+    "stubs",
     "migrate",
     "load",
     "tickers",

@@ -24,7 +24,7 @@ LAYERS = [
     {"engine", "repositories", "delimited"},
     {"backends", "sessions"},
     {"database"},
-    {"loading", "review"},
+    {"loading", "review", "stubs"},
     {"cli"},
     {"__main__"},
 ]

@@ -77,6 +77,9 @@ def test_a_query_of_ones_own(demo: tuple[Path, str]) -> None:
     told = ["TIDEW +1.9%", "KESTR +1.8%", "ELDRA +1.7%"]
     assert run(folder, "-c", code("movers.py")).splitlines() == told
     assert f"# {', '.join(told)}\n" in code("movers.py")
+    run(folder, "-m", "repo", "stubs", "--queries", "sql")
+    asked = f"{code('typed.py')}\nprint(gainers(db, date(2025, 6, 30))[0].symbol)"
+    assert run(folder, "-c", asked) == "TIDEW\n"
 
 
 def test_the_query_on_both_engines(url: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import checking, demo, reading, writing
+from repo.cli import cataloguing, checking, demo, reading, writing
 from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
@@ -92,6 +92,11 @@ for _command, _examples in (
     (reading.holdings, ["smdi holdings DAL", "smdi holdings DAL --as-of 2020-06-01"]),
     (reading.ranking, ["smdi ranking 2020-06-01 --window 90 --limit 10"]),
     (reading.timeline, ["smdi timeline DAL --start 2020-01-01 --format csv"]),
+    (
+        cataloguing.queries,
+        ["smdi queries", "smdi queries market.history", "smdi queries --queries sql --code app"],
+    ),
+    (cataloguing.stubs, ["smdi stubs --queries sql", "smdi stubs --queries sql --check"]),
     (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
 ):
     # "\b" keeps the lines as they are.

@@ -1,0 +1,402 @@
+# Made from the SQL by: smdi stubs. Do not edit; smdi stubs --check says whether it is current.
+# ruff: noqa
+# fmt: off
+"""The named queries as type checkers see them; there is no such module when a program runs."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple, TypedDict
+
+from repo.records import Bar, BarOfTicker, Coverage, Holding, Institution, Point, Sentiment, Summary, Ticker
+
+class Ranked(NamedTuple):
+    """A row of divergence.ranking."""
+
+    symbol: str | None
+    as_of: date
+    flow: float | None
+    interest_change: float | None
+    price_return: float | None
+    institutional_rank: float | None
+    retail_rank: float | None
+    divergence: float | None
+    out_of_range: int
+
+class Superseded(NamedTuple):
+    """A row of holdings.superseded."""
+
+    first_place: int
+    last_place: int
+
+class There(NamedTuple):
+    """A row of holdings.there."""
+
+    keys: int
+
+class InstitutionsIdentifyIdentity(NamedTuple):
+    """A row of institutions.identify."""
+
+    cik: int
+    institution_id: int
+
+class Unfit(NamedTuple):
+    """A row of market.unfit."""
+
+    place: int
+    high: float
+    low: float
+
+class Applied(NamedTuple):
+    """A row of migrations.applied."""
+
+    version: int
+    name: str
+    checksum: str
+
+class Locked(NamedTuple):
+    """A row of migrations.lock."""
+
+    locked: int
+
+class Started(NamedTuple):
+    """A row of migrations.started."""
+
+    started: int
+
+class Strangers(NamedTuple):
+    """A row of migrations.strangers."""
+
+    names: str
+
+class Source(NamedTuple):
+    """A row of sentiment.sources."""
+
+    source: str
+
+class TickersIdentifyIdentity(NamedTuple):
+    """A row of tickers.identify."""
+
+    symbol: str
+    ticker_id: int
+
+class Reserved(NamedTuple):
+    """A row of tickers.reserve."""
+
+    locked: int
+
+class DivergenceQueries:
+    """divergence.sql"""
+
+    def ranking(self, *, as_of: date | None, source: str | None, recent_from: date | None, before_from: date | None, limit: int | None) -> list[Ranked]:
+        """Every ticker with a flow and a change of interest as known on as_of, by divergence, greatest first,
+        then symbol, for divergence.ranking(). The recent window is from recent_from to as_of, the one before
+        it from before_from to the day before recent_from. All sums are of integers, and every quotient is
+        one division, so that both engines give the same bits. A row whose out_of_range is not 0 stands for a
+        number of which the engines would make different things: a product of 9e18 or more, of which there is
+        one row that has no symbol, or a quotient of closes that is 0 or infinite. Such a row, with 0, is there
+        for no ranking too: what is counted looks at every sum, so that one past 64 bits is an error on both
+        engines whatever is ranked. Order: total because a ticker is ranked once.
+        Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey."""
+
+    def timeline(self, *, symbol: str | None, source: str | None, start: date | None, end: date | None) -> list[Point]:
+        """One row for each bar of a ticker from start to end, both included, by date, with the interest of one
+        source in the week before and the shares known to be held that day, for divergence.timeline(). A
+        ticker without bars there gives one row whose date is NULL, an unknown one gives none.
+        A filing changes what is known from its day on; the changes to the newest quarter known that day,
+        added up within the quarter, are the steps that the bars are laid against.
+        Order: total because the ticker is one, and it has one bar a day, which at most one step covers.
+        Index: tickers_symbol_key, market_data_pkey, institutional_holdings_filed, retail_sentiment_pkey."""
+
+class HoldingsQueries:
+    """holdings.sql"""
+
+    def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None) -> Any:
+        """Holdings of the tickers named, or of all, in a range of days, by symbol, quarter end, CIK and filing date, for holdings.frame().
+        Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey."""
+
+    def history(self, *, symbol: str | None, start: date | None, end: date | None) -> list[Holding]:
+        """What was filed about one ticker for quarters that end from start to end, both included, by quarter
+        end, CIK and filing date, for holdings.history(). A ticker without filings there gives one row whose
+        quarter_end is NULL, an unknown one gives none.
+        Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey."""
+
+    def known(self, *, symbol: str | None, as_of: date | None) -> list[Holding]:
+        """Each institution's last word, filed by as_of, on the newest quarter that was known of one ticker that
+        day, by CIK, for holdings.known(). A ticker of which nothing was known gives one row whose
+        quarter_end is NULL, an unknown one gives none.
+        Index: tickers_symbol_key, institutional_holdings_filed, institutional_holdings_pkey."""
+
+    def merge(self, *, with_ownership_percent: int | None) -> int:
+        """Writes what was set aside, where each key is there once; counts the rows that were new or
+        different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+        there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+        conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+        wait for each other and do not deadlock. Index: institutional_holdings_pkey."""
+
+    def settle(self) -> int:
+        """Takes out of what was set aside every row whose key comes again further on; counts them.
+        Index: none, it reads all of what was set aside."""
+
+    def stage(self) -> int:
+        """Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+        Index: none, it creates a table."""
+
+    def superseded(self) -> list[Superseded]:
+        """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+        no key may come twice. The last row of a key stays, and so do the places between two that do not.
+        Index: none, it reads all of what was set aside."""
+
+    def there(self) -> int | None:
+        """How many keys of what was set aside, where each is there once, are in the table already, for what a load
+        counts. Index: institutional_holdings_pkey."""
+
+    def unstage(self) -> int:
+        """Drops the table that stage() made.
+        Index: none, it drops a table."""
+
+class InstitutionsQueries:
+    """institutions.sql"""
+
+    def all(self) -> list[Institution]:
+        """Every institution by CIK, for institutions.all(). Index: institutions_cik_key."""
+
+    def get(self, *, cik: int | None) -> Institution | None:
+        """One institution by its CIK, for institutions.get(). Index: institutions_cik_key."""
+
+    def identify(self, *, ciks: list[int] | tuple[int, ...] | None) -> list[InstitutionsIdentifyIdentity]:
+        """The keys of the institutions named, for the upsert of holdings. CIKs that are not there are not in
+        the answer. Index: institutions_cik_key."""
+
+    def merge(self) -> int:
+        """Writes what was set aside, where each key is there once; counts the rows that were new or
+        different. What is there already is left out by a join: on PostgreSQL a conflict would lock it,
+        and a lock is a write. The rows go in by key, so that two merges at once wait for each other and
+        do not deadlock. Index: institutions_cik_key."""
+
+    def settle(self) -> int:
+        """Takes out of what was set aside every row whose key comes again further on; counts them.
+        Index: none, it reads all of what was set aside."""
+
+    def stage(self) -> int:
+        """Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+        Index: none, it creates a table."""
+
+    def superseded(self) -> list[Superseded]:
+        """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+        no key may come twice. The last row of a key stays, and so do the places between two that do not.
+        Index: none, it reads all of what was set aside."""
+
+    def there(self) -> int | None:
+        """How many keys of what was set aside, where each is there once, are in the table already, for what a load
+        counts. Index: institutions_cik_key."""
+
+    def unstage(self) -> int:
+        """Drops the table that stage() made.
+        Index: none, it drops a table."""
+
+class MarketQueries:
+    """market.sql"""
+
+    def coverage(self) -> list[Coverage]:
+        """The first and last bar of every ticker that has any and their number, by symbol, for
+        market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey."""
+
+    def delete(self, *, symbol: str | None, start: date | None, end: date | None) -> int:
+        """Deletes one ticker's bars from start to end, both included, and counts them, for market.delete().
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None) -> Any:
+        """Bars of the tickers named, or of all, in a range of days, by symbol and date, for market.frame().
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def history(self, *, symbol: str | None, start: date | None, end: date | None) -> list[BarOfTicker]:
+        """One ticker's bars from start to end, both included, by date, for market.history(). The ticker is
+        looked up by itself and not joined, so that the bars come in the order of the key without a sort, and
+        the symbol, which was given, is not sent in every row.
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def latest(self) -> list[Bar]:
+        """The last bar of every ticker that has one, by symbol, for market.latest().
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def latest_of(self, *, symbols: list[str] | tuple[str, ...] | None) -> list[Bar]:
+        """The last bar of each ticker named, by symbol, for market.latest(). A ticker without bars gives a row
+        whose date is NULL, an unknown one gives none. Index: tickers_symbol_key, market_data_pkey."""
+
+    def latest_one(self, *, symbol: str | None) -> list[BarOfTicker]:
+        """The last bar of one ticker, for market.latest() of one symbol; none where there is no bar, or no such
+        ticker. The ticker is looked up by itself and not joined, so that one probe of the key finds the bar.
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def merge(self, *, with_open: int | None, with_high: int | None, with_low: int | None, with_volume: int | None) -> int:
+        """Writes what was set aside, where each key is there once; counts the rows that were new or
+        different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+        there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+        conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+        wait for each other and do not deadlock. Index: market_data_pkey."""
+
+    def on_day(self, *, date: date | None) -> list[Bar]:
+        """Every ticker's bar of one day, by symbol, for market.on().
+        Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
+        day by day."""
+
+    def settle(self) -> int:
+        """Takes out of what was set aside every row whose key comes again further on; counts them.
+        Index: none, it reads all of what was set aside."""
+
+    def stage(self) -> int:
+        """Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+        Index: none, it creates a table."""
+
+    def summary(self, *, symbol: str | None, start: date | None, end: date | None) -> Summary | None:
+        """One ticker's bars from start to end, both included, as one row, for market.summary(). A ticker
+        without bars there gives a row whose rows is NULL, an unknown one gives none. Closes are summed as
+        whole 1e-4 dollars, for a sum of floats depends on their order. A cast
+        rounds down here, and not every SQLite has floor().
+        Index: tickers_symbol_key, market_data_pkey."""
+
+    def superseded(self) -> list[Superseded]:
+        """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+        no key may come twice. The last row of a key stays, and so do the places between two that do not.
+        Index: none, it reads all of what was set aside."""
+
+    def there(self) -> int | None:
+        """How many keys of what was set aside, where each is there once, are in the table already, for what a load
+        counts. Index: market_data_pkey."""
+
+    def unfit(self, *, with_high: int | None, with_low: int | None) -> list[Unfit]:
+        """The bars set aside without a high or a low (its parameter is 0) that contradict that of the bar there is,
+        for a load that has to name them before the merge fails. Order: total because each row set aside has a
+        place of its own. Index: market_data_pkey."""
+
+    def unstage(self) -> int:
+        """Drops the table that stage() made.
+        Index: none, it drops a table."""
+
+class MigrationsQueries:
+    """migrations.sql"""
+
+    def applied(self) -> list[Applied]:
+        """Every migration applied, by number, for migrations.migrate(). Index: schema_migrations_pkey."""
+
+    def forget(self, *, version: int | None) -> int:
+        """Notes a migration as undone, in the undo's own transaction. Index: schema_migrations_pkey."""
+
+    def lock(self) -> int | None:
+        """Keeps other migrations waiting until the transaction ends, for migrations.migrate(). BEGIN IMMEDIATE
+        has done so already. Index: none, it reads no table."""
+
+    def prepare(self) -> int:
+        """Makes the record's table where there is none yet, for migrations.migrate().
+        Index: none, it creates a table."""
+
+    def record(self, *, version: int | None, name: str | None, checksum: str | None) -> int:
+        """Notes a migration as applied, in the migration's own transaction. Index: schema_migrations_pkey."""
+
+    def started(self) -> int | None:
+        """1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
+        Index: none, the catalogue is small."""
+
+    def strangers(self) -> str | None:
+        """The first tables and views of a file that has no record of migrations, and so is another program's, as
+        one text, for migrations.migrate() and the first write. Index: none, the catalogue is small."""
+
+class SentimentQueries:
+    """sentiment.sql"""
+
+    def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None, source: str | None) -> Any:
+        """Rows of the tickers named, or of all, in a range of days, by symbol, date and source, for sentiment.frame().
+        Index: tickers_symbol_key, retail_sentiment_pkey."""
+
+    def history(self, *, symbol: str | None, source: str | None, start: date | None, end: date | None) -> list[Sentiment]:
+        """One ticker's interest from start to end, both included, of one source or of all, by date and source,
+        for sentiment.history(). A ticker without rows there gives one row whose date is NULL, an unknown one
+        gives none. Index: tickers_symbol_key, retail_sentiment_pkey."""
+
+    def merge(self, *, with_score: int | None) -> int:
+        """Writes what was set aside, where each key is there once; counts the rows that were new or
+        different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+        there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+        conflict would lock it, and a lock is a write. The rows go in by key, so that two merges at once
+        wait for each other and do not deadlock. Index: retail_sentiment_pkey."""
+
+    def settle(self) -> int:
+        """Takes out of what was set aside every row whose key comes again further on; counts them.
+        Index: none, it reads all of what was set aside."""
+
+    def sources(self) -> list[Source]:
+        """The sources there are, by name, for sentiment.sources() and for a ranking that names none. It steps
+        from one source of a ticker to the next, so it reads a row for each of them and not every row.
+        Index: retail_sentiment_pkey."""
+
+    def stage(self) -> int:
+        """Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+        Index: none, it creates a table."""
+
+    def superseded(self) -> list[Superseded]:
+        """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+        no key may come twice. The last row of a key stays, and so do the places between two that do not.
+        Index: none, it reads all of what was set aside."""
+
+    def there(self) -> int | None:
+        """How many keys of what was set aside, where each is there once, are in the table already, for what a load
+        counts. Index: retail_sentiment_pkey."""
+
+    def unstage(self) -> int:
+        """Drops the table that stage() made.
+        Index: none, it drops a table."""
+
+class TickersQueries:
+    """tickers.sql"""
+
+    def all(self) -> list[Ticker]:
+        """Every ticker by symbol, for tickers.all(). Index: tickers_symbol_key."""
+
+    def get(self, *, symbol: str | None) -> Ticker | None:
+        """One ticker by its symbol, for tickers.get(). Index: tickers_symbol_key."""
+
+    def identify(self, *, symbols: list[str] | tuple[str, ...] | None) -> list[TickersIdentifyIdentity]:
+        """The keys of the tickers named, for every upsert of rows that have a symbol. Symbols that are not
+        there are not in the answer. Index: tickers_symbol_key."""
+
+    def merge(self, *, with_cusip: int | None) -> int:
+        """Writes what was set aside, where each key is there once; counts the rows that were new or
+        different. A parameter is 0 where the rows lack the column: that stays as it is in a row that is
+        there, and is NULL in a new one. What is there already is left out by a join: on PostgreSQL a
+        conflict would lock it, and a lock is a write. The rows go in by place: two tickers may hand on a
+        CUSIP, and then the order decides. Index: tickers_symbol_key."""
+
+    def reserve(self) -> int | None:
+        """Nothing to do: a transaction that writes keeps every other from writing. Index: none, it reads no table."""
+
+    def settle(self) -> int:
+        """Takes out of what was set aside every row whose key comes again further on; counts them.
+        Index: none, it reads all of what was set aside."""
+
+    def stage(self) -> int:
+        """Makes the table in which rows are set aside that come in bulk or whose keys may come twice.
+        Index: none, it creates a table."""
+
+    def superseded(self) -> list[Superseded]:
+        """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which
+        no key may come twice. The last row of a key stays, and so do the places between two that do not.
+        Index: none, it reads all of what was set aside."""
+
+    def there(self) -> int | None:
+        """How many keys of what was set aside, where each is there once, are in the table already, for what a load
+        counts. Index: tickers_symbol_key."""
+
+    def unstage(self) -> int:
+        """Drops the table that stage() made.
+        Index: none, it drops a table."""
+
+class Queries:
+    """The files of queries, as attributes of ``db.queries``."""
+
+    divergence: DivergenceQueries
+    holdings: HoldingsQueries
+    institutions: InstitutionsQueries
+    market: MarketQueries
+    migrations: MigrationsQueries
+    sentiment: SentimentQueries
+    tickers: TickersQueries
