@@ -78,7 +78,7 @@ def test_a_query_of_ones_own(demo: tuple[Path, str]) -> None:
     assert run(folder, "-c", code("movers.py")).splitlines() == told
     assert f"# {', '.join(told)}\n" in code("movers.py")
     run(folder, "-m", "repo", "stubs", "--queries", "sql")
-    asked = f"{code('typed.py')}\nprint(gainers(db, date(2025, 6, 30))[0].symbol)"
+    asked = code("typed.py") + "\nprint(gainers(db, date(2025, 6, 30))[0].symbol)"
     assert run(folder, "-c", asked) == "TIDEW\n"
 
 
