@@ -20,13 +20,12 @@ from repo.errors import (
     PROBLEM_LIMIT,
     DatabaseUnavailable,
     InvalidRecord,
+    Missing,
     Problem,
     RepoError,
-    UnknownInstitution,
-    UnknownTicker,
 )
-from repo.records import RECORDS
-from repo.validation import Spec, check_ranges, check_types, row_by_row
+from repo.tables import Table
+from repo.validation import check_ranges, check_types, row_by_row
 
 __all__ = [
     "BATCH_ROWS",
@@ -37,7 +36,6 @@ __all__ = [
     "SeenKeyRanges",
     "Stored",
     "SurrogateKeys",
-    "TableMapping",
     "Tally",
     "Unfit",
     "deduplicate",
@@ -52,34 +50,6 @@ Columns = Sequence[Sequence[Any]]
 
 Dates are whole days since 1970-01-01, tickers and institutions are their keys.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class TableMapping:
-    """How a record lies in its table, which has this ``name``.
-
-    ``columns`` are those of the upsert statement with their kinds (``id``, ``day``, ``int``,
-    ``float`` or ``text``), the key's first; ``fields`` are the record's fields they come from.
-    ``in_order`` says that the order of the rows matters, since a second column is unique.
-    """
-
-    aggregate: str
-    name: str
-    record: type[Any]
-    columns: tuple[tuple[str, str], ...]
-    fields: tuple[str, ...]
-    key_width: int
-    in_order: bool = False
-
-    @property
-    def spec(self) -> Spec:
-        """What makes its record valid."""
-        return RECORDS[self.record]
-
-    @property
-    def nullable(self) -> list[str]:
-        """The columns that may be NULL, which a file may lack; their fields have the same names."""
-        return [field.name for field in self.spec.fields if field.nullable]
 
 
 class RepeatedKeys(RepoError):
@@ -122,7 +92,7 @@ class SurrogateKeys:
     """The keys that the database gave to tickers or institutions, fetched as names turn up."""
 
     fetch: Callable[[list[Any]], Iterable[tuple[Any, int]]]
-    error: type[UnknownTicker] | type[UnknownInstitution]
+    unknown: type[Missing]
     known: dict[Any, int] = field(default_factory=dict)
     missing: set[Any] = field(default_factory=set)
 
@@ -165,15 +135,16 @@ class RowEncoder:
 
     Rows may say more of themselves by attributes: ``rereadable``, if they can be iterated over again;
     ``absent``, the fields that they all lack, which an upsert is to leave as they are; ``tally``, a
-    :class:`Tally` that is to be filled. ``latest`` has, of a table that is ``in_order``, what is to be
-    written for each key: its place among the rows, and its columns.
+    :class:`Tally` that is to be filled. ``latest`` has, where
+    the table has unique columns besides its key, what is to be written for each key: its place among the
+    rows, and its columns.
 
     After :meth:`ahead` the rows lie in a file of ours, checked, and ``keys`` has the keys of tickers or
     institutions, where they were asked for.
     """
 
     def __init__(
-        self, table: TableMapping, rows: Iterable[Any], identities: Mapping[str, SurrogateKeys]
+        self, table: Table, rows: Iterable[Any], identities: Mapping[str, SurrogateKeys]
     ) -> None:
         self._table = table
         self._rows = rows
@@ -188,10 +159,10 @@ class RowEncoder:
         self._row = 0
         self._ahead = False
         self.keys: set[Any] = set()
-        names = [a_field.name for a_field in table.spec.fields]
-        kinds = [kind for _, kind in table.columns]
-        self._encoding = list(zip(table.fields, kinds, strict=True))
-        self._places = [names.index(name) for name in table.fields]
+        self._encoding = [
+            (name, column.kind) for name, column in zip(table.written_fields, table.written, strict=True)
+        ]
+        self._places = [table.places[name] for name in table.written_fields]
 
     @property
     def count(self) -> int:
@@ -231,7 +202,7 @@ class RowEncoder:
             self._rows = chain(first, rows)
         for batch in self._read(None, by_name=True):
             self._set_aside(batch)
-            if keys and self._table.key_width == 1:
+            if keys and len(self._table.key) == 1:
                 self.keys.update(batch[0])
         self._ahead, self._once = True, False
 
@@ -324,10 +295,10 @@ class RowEncoder:
     def _refuse_missing(self) -> None:
         for identities in self._identities.values():
             if identities.missing:
-                raise identities.error(identities.missing)
+                raise identities.unknown(identities.missing)
 
     def _note(self, batch: Columns, first_row: int) -> None:
-        if self._table.in_order:
+        if self._table.unique:
             rows = enumerate(zip(*batch, strict=True), first_row)
             self.latest.update((row[0], (place, row)) for place, row in rows)
 
@@ -341,7 +312,7 @@ class RowEncoder:
         by_name: bool,
     ) -> Columns | None:
         """Storage columns of rows; None where there is nothing to write."""
-        spec = self._table.spec
+        spec = self._table
         columns = check_types(spec, batch)
         if columns is None or stored is None or not stored.comparing:
             final = None if columns is None else check_ranges(spec, columns)
@@ -382,7 +353,7 @@ class RowEncoder:
 
     def _with_measures(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
         """Storage columns with their measures in range; the others are encoded already."""
-        fields = self._table.spec.fields
+        fields = self._table.fields
         return [
             final[place] if fields[place].measure else column
             for place, column in zip(self._places, encoded, strict=True)

@@ -9,11 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 
-from repo import backends, migrations, repositories
+from repo import backends, migrations
 from repo.engine import Backend, IsolationLevel
 from repo.errors import ConfigurationError, ConflictError, QueryContractError
 from repo.named import NamedQueries
 from repo.queries import load
+from repo.repositories.divergence import DivergenceRepository
+from repo.repositories.holdings import HoldingRepository
+from repo.repositories.institutions import InstitutionRepository
+from repo.repositories.market import MarketRepository
+from repo.repositories.sentiment import SentimentRepository
+from repo.repositories.tickers import TickerRepository
 from repo.sessions import Executor, Session
 from repo.settings import DatabaseURL, database_url
 from repo.showing import short
@@ -52,12 +58,12 @@ class Database(Generic[QueriesT]):
         self._url = url
         self._backend = backend
         self._session = session
-        self.tickers = repositories.TickerRepository(session)
-        self.institutions = repositories.InstitutionRepository(session)
-        self.market = repositories.MarketRepository(session)
-        self.holdings = repositories.HoldingRepository(session)
-        self.sentiment = repositories.SentimentRepository(session)
-        self.divergence = repositories.DivergenceRepository(session)
+        self.tickers = TickerRepository(session)
+        self.institutions = InstitutionRepository(session)
+        self.market = MarketRepository(session)
+        self.holdings = HoldingRepository(session)
+        self.sentiment = SentimentRepository(session)
+        self.divergence = DivergenceRepository(session)
         self.queries = NamedQueries(session)  # type: ignore[assignment]  # whose attributes stubs tell
 
     def __repr__(self) -> str:

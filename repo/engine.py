@@ -16,8 +16,9 @@ from repo.queries import Query
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from repo.batches import RowEncoder, TableMapping
+    from repo.batches import RowEncoder
     from repo.errors import RepoError
+    from repo.tables import Table
 
 __all__ = [
     "ISOLATION_LEVELS",
@@ -97,7 +98,7 @@ class Backend(Protocol):
         self,
         connection: Connection,
         queries: Bound,
-        table: TableMapping,
+        table: Table,
         rows: RowEncoder,
         *,
         depth: int,

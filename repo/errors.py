@@ -93,7 +93,7 @@ class InvalidRecord(RepoError):
         return type(self), (self.problems,)
 
 
-class _Missing(RepoError):
+class Missing(RepoError):
     """Something was named that the database does not hold; ``missing`` lists all of it, sorted."""
 
     noun = "key"
@@ -106,13 +106,13 @@ class _Missing(RepoError):
         return type(self), (self.missing,)
 
 
-class UnknownTicker(_Missing):
+class UnknownTicker(Missing):
     """Symbols that are not in ``tickers``; ``missing`` has them all, sorted."""
 
     noun = "ticker"
 
 
-class UnknownInstitution(_Missing):
+class UnknownInstitution(Missing):
     """CIKs that are not in ``institutions``; ``missing`` has them all, sorted."""
 
     noun = "institution"

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.queries import Column, columns_of
-from repo.records import RECORDS
+from repo.tables import Table
 
 __all__ = ["ArrowTable", "TableRows", "as_rows", "builder", "from_records", "schema", "to_table"]
 
@@ -81,13 +81,13 @@ def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
     return arrow.Table.from_arrays(arrays, schema=made)
 
 
-def as_rows(record: type[Any], rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
+def as_rows(table: Table, rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
     """Rows as they are, or a table's rows as records.
 
     :raises InvalidRecord: see :class:`TableRows`; and for what is neither.
     """
     if isinstance(rows, ArrowTable):
-        return TableRows(record, rows)
+        return TableRows(table, rows)
     if not isinstance(rows, Iterable):
         reason = f"must be records or a table, not {type(rows).__name__}"
         raise InvalidRecord([Problem(None, "rows", rows, reason)])
@@ -105,21 +105,21 @@ class TableRows:
 
     rereadable = True
 
-    def __init__(self, record: type[Any], table: Any) -> None:
+    def __init__(self, target: Table, table: Any) -> None:
         """Convert the columns.
 
         :raises InvalidRecord: for a column that is missing, unknown, or cannot be converted.
         """
-        self._record = record
+        self._target = target
         self.absent: frozenset[str] = frozenset()
         self._table = self._converted(_arrow().table(table))
 
     def _converted(self, table: Any) -> Any:
         arrow = _arrow()
-        fields = {column.name: column for column in columns_of(self._record)}
-        nullable = frozenset(field.name for field in RECORDS[self._record].fields if field.nullable)
+        record, nullable = self._target.record, frozenset(self._target.nullable)
+        fields = {column.name: column for column in columns_of(record)}
         problems = [
-            Problem(None, name, "a column", f"is no field of {self._record.__name__}")
+            Problem(None, name, "a column", f"is no field of {record.__name__}")
             for name in table.column_names
             if name not in fields
         ]
@@ -144,7 +144,7 @@ class TableRows:
         return arrow.table(arrays, names=list(fields))
 
     def __iter__(self) -> Iterator[Any]:
-        make = self._record._make
+        make = self._target.record._make
         for start in range(0, self._table.num_rows, _SLICE_ROWS):
             part = self._table.slice(start, _SLICE_ROWS)
             yield from map(make, zip(*(column.to_pylist() for column in part.columns), strict=True))

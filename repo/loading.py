@@ -24,14 +24,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from repo import migrations
 from repo.batches import RepeatedKeys, RowEncoder, Tally, Unfit
 from repo.database import Database
 from repo.delimited.files import SUFFIXES, Delimited, split_name
-from repo.delimited.headers import KINDS, find_kind, lay_out
+from repo.delimited.headers import find_kind, lay_out
 from repo.delimited.rejects import Rejects
 from repo.delimited.source import Progress, Source
 from repo.errors import (
@@ -46,19 +47,10 @@ from repo.records import Ticker
 from repo.repositories.base import ahead, reads_ahead
 from repo.repositories.cusips import Clash, clashes
 from repo.showing import short
+from repo.tables import TABLES
 from repo.validation import argument
 
-__all__ = ["KINDS", "Contents", "Loaded", "Progress", "contents", "load"]
-
-_REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
-    "market": ("symbol",),
-    "holdings": ("symbol", "cik"),
-    "sentiment": ("symbol",),
-}
-"""The fields of each kind that refer to tickers and institutions."""
-
-_NAMED_BY: Final[Mapping[str, str]] = {"tickers": "symbol", "institutions": "cik"}
-"""The fields by which those are referred to."""
+__all__ = ["Contents", "Loaded", "Progress", "contents", "load"]
 
 
 class Loaded(NamedTuple):
@@ -103,7 +95,7 @@ def contents(folder: str | os.PathLike[str]) -> Contents:
     for entry, is_folder in entries:
         parts = split_name(entry)
         kind = "" if parts is None or is_folder else parts[0].lower()
-        if kind not in KINDS:
+        if kind not in TABLES:
             if not entry.name.startswith("."):
                 others.append(entry)
         elif kind in files:
@@ -111,7 +103,7 @@ def contents(folder: str | os.PathLike[str]) -> Contents:
             raise ConfigurationError(f"{folder} has two files of {kind}: {both}")
         else:
             files[kind] = entry
-    return Contents({kind: files[kind] for kind in KINDS if kind in files}, others)
+    return Contents({kind: files[kind] for kind in TABLES if kind in files}, others)
 
 
 def load(
@@ -155,8 +147,8 @@ def load(
     :raises UniqueViolation: when two tickers would have one CUSIP, naming the first 20 such rows with
         their lines, and whose CUSIP it is; nothing is written.
     """
-    if kind is not None and kind not in KINDS:
-        raise ConfigurationError(f"the kinds of rows are {', '.join(KINDS)}, not {short(kind)}")
+    if kind is not None and kind not in TABLES:
+        raise ConfigurationError(f"the kinds of rows are {', '.join(TABLES)}, not {short(kind)}")
     if rejects is not None and not skip_bad:
         raise ConfigurationError("a reject file is for a load that skips bad rows")
     if symbol is not None:
@@ -246,17 +238,17 @@ def _sources(
         files = contents(path).files
         if not files:
             raise ConfigurationError(
-                f"{path} has no file named {', '.join(KINDS)} with one of the endings {SUFFIXES}"
+                f"{path} has no file named {', '.join(TABLES)} with one of the endings {SUFFIXES}"
             )
         sources += [_source(file, each, symbol, mapping, progress) for each, file in files.items()]
     if not sources:
         raise ConfigurationError("no file is named")
-    names = {field.name for source in sources for field in source.layout.spec.fields}
+    names = {field.name for source in sources for field in source.layout.table.fields}
     for name in mapping:
         if name not in names:
             fields = ", ".join(sorted(names))
             raise ConfigurationError(f"a mapping is of the fields {fields}, not {short(name)}")
-    order = list(KINDS)
+    order = list(TABLES)
     return sorted(sources, key=lambda source: order.index(source.layout.kind))
 
 
@@ -352,8 +344,8 @@ class _Load:
                 self._prepare(number, self._known)
                 batches = ahead(getattr(db, source.layout.kind), source, keys=bool(self._outboxes))
                 self._ready.append(stack.enter_context(batches))
-                name = _NAMED_BY.get(source.layout.kind)
-                if name in self._known:
+                name = source.layout.table.key[0]
+                if source.layout.table.surrogate and name in self._known:
                     self._known[name] = self._known[name] | batches.keys
         except RepoError as error:
             self._failed = error
@@ -361,8 +353,9 @@ class _Load:
     def _there(self) -> dict[str, set[Any]]:
         """What there is to refer to."""
         return {
-            "symbol": {ticker.symbol for ticker in self._db.tickers.all()},
-            "cik": {institution.cik for institution in self._db.institutions.all()},
+            table.key[0]: set(map(attrgetter(table.key[0]), getattr(self._db, table.aggregate).all()))
+            for table in TABLES.values()
+            if table.surrogate
         }
 
     def _has_earlier(self, number: int) -> bool:
@@ -375,7 +368,7 @@ class _Load:
         source.tally = Tally(strict=self._strict)
         if not self._outboxes:
             return
-        references = _REFERENCES.get(source.layout.kind, ())
+        references = source.layout.table.references
         if references and self._symbol is not None and self._symbol not in known["symbol"]:
             raise UnknownTicker([self._symbol])
         source.refuse({})
@@ -427,17 +420,17 @@ class _Load:
 
     def _prepare_inside(self, number: int) -> None:
         """Tell a source what to leave out, by what is there now."""
-        references = self._sources[number].layout.kind in _REFERENCES
+        references = self._sources[number].layout.table.references
         self._prepare(number, self._there() if self._outboxes and references else {})
 
     def _still_true(self, number: int) -> bool:
         """Whether what rows were left out for, when they were read, is so."""
         if not self._outboxes or number > len(self._ready):
             return True
-        kind = self._sources[number].layout.kind
-        if kind == "tickers":
+        layout = self._sources[number].layout
+        if layout.kind == "tickers":
             return self._db.tickers.all() == self._tickers
-        return kind not in _REFERENCES or self._there() == self._known
+        return not layout.table.references or self._there() == self._known
 
 
 def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:

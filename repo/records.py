@@ -1,4 +1,4 @@
-"""The rows callers give and get, and the fields of those that can be written.
+"""The rows callers give and get.
 
 A record is a named tuple; the same type goes in and comes out.
 """
@@ -8,23 +8,8 @@ from __future__ import annotations
 import datetime
 from typing import Any, Final, NamedTuple
 
-from repo.validation import (
-    CUSIP,
-    NAME,
-    SOURCE,
-    SYMBOL,
-    Spec,
-    between_field,
-    cik_field,
-    count_field,
-    date_field,
-    price_field,
-    text_field,
-)
-
 __all__ = [
     "OF_TICKER",
-    "RECORDS",
     "Bar",
     "BarOfTicker",
     "Coverage",
@@ -163,63 +148,3 @@ OF_TICKER: Final[dict[type[Any], type[Any]]] = {BarOfTicker: Bar}
 A query of the package that has a parameter ``symbol`` and declares the first gives the second: the same
 symbol need not be sent in every row.
 """
-
-
-_SYMBOL: Final = text_field("symbol", SYMBOL)
-_CIK: Final = cik_field()
-
-RECORDS: Final[dict[type[Any], Spec]] = {
-    spec.record: spec
-    for spec in (
-        Spec(
-            Ticker,
-            (
-                _SYMBOL,
-                text_field("company_name", NAME),
-                text_field("cusip", CUSIP, nullable=True),
-            ),
-            key=("symbol",),
-        ),
-        Spec(Institution, (_CIK, text_field("name", NAME)), key=("cik",)),
-        Spec(
-            Bar,
-            (
-                _SYMBOL,
-                date_field("date"),
-                price_field("open", nullable=True),
-                price_field("high", nullable=True),
-                price_field("low", nullable=True),
-                price_field("close"),
-                count_field("volume", nullable=True),
-            ),
-            key=("symbol", "date"),
-            not_below=("high", "low"),
-        ),
-        Spec(
-            Holding,
-            (
-                _SYMBOL,
-                _CIK,
-                date_field("quarter_end"),
-                date_field("filing_date"),
-                count_field("shares_held"),
-                count_field("market_value"),
-                between_field("ownership_percent", 0.0, 100.0),
-            ),
-            key=("symbol", "quarter_end", "cik", "filing_date"),
-            not_below=("filing_date", "quarter_end"),
-        ),
-        Spec(
-            Sentiment,
-            (
-                _SYMBOL,
-                text_field("source", SOURCE),
-                date_field("date"),
-                count_field("interest"),
-                between_field("score", -1.0, 1.0),
-            ),
-            key=("symbol", "source", "date"),
-        ),
-    )
-}
-"""The records that can be written, and what makes each valid."""

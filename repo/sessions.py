@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from repo import frames, migrations
-from repo.batches import RowEncoder, TableMapping
+from repo.batches import RowEncoder
 from repo.binding import BoundQueries, sent
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (
@@ -32,6 +32,7 @@ from repo.errors import (
 )
 from repo.queries import Catalogue
 from repo.showing import short
+from repo.tables import Table
 from repo.watching import Watch
 
 __all__ = ["Block", "Executor", "Session"]
@@ -627,7 +628,7 @@ class Session:
         executor.vouch_by(self.read)
         return True
 
-    def upsert(self, table: TableMapping, batches: RowEncoder) -> int:
+    def upsert(self, table: Table, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self._writing() as connection:
             self.executor.vouch(connection)

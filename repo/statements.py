@@ -7,9 +7,11 @@ a day as the number that SQLite keeps.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
+
+from repo.tables import TABLES, Kind
 
 __all__ = ["misuse", "plain"]
 
@@ -30,14 +32,13 @@ _TIMES: Final = ("date", "timestamptz", "timestamp with time zone")
 _LIST_ENDS: Final = ("from", ";")
 
 _TABLE: Final = re.compile(r"\b(?:from|join|into|update)\s+(?P<name>\w+)", re.IGNORECASE)
-_TABLES: Final = frozenset(
-    {"tickers", "institutions", "market_data", "institutional_holdings", "retail_sentiment"}
-)
+_TABLES: Final = frozenset(table.name for table in TABLES.values())
+_STANDS_FOR: Final[Mapping[Kind, type]] = {"day": date, "moment": datetime}
 _DAYS: Final = {
-    "date": date,
-    "quarter_end": date,
-    "filing_date": date,
-    "created_at": datetime,
+    column.name: _STANDS_FOR[column.kind]
+    for table in TABLES.values()
+    for column in table.columns
+    if column.kind in _STANDS_FOR
 }
 """The columns of these tables that SQLite keeps as numbers, by the type they stand for."""
 

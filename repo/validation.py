@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import repeat
 from operator import add, ge
 from types import NoneType
@@ -197,7 +198,8 @@ class Field:
 
     ``many`` is handed values of exactly ``type`` and answers None where it cannot vouch for all of
     them; None values reach neither. A ``measure`` is a number that nothing is looked up by: its range
-    need not be checked before it is known whether the row is in the table already.
+    need not be checked before it is known whether the row is in the table already. Files may
+    call it by one of ``headers`` too, and by one of ``second_choice`` if no column has another name.
     """
 
     name: str
@@ -206,6 +208,8 @@ class Field:
     many: Callable[[Sequence[Any]], Sequence[Any] | None]
     nullable: bool = False
     measure: bool = False
+    headers: tuple[str, ...] = ()
+    second_choice: tuple[str, ...] = ()
 
     def fits(self, column: Sequence[Any]) -> bool:
         """Whether every value has the field's type, or is None where that is allowed."""
@@ -281,7 +285,7 @@ def date_field(name: str) -> Field:
     return Field(name, date, one_date, _many_dates)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
     """What makes a record valid: its fields, and the pair of them that must not be in reverse.
 
@@ -294,13 +298,17 @@ class Spec:
     key: tuple[str, ...]
     not_below: tuple[str, str] | None = None
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each field in the record, by its name."""
+        return {field.name: place for place, field in enumerate(self.fields)}
+
 
 def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
     """Whether ``not_below`` holds for every row."""
     if spec.not_below is None:
         return True
-    names = [field.name for field in spec.fields]
-    upper, lower = (cleaned[names.index(name)] for name in spec.not_below)
+    upper, lower = (cleaned[spec.places[name]] for name in spec.not_below)
     try:
         return all(map(ge, upper, lower))
     except TypeError:  # a None on one side

@@ -16,8 +16,10 @@ PACKAGE = Path(repo.__file__).parent
 LAYERS = [
     {"showing"},
     {"errors"},
-    {"settings", "statements", "validation"},
+    {"settings", "validation"},
     {"parameters", "records"},
+    {"tables"},
+    {"statements"},
     {"queries"},
     {"binding"},
     {"batches", "frames", "migrations", "named", "watching"},

@@ -19,7 +19,8 @@ import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
 from repo.delimited.files import Delimited
 from repo.errors import ConfigurationError, InvalidRecord, UnknownInstitution, UnknownTicker
-from repo.loading import KINDS, Loaded, contents, load
+from repo.loading import Loaded, contents, load
+from repo.tables import TABLES
 
 DAY = date(2020, 1, 2)
 
@@ -183,7 +184,7 @@ def test_a_file_about_one_ticker(memory: Database, tmp_path: Path) -> None:
     assert memory.sentiment.history("B") == [Sentiment("B", "s", DAY, 3)]
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(TABLES))
 def test_kind_by_columns(memory: Database, tmp_path: Path, kind: str) -> None:
     """A file whose name says nothing is known by its columns."""
     (loaded,) = load(memory, write(tmp_path, "data.csv", KIND_FILES[kind]))
@@ -252,10 +253,10 @@ def test_folder(db: Database, tmp_path: Path) -> None:
         write(folder, f"{kind}.csv", KIND_FILES[kind].replace("B,", "C,"))
     write(folder, "notes.csv", "x\n")
     write(folder, ".hidden.csv", "x\n")
-    assert [each.kind for each in load(db, folder)] == list(KINDS)
+    assert [each.kind for each in load(db, folder)] == list(TABLES)
     assert db.market.history("C") != []
     found = contents(folder)
-    assert list(found.files) == list(KINDS)
+    assert list(found.files) == list(TABLES)
     assert found.others == [folder / "market", folder / "notes.csv"]
 
 

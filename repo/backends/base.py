@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from repo.batches import (
@@ -10,7 +10,6 @@ from repo.batches import (
     RepeatedKeys,
     RowEncoder,
     SeenKeyRanges,
-    TableMapping,
     Unfit,
     deduplicate,
 )
@@ -19,6 +18,7 @@ from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
 from repo.records import OF_TICKER
 from repo.showing import short
+from repo.tables import Table
 
 __all__ = [
     "ROWS_TOGETHER",
@@ -69,7 +69,7 @@ def unlike(query: Query, reason: str) -> QueryContractError:
 def write_rows(
     connection: Connection,
     queries: Bound,
-    table: TableMapping,
+    table: Table,
     columns: Columns,
     values: int,
     *,
@@ -99,8 +99,8 @@ def write_rows(
 class Passing:
     """Batches on their way to where they are set aside, looked at for keys that may come twice."""
 
-    def __init__(self, table: TableMapping) -> None:
-        self._key_width = table.key_width
+    def __init__(self, table: Table) -> None:
+        self._key_width = len(table.key)
         self._ranges = SeenKeyRanges()
         self.repeats = False
 
@@ -116,7 +116,7 @@ class Passing:
 def merge(
     connection: Connection,
     queries: Bound,
-    table: TableMapping,
+    table: Table,
     rows: RowEncoder,
     *,
     repeats: bool,
@@ -143,7 +143,7 @@ def merge(
     if rows.absent and f"{name}.unfit" in queries:
         found = queries[f"{name}.unfit"](connection, given)
         if found:
-            raise Unfit([_contradiction(each, rows.absent) for each in found])
+            raise Unfit([_contradiction(table, each, rows.absent) for each in found])
     written: int = queries[f"{name}.merge"](connection, given)
     if tally is not None:
         tally.repeated = repeated
@@ -154,11 +154,14 @@ def merge(
     return written
 
 
-def _contradiction(row: Any, absent: Iterable[str]) -> tuple[int, str, float, str]:
-    """What is wrong with a bar that has a high or a low and not the other."""
-    if "low" in absent:
-        return row.place, "high", row.high, f"is below the low of the bar that is there, {row.low}"
-    return row.place, "low", row.low, f"is above the high of the bar that is there, {row.high}"
+def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int, str, Any, str]:
+    """What is wrong with a row that has one of two fields and contradicts the other that is there."""
+    assert table.not_below is not None
+    upper, lower = table.not_below
+    high, low, noun = getattr(row, upper), getattr(row, lower), table.record.__name__.lower()
+    if lower in absent:
+        return row.place, upper, high, f"is below the {lower} of the {noun} that is there, {low}"
+    return row.place, lower, low, f"is above the {upper} of the {noun} that is there, {high}"
 
 
 def refuse_unknown(engine: str, unknown: Iterable[str], known: Iterable[str]) -> None:

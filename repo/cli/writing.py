@@ -12,13 +12,16 @@ import typer
 
 from repo.cli.options import Url, opened
 from repo.cli.output import say, show_table
-from repo.errors import ConfigurationError, UnknownInstitution, UnknownTicker
+from repo.errors import ConfigurationError, Missing
 from repo.showing import listed, short_name
+from repo.tables import SINGLE_TICKER, TABLES
 
 if TYPE_CHECKING:
     from repo.loading import Loaded, Progress
 
 __all__ = ["load", "migrate"]
+
+_KINDS = f"{', '.join([*TABLES][:-1])} or {[*TABLES][-1]}"
 
 
 def migrate(
@@ -62,22 +65,22 @@ def load(
         typer.Argument(
             metavar="PATH",
             exists=True,
-            help="Files (.csv .tsv .txt, plain or .gz), or folders of files named tickers, "
-            "institutions, market, holdings or sentiment. All are loaded or none.",
+            help="Files (.csv .tsv .txt, plain or .gz), or folders of files named "
+            f"{_KINDS}. All are loaded or none.",
         ),
     ],
     kind: Annotated[
         str | None,
         typer.Option(
             metavar="KIND",
-            help="What a file holds, where neither its name nor its columns tell: tickers, "
-            "institutions, market, holdings or sentiment.",
+            help=f"What a file holds, where neither its name nor its columns tell: {_KINDS}.",
         ),
     ] = None,
     symbol: Annotated[
         str | None,
         typer.Option(
-            metavar="SYMBOL", help="The ticker of a file of market or sentiment without such a column."
+            metavar="SYMBOL",
+            help=f"The ticker of a file of {' or '.join(SINGLE_TICKER)} without such a column.",
         ),
     ] = None,
     mapping: Annotated[
@@ -106,8 +109,8 @@ def load(
 
     New rows are inserted, different ones changed, equal ones left alone. Where a key comes more than
     once, the last row counts. The first row of a file names its columns: the fields' own names, or those
-    of Yahoo Finance and Stooq. A field without a column (it may be open, high, low, volume, cusip,
-    ownership_percent or score) stays as it is in rows that are there, and is empty in new ones.
+    of Yahoo Finance and Stooq. A field that may be empty needs no column: it stays as it is
+    in rows that are there, and is empty in new ones.
 
     Exits with 1 when every row of a file was rejected.
     """
@@ -133,7 +136,7 @@ def load(
                     rejects=rejects,
                     progress=progress,
                 )
-        except (UnknownTicker, UnknownInstitution) as error:
+        except Missing as error:
             _explain_missing(error)
             raise typer.Exit(1) from None
     _report(done)
@@ -153,10 +156,11 @@ def _as_mapping(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def _explain_missing(error: UnknownTicker | UnknownInstitution) -> None:
-    columns = "symbol and company_name" if isinstance(error, UnknownTicker) else "cik and name"
+def _explain_missing(error: Missing) -> None:
+    table = next(each for each in TABLES.values() if isinstance(error, each.unknown))
     say(
-        f"error: {error}\nload a file of {error.noun}s first (its columns: {columns}), "
+        f"error: {error}\nload a file of {table.aggregate} first (its columns: "
+        f"{' and '.join(table.required)}), "
         "or leave such rows out with --skip-bad"
     )
 

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 from repo.errors import ConfigurationError
-from repo.records import RECORDS, Bar, Holding, Institution, Sentiment, Ticker
 from repo.showing import listed, short, short_name
-from repo.validation import Field, Spec
+from repo.tables import SINGLE_TICKER, TABLES, Table
+from repo.validation import Field
 
-__all__ = ["KINDS", "SINGLE_TICKER", "Layout", "find_kind", "lay_out"]
-
-KINDS: Final[Mapping[str, type[Any]]] = {
-    "tickers": Ticker,
-    "institutions": Institution,
-    "market": Bar,
-    "holdings": Holding,
-    "sentiment": Sentiment,
-}
-"""The kinds of rows, by the name of their repository, in the order in which they are loaded."""
-
-SINGLE_TICKER: Final = ("market", "sentiment")
-"""The kinds whose files may be about one ticker, without a column that says which."""
-
-_ALIASES: Final[Mapping[str, str]] = {"ticker": "symbol", "vol": "volume"}
-_ALIASES_OF: Final[Mapping[str, Mapping[str, str]]] = {"tickers": {"name": "company_name"}}
-_SECOND_CHOICE: Final[Mapping[str, str]] = {
-    "adj_close": "close",
-    "adjclose": "close",
-    "adjusted_close": "close",
-}
-"""Columns that stand for a field only where no other does."""
+__all__ = ["Layout", "find_kind", "lay_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +24,9 @@ class Layout:
     ignored: tuple[str, ...]
 
     @property
-    def spec(self) -> Spec:
-        """What makes a record of this kind valid."""
-        return RECORDS[KINDS[self.kind]]
+    def table(self) -> Table:
+        """The table that its rows go into."""
+        return TABLES[self.kind]
 
     @property
     def absent(self) -> frozenset[str]:
@@ -81,30 +59,27 @@ def _candidates(
     path: Path, header: Sequence[str], kind: str, mapping: Mapping[str, str]
 ) -> dict[str, list[int]]:
     """The places of the columns that may be each field of the record."""
-    spec = RECORDS[KINDS[kind]]
-    names = [field.name for field in spec.fields]
-    found: dict[str, list[int]] = {name: [] for name in names}
-    for name in names:
-        if name in mapping:
-            found[name] = [_named(path, header, name, mapping[name])]
-    taken = {place for places in found.values() for place in places}
-    second: dict[str, list[int]] = {name: [] for name in names}
-    aliases = {**_ALIASES, **_ALIASES_OF.get(kind, {})}
-    for place, column in enumerate(header):
-        key = _key(column)
-        name = key if key in found else aliases.get(key, "")
-        if place in taken:
-            continue
-        if name in found and name not in mapping:
-            found[name].append(place)
-        elif (name := _SECOND_CHOICE.get(key, "")) in found and name not in mapping:
-            second[name].append(place)
-    return {name: found[name] or second[name] for name in names}
+    fields = TABLES[kind].fields
+    mapped = {
+        field.name: _named(path, header, field.name, mapping[field.name])
+        for field in fields
+        if field.name in mapping
+    }
+    keys = [(place, _key(column)) for place, column in enumerate(header) if place not in mapped.values()]
+
+    def places(names: Collection[str]) -> list[int]:
+        return [place for place, key in keys if key in names]
+
+    return {
+        field.name: [mapped[field.name]]
+        if field.name in mapped
+        else places((field.name, *field.headers)) or places(field.second_choice)
+        for field in fields
+    }
 
 
 def _missing(kind: str, candidates: Mapping[str, Sequence[int]]) -> list[str]:
-    spec = RECORDS[KINDS[kind]]
-    return [field.name for field in spec.fields if not field.nullable and not candidates[field.name]]
+    return [name for name in TABLES[kind].required if not candidates[name]]
 
 
 def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str, str]) -> str:
@@ -112,11 +87,11 @@ def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str
 
     :raises ConfigurationError: when they are enough for none or for several.
     """
-    if stem.lower() in KINDS:
+    if stem.lower() in TABLES:
         return stem.lower()
     fitting = []
     nearly = []
-    for kind in KINDS:
+    for kind in TABLES:
         missing = _missing(kind, _candidates(path, header, kind, mapping))
         if not missing:
             fitting.append(kind)
@@ -128,7 +103,7 @@ def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str
         fits = f"the columns fit {' and '.join(found)}" if found else "the columns fit no kind of rows"
         raise ConfigurationError(
             f"{path}: {fits}; name the file for what it holds or say kind= (--kind on the command "
-            f"line), one of {', '.join(KINDS)}; there are: {_shown(header)}"
+            f"line), one of {', '.join(TABLES)}; there are: {_shown(header)}"
         )
     return found[0]
 
@@ -165,8 +140,8 @@ def lay_out(
             f"{path}: no column for {', '.join(missing)}, which {kind} must have; "
             f"there are: {_shown(header)}; {help_}"
         )
-    spec = RECORDS[KINDS[kind]]
-    columns_found = tuple((field, next(iter(candidates[field.name]), None)) for field in spec.fields)
+    fields = TABLES[kind].fields
+    columns_found = tuple((field, next(iter(candidates[field.name]), None)) for field in fields)
     used = {place for _, place in columns_found}
     ignored = tuple(column for place, column in enumerate(header) if place not in used)
     return Layout(kind, columns_found, ignored)

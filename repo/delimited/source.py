@@ -21,7 +21,6 @@ Progress = Callable[[str, int, int, int], None]
 """Told now and then: the kind of rows, how many so far, bytes of the file so far, bytes of the file."""
 
 _PROGRESS_CHUNKS: Final = 20
-_NOUNS: Final = {"symbol": "ticker", "cik": "institution"}
 
 
 class _Trouble(NamedTuple):
@@ -150,7 +149,7 @@ class Source:
         """
         for first, _, rows in self._taken():
             if rows.records:
-                cleaned = columns(self.layout.spec, rows.records, first)
+                cleaned = columns(self.layout.table, rows.records, first)
                 numbers = (first + place for place in rows.places)
                 yield from zip(numbers, zip(*cleaned, strict=True), strict=True)
 
@@ -193,9 +192,8 @@ class Source:
 
         :param ranges: of the rows that are taken, those that others of their keys take the place of.
         """
-        spec = self.layout.spec
-        names = [field.name for field in spec.fields]
-        key_places = [names.index(name) for name in spec.key]
+        table = self.layout.table
+        key_places = [table.places[name] for name in table.key]
         wanted = islice(chain.from_iterable(range(low, high + 1) for low, high in ranges), PROBLEM_LIMIT)
         ahead = deque(wanted)
         found: list[Problem] = []
@@ -205,7 +203,7 @@ class Source:
             if not rows.records:
                 continue
             lines = chunk.lines()
-            cleaned = columns(spec, rows.records, first)
+            cleaned = columns(table, rows.records, first)
             keys = zip(*(cleaned[place] for place in key_places), strict=True)
             for key, place in zip(keys, rows.places, strict=True):
                 for index in waiting.pop(key, ()):
@@ -214,7 +212,7 @@ class Source:
                 if ahead and number == ahead[0]:
                     ahead.popleft()
                     waiting.setdefault(key, []).append(len(found))
-                    fields, value = ", ".join(spec.key), ", ".join(map(str, key))
+                    fields, value = ", ".join(table.key), ", ".join(map(str, key))
                     path = str(self.file.path)
                     found.append(Problem(first + place, fields, value, "", path, lines[place]))
                 number += 1
@@ -247,7 +245,7 @@ class Source:
             values.append(converted)
             troubles += [_Trouble(places[index], field.name, reason) for index, reason in refused]
         # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-        record = self.layout.spec.record
+        record = self.layout.table.record
         records = list(map(tuple.__new__, repeat(record), zip(*values, strict=True)))
         return _Rows(records, places).without(troubles), troubles
 
@@ -260,7 +258,7 @@ class Source:
         start = 0
         while start < len(rows.records):
             try:
-                columns(self.layout.spec, rows.records[start:], start)
+                columns(self.layout.table, rows.records[start:], start)
                 break
             except InvalidRecord as invalid:
                 # They come in the order of the rows: whatever is above the last one is looked at.
@@ -277,14 +275,15 @@ class Source:
 
     def _strangers(self, rows: _Rows) -> list[_Trouble]:
         """Rows that name a ticker or an institution that the database does not know."""
-        names = [field.name for field in self.layout.spec.fields]
+        table = self.layout.table
         found = []
         for name, known in self._known.items():
-            at = names.index(name)
+            at = table.places[name]
+            reason = f"unknown {table.references[name].unknown.noun}"
             for record, place in zip(*rows, strict=True):
                 value = record[at]
                 if value not in known and (name == "cik" or value.upper() not in known):
-                    found.append(_Trouble(place, name, f"unknown {_NOUNS[name]}"))
+                    found.append(_Trouble(place, name, reason))
         return found
 
     def _problems(

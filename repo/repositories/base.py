@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar, NoReturn, Protocol
 
-from repo.batches import RowEncoder, SurrogateKeys, TableMapping, Unfit
+from repo.batches import RowEncoder, SurrogateKeys, Unfit
 from repo.errors import (
     InvalidRecord,
     Problem,
     RepoError,
     UniqueViolation,
-    UnknownInstitution,
     UnknownTicker,
 )
 from repo.frames import ArrowTable, as_rows
+from repo.tables import Table
 from repo.validation import argument
 
 __all__ = ["Repository", "Session", "ahead", "bounds", "join_matched", "reads_ahead", "several_symbols"]
@@ -40,7 +41,7 @@ class Session(Protocol):
     def reads_ahead(self) -> bool:
         """Whether rows are to be read before the transaction that writes them begins."""
 
-    def upsert(self, table: TableMapping, batches: RowEncoder) -> int:
+    def upsert(self, table: Table, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -56,7 +57,7 @@ class Repository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    _table: ClassVar[TableMapping]
+    _table: ClassVar[Table]
     """Where rows are written, of a repository that writes any."""
 
     def _upsert(self, rows: Iterable[Any] | ArrowTable | RowEncoder) -> int:
@@ -79,21 +80,18 @@ class Repository:
 
     def _batches(self, rows: Iterable[Any] | ArrowTable) -> RowEncoder:
         """Rows on their way to a table."""
-        session = self._session
-
-        def tickers(symbols: list[str]) -> Iterable[tuple[str, int]]:
-            found: Iterable[tuple[str, int]] = session.read("tickers.identify", symbols=symbols)
-            return found
-
-        def institutions(ciks: list[int]) -> Iterable[tuple[int, int]]:
-            found: Iterable[tuple[int, int]] = session.read("institutions.identify", ciks=ciks)
-            return found
-
         identities = {
-            "symbol": SurrogateKeys(tickers, UnknownTicker),
-            "cik": SurrogateKeys(institutions, UnknownInstitution),
+            name: SurrogateKeys(partial(self._identify, referred), referred.unknown)
+            for name, referred in self._table.references.items()
         }
-        return RowEncoder(self._table, as_rows(self._table.record, rows), identities)
+        return RowEncoder(self._table, as_rows(self._table, rows), identities)
+
+    def _identify(self, table: Table, names: list[Any]) -> Iterable[tuple[Any, int]]:
+        """The names of a table's rows that are there, with the keys that the database gave them."""
+        found: Iterable[tuple[Any, int]] = self._session.read(
+            f"{table.aggregate}.identify", **{f"{table.key[0]}s": names}
+        )
+        return found
 
     def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
         """The error that names the rows, where there is something to name."""

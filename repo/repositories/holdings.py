@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from repo.batches import TableMapping
 from repo.frames import ArrowTable
 from repo.records import Holding
 from repo.repositories.base import Repository, bounds
+from repo.tables import TABLES
 from repo.validation import argument
 
 if TYPE_CHECKING:
@@ -21,36 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HoldingRepository"]
 
-_TABLE: Final = TableMapping(
-    aggregate="holdings",
-    name="institutional_holdings",
-    record=Holding,
-    columns=(
-        ("ticker_id", "id"),
-        ("quarter_end", "day"),
-        ("institution_id", "id"),
-        ("filing_date", "day"),
-        ("shares_held", "int"),
-        ("market_value", "int"),
-        ("ownership_percent", "float"),
-    ),
-    fields=(
-        "symbol",
-        "quarter_end",
-        "cik",
-        "filing_date",
-        "shares_held",
-        "market_value",
-        "ownership_percent",
-    ),
-    key_width=4,
-)
-
 
 class HoldingRepository(Repository):
     """Holdings by ticker, quarter end, institution and filing date."""
 
-    _table = _TABLE
+    _table = TABLES["holdings"]
 
     def upsert(self, rows: Iterable[Holding] | ArrowTable) -> int:
         """Insert holdings, or change those that are there and differ.

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
-from repo.batches import TableMapping
 from repo.errors import UnknownInstitution
 from repo.frames import ArrowTable
 from repo.records import Institution
 from repo.repositories.base import Repository
+from repo.tables import TABLES
 from repo.validation import argument
 
 __all__ = ["InstitutionRepository"]
-
-_TABLE: Final = TableMapping(
-    aggregate="institutions",
-    name="institutions",
-    record=Institution,
-    columns=(("cik", "int"), ("name", "text")),
-    fields=("cik", "name"),
-    key_width=1,
-)
 
 
 class InstitutionRepository(Repository):
     """Institutions by CIK, the SEC's Central Index Key."""
 
-    _table = _TABLE
+    _table = TABLES["institutions"]
 
     def upsert(self, rows: Iterable[Institution] | ArrowTable) -> int:
         """Insert institutions, or change the names of those that are there.

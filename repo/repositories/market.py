@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from repo.batches import TableMapping
 from repo.errors import UnknownTicker
 from repo.frames import ArrowTable
 from repo.records import Bar, Coverage, Summary
 from repo.repositories.base import Repository, bounds, join_matched, several_symbols
+from repo.tables import TABLES
 from repo.validation import argument
 
 if TYPE_CHECKING:
@@ -18,28 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MarketRepository"]
 
-_TABLE: Final = TableMapping(
-    aggregate="market",
-    name="market_data",
-    record=Bar,
-    columns=(
-        ("ticker_id", "id"),
-        ("date", "day"),
-        ("open", "float"),
-        ("high", "float"),
-        ("low", "float"),
-        ("close", "float"),
-        ("volume", "int"),
-    ),
-    fields=("symbol", "date", "open", "high", "low", "close", "volume"),
-    key_width=2,
-)
-
 
 class MarketRepository(Repository):
     """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""
 
-    _table = _TABLE
+    _table = TABLES["market"]
 
     def upsert(self, rows: Iterable[Bar] | ArrowTable) -> int:
         """Insert bars, or change those that are there and differ.

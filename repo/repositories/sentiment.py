@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from repo.batches import TableMapping
 from repo.frames import ArrowTable
 from repo.records import Sentiment
 from repo.repositories.base import Repository, bounds
+from repo.tables import TABLES
 from repo.validation import argument
 
 if TYPE_CHECKING:
@@ -17,26 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SentimentRepository"]
 
-_TABLE: Final = TableMapping(
-    aggregate="sentiment",
-    name="retail_sentiment",
-    record=Sentiment,
-    columns=(
-        ("ticker_id", "id"),
-        ("source", "text"),
-        ("date", "day"),
-        ("interest", "int"),
-        ("score", "float"),
-    ),
-    fields=("symbol", "source", "date", "interest", "score"),
-    key_width=3,
-)
-
 
 class SentimentRepository(Repository):
     """Interest and score by ticker, source and date."""
 
-    _table = _TABLE
+    _table = TABLES["sentiment"]
 
     def upsert(self, rows: Iterable[Sentiment] | ArrowTable) -> int:
         """Insert rows, or change those that are there and differ.

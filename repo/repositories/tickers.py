@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
-from repo.batches import RowEncoder, TableMapping
+from repo.batches import RowEncoder
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
 from repo.frames import ArrowTable
 from repo.records import Ticker
 from repo.repositories.base import Repository
 from repo.repositories.cusips import clashes
+from repo.tables import TABLES
 from repo.validation import argument
 
 __all__ = ["TickerRepository"]
-
-_TABLE: Final = TableMapping(
-    aggregate="tickers",
-    name="tickers",
-    record=Ticker,
-    columns=(("symbol", "text"), ("company_name", "text"), ("cusip", "text")),
-    fields=("symbol", "company_name", "cusip"),
-    key_width=1,
-    in_order=True,
-)
 
 
 class TickerRepository(Repository):
     """Tickers by symbol. Symbols are folded to upper case wherever they are given."""
 
-    _table = _TABLE
+    _table = TABLES["tickers"]
 
     def upsert(self, rows: Iterable[Ticker] | ArrowTable) -> int:
         """Insert tickers, or change the name and CUSIP of those that are there.

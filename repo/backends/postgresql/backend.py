@@ -21,10 +21,11 @@ from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
-from repo.batches import EPOCH, Columns, RowEncoder, TableMapping, deduplicate
+from repo.batches import EPOCH, Columns, RowEncoder, deduplicate
 from repo.engine import Bound, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
+from repo.tables import Table
 
 __all__ = ["PostgreSQLBackend"]
 
@@ -190,7 +191,7 @@ class PostgreSQLBackend:
         self,
         connection: Connection,
         queries: Bound,
-        table: TableMapping,
+        table: Table,
         rows: RowEncoder,
         *,
         depth: int,
@@ -231,17 +232,16 @@ class PostgreSQLBackend:
             self._execute(connection, "ROLLBACK")
             self._execute(connection, connection.began)
 
-    def _direct(
-        self, connection: Connection, queries: Bound, table: TableMapping, batch: Columns
-    ) -> int:
-        columns, _ = deduplicate(batch, table.key_width)
+    def _direct(self, connection: Connection, queries: Bound, table: Table, batch: Columns) -> int:
+        columns, _ = deduplicate(batch, len(table.key))
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
-            for (_, kind), column in zip(table.columns, columns, strict=True)
+            for (_, kind, *_), column in zip(table.written, columns, strict=True)
         ]
-        if not table.in_order:
+        if not table.unique:
             # In the order of the key, so that two writers wait for each other and do not deadlock.
-            rows = sorted(zip(*dated, strict=True), key=lambda row: row[: table.key_width])
+            width = len(table.key)
+            rows = sorted(zip(*dated, strict=True), key=lambda row: row[:width])
             dated = list(zip(*rows, strict=True))
         return write_rows(connection, queries, table, dated, self.adapter.values_a_statement)
 
@@ -249,7 +249,7 @@ class PostgreSQLBackend:
         self,
         connection: Connection,
         queries: Bound,
-        table: TableMapping,
+        table: Table,
         rows: RowEncoder,
         batches: Iterable[Columns],
         depth: int,
@@ -263,7 +263,7 @@ class PostgreSQLBackend:
         self.savepoint(connection, depth)
 
         def write() -> int:
-            if table.in_order:
+            if table.unique:
                 queries[f"{table.aggregate}.reserve"](connection, {})
             return merge(
                 connection,
@@ -290,12 +290,12 @@ class PostgreSQLBackend:
         self.connections.close()
 
 
-def _pieces(table: TableMapping, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
+def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
     """Batches as pieces of a COPY, about a megabyte at a time.
 
     Each lot is a COPY of its own, for between two of them the keys of tickers are looked up.
     """
-    kinds = ["place", *(kind for _, kind in table.columns)]
+    kinds = ["place", *(column.kind for column in table.written)]
     place = 0
     pieces: list[bytes] = []
     size = 0

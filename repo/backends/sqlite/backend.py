@@ -17,7 +17,7 @@ from weakref import finalize
 from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.upsert import DirectWrite
-from repo.batches import Columns, RowEncoder, TableMapping
+from repo.batches import Columns, RowEncoder
 from repo.engine import Bound, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
@@ -26,6 +26,7 @@ from repo.errors import (
     RepoError,
 )
 from repo.queries import Query
+from repo.tables import Table
 from repo.watching import LOG
 
 __all__ = ["SQLiteBackend"]
@@ -369,7 +370,7 @@ class SQLiteBackend:
         self,
         connection: sqlite3.Connection,
         queries: Bound,
-        table: TableMapping,
+        table: Table,
         rows: RowEncoder,
         *,
         depth: int,
@@ -381,7 +382,7 @@ class SQLiteBackend:
         There is no savepoint to start over from but the one that stands around the write anyway: every
         page that is changed after a savepoint is first copied, which takes as long as the change.
         """
-        if rows.absent or (table.in_order and rows.tally is not None):
+        if rows.absent or (table.unique and rows.tally is not None):
             return self._settled(connection, queries, table, rows, rows.read())
         written = DirectWrite(connection, queries, table, self.adapter.values_a_statement).write(rows)
         if written is None:
@@ -397,7 +398,7 @@ class SQLiteBackend:
         self,
         connection: sqlite3.Connection,
         queries: Bound,
-        table: TableMapping,
+        table: Table,
         rows: RowEncoder,
         batches: Iterator[Columns],
     ) -> int:

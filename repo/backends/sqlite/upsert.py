@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from repo.backends.base import write_rows
-from repo.batches import Columns, RowEncoder, SeenKeyRanges, TableMapping, Tally, deduplicate
+from repo.batches import Columns, RowEncoder, SeenKeyRanges, Tally, deduplicate
 from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
+from repo.tables import Table
 
 __all__ = ["DirectWrite"]
 
@@ -22,7 +23,7 @@ class DirectWrite:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, queries: Bound, table: TableMapping, values: int
+        self, connection: sqlite3.Connection, queries: Bound, table: Table, values: int
     ) -> None:
         """Take where to write, and how many values a statement."""
         self._connection = connection
@@ -30,7 +31,7 @@ class DirectWrite:
         self._table = table
         self._values = values
         self._between = queries.get(f"{table.aggregate}.between")
-        self._key = [name for name, _ in table.columns[: table.key_width]]
+        self._key = [name for name, *_ in table.written[: len(table.key)]]
         self.comparing = False
         self._there: set[Any] = set()
         self._ranges = SeenKeyRanges()
@@ -59,7 +60,7 @@ class DirectWrite:
             try:
                 count = self._write(columns)
             except IntegrityError as error:
-                if self._table.in_order and isinstance(error, UniqueViolation):
+                if self._table.unique and isinstance(error, UniqueViolation):
                     return None
                 # A bad row further on comes before what the database says of this one: PostgreSQL hears
                 # of no row before all are read.
