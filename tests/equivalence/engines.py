@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -67,13 +66,13 @@ class Engines:
     """A database on SQLite and one on PostgreSQL, with the same rows in them.
 
     Calls go to both through :meth:`same`. :meth:`dump` looks at what is committed through
-    connections of its own, so it does not believe the package. ``ran`` counts the queries that
-    ended without an error, by dialect and full name.
+    connections of its own, so it does not believe the package. ``ran`` has the queries that ended
+    without an error, by dialect and full name, with the most rows that one gave or wrote.
     """
 
     def __init__(self, sqlite: str, postgresql: str) -> None:
         self.urls = (sqlite, postgresql)
-        self.ran: Counter[tuple[str, str]] = Counter()
+        self.ran: dict[tuple[str, str], int] = {}
         self._sqlite = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
         self._postgresql = psycopg.connect(postgresql, autocommit=True, prepare_threshold=None)
         self._open()
@@ -81,18 +80,18 @@ class Engines:
     def _open(self) -> None:
         queries = [_APPLICATION]
         sqlite, postgresql = self.urls
-        self.sqlite = repo.connect(sqlite, queries=queries, on_query=self._counter("sqlite"))
+        self.sqlite = repo.connect(sqlite, queries=queries, on_query=self._noter("sqlite"))
         self.postgresql = repo.connect(
-            postgresql, queries=queries, on_query=self._counter("postgresql"), min_size=1
+            postgresql, queries=queries, on_query=self._noter("postgresql"), min_size=1
         )
 
-    def _counter(self, dialect: str) -> Callable[[str, float, int], None]:
-        """Counts the queries of a dialect that are done."""
+    def _noter(self, dialect: str) -> Callable[[str, float, int], None]:
+        """Notes the queries of a dialect that are done."""
 
-        def count(name: str, seconds: float, rows: int) -> None:
-            self.ran[dialect, name] += 1
+        def note(name: str, seconds: float, rows: int) -> None:
+            self.ran[dialect, name] = max(rows, self.ran.get((dialect, name), 0))
 
-        return count
+        return note
 
     @property
     def both(self) -> tuple[repo.Database, repo.Database]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repo import ConfigurationError, InvalidRecord, UnknownInstitution, UnknownTicker
+from repo.batches import RepeatedKeys, Unfit
 
 __all__ = ["Outcome", "exact", "outcome"]
 
@@ -45,6 +46,10 @@ def _fields(error: Exception) -> tuple[Any, ...]:
         return problems, str(error)
     if isinstance(error, UnknownTicker | UnknownInstitution):
         return error.missing, str(error)
+    if isinstance(error, RepeatedKeys):
+        return tuple(map(tuple, error.places))
+    if isinstance(error, Unfit):
+        return error.rows
     if isinstance(error, ConfigurationError):
         return (str(error),)
     return ()

@@ -25,7 +25,8 @@ from repo import Bar, Holding, Institution, Sentiment, Ticker, migrations
 from tests import servers
 from tests.equivalence.engines import Engines, opened
 from tests.equivalence.exact import Outcome, exact
-from tests.equivalence.model import Refused, Rows
+from tests.equivalence.loads import Counted
+from tests.equivalence.model import AGGREGATES, Refused, Rows
 from tests.equivalence.pool import POOL, a_bad_argument, a_batch, some_rows
 from tests.equivalence.reads import a_read, call, same_as_oracle
 from tests.strategies import NumpyLike, OwnDate, OwnFloat, OwnInt, OwnText
@@ -117,7 +118,7 @@ class EngineMachine(RuleBasedStateMachine):
         elif error.startswith("Unknown"):
             assert found.fields[0] == missing
 
-    def _write(self, write: Callable[[repo.Database], Any], model: Callable[[Rows], int]) -> None:
+    def _write(self, write: Callable[[repo.Database], Any], model: Callable[[Rows], Any]) -> None:
         """Write valid rows to all three."""
         found = self.on.same(write)
         refused = self._refused_write()
@@ -218,6 +219,36 @@ class EngineMachine(RuleBasedStateMachine):
 
         found = self.on.same(lambda db: getattr(db, aggregate).upsert(source()))
         self._check(found, self._refused_write() or "LookupError")
+
+    @rule(
+        batch=a_batch(),
+        absent=st.sets(st.sampled_from(("open", "high", "low", "volume", "ownership_percent", "score"))),
+        lacks_cusip=st.booleans(),
+        strict=st.sampled_from((False, False, True)),
+        again=st.booleans(),
+    )
+    def load(
+        self,
+        batch: tuple[str, list[Any]],
+        absent: set[str],
+        lacks_cusip: bool,
+        strict: bool,
+        again: bool,
+    ) -> None:
+        """Write rows as a load does: counted, perhaps without some fields, perhaps each key once."""
+        aggregate, rows = batch
+        absent = (absent | {"cusip"} if lacks_cusip else absent) & set(AGGREGATES[aggregate]._fields)
+        rows = [row._replace(**dict.fromkeys(absent)) for row in (rows * 2 if again else rows)]
+
+        def load(db: repo.Database) -> Any:
+            counted = Counted(rows, strict=strict, absent=absent)
+            written = getattr(db, aggregate).upsert(counted)
+            return written, counted.tally.new, counted.tally.repeated
+
+        if self.version == 0 and rows:
+            self._check(self.on.same(load), self._refused_write() or "MigrationError")
+            return
+        self._write(load, lambda model: model.load(aggregate, rows, absent, strict))
 
     # -- reads -------------------------------------------------------------------------------------
 

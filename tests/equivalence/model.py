@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -87,14 +87,22 @@ class Rows:
         """The same rows, to be changed apart from these."""
         return Rows(*(dict(getattr(self, name)) for name in AGGREGATES))
 
-    def upsert(self, aggregate: str, rows: Iterable[Any]) -> int:
-        """Write valid rows; how many are new or different. On an error nothing is written."""
+    def upsert(self, aggregate: str, rows: Iterable[Any], absent: Collection[str] = ()) -> int:
+        """Write valid rows; how many are new or different. On an error nothing is written.
+
+        :param absent: the fields that the rows lack: they stay as they are in rows that are there.
+        """
         settled: dict[Any, Any] = {}
         for key, content in map(_PARTS[aggregate], rows):
             settled.pop(key, None)  # of one key the last stays, in the last one's place
             settled[key] = content
         self._need(aggregate, settled)
         table: dict[Any, Any] = getattr(self, aggregate)
+        if absent:
+            settled = {
+                key: self._filled(aggregate, table.get(key), content, absent)
+                for key, content in settled.items()
+            }
         changed = {
             key: content for key, content in settled.items() if exact(table.get(key)) != exact(content)
         }
@@ -102,6 +110,29 @@ class Rows:
             self._clash(changed)
         table.update(changed)
         return len(changed)
+
+    def load(self, aggregate: str, rows: list[Any], absent: Collection[str], strict: bool) -> Any:
+        """Write the rows of a file; how many were written, how many new, how many gave way to others."""
+        keys = [_PARTS[aggregate](row)[0] for row in rows]
+        self._need(aggregate, dict.fromkeys(keys))
+        repeated = len(keys) - len(set(keys))
+        if strict and repeated:
+            raise Refused("RepeatedKeys")
+        new = len(set(keys) - getattr(self, aggregate).keys())
+        return self.upsert(aggregate, rows, absent), new, repeated
+
+    def _filled(self, aggregate: str, there: Any, content: Any, absent: Collection[str]) -> Any:
+        """What is written for a row that lacks fields where another, or none, is there."""
+        if there is None:
+            return content
+        names = AGGREGATES[aggregate]._fields[-len(content) :]
+        pairs = zip(names, there, content, strict=True)
+        found = tuple(old if name in absent else new for name, old, new in pairs)
+        if aggregate == "market":
+            high, low = found[1:3]
+            if high is not None and low is not None and high < low:
+                raise Refused("Unfit")
+        return found
 
     def _need(self, aggregate: str, settled: Mapping[Any, Any]) -> None:
         """Raise for tickers, and then for institutions, that rows refer to and are not there."""

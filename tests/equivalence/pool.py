@@ -96,20 +96,30 @@ def a_batch(draw: st.DrawFn, *, bad: bool = False) -> tuple[str, list[Any]]:
 
 _ASKED: Final[dict[str, dict[str, Any]]] = {
     "cik": {"cik": 1},
-    "date": {"date": _FIRST_DAY},
-    "as_of": {"as_of": _FIRST_DAY},
+    "date": {"date": date(2020, 3, 31)},
+    "as_of": {"as_of": date(2020, 3, 31)},
     "symbol": {"symbol": "A"},
+    "symbols": {"symbols": None},
 }
+
+
+def good_questions() -> list[tuple[str, dict[str, Any]]]:
+    """Every read once, and what is asked in another way of one ticker, and of several."""
+    questions = [
+        (name, {key: value for each in read.kinds for key, value in _ASKED.get(each, {}).items()})
+        for name, read in READS.items()
+    ]
+    return [*questions, *(("market.latest", {"symbols": asked}) for asked in (["A"], ["A", "Z-9"]))]
 
 
 def bad_questions() -> list[tuple[str, dict[str, Any]]]:
     """Every read with one argument that is refused, the others being good."""
-    questions = []
-    for name, read in READS.items():
-        good = {key: value for argument in read.kinds for key, value in _ASKED.get(argument, {}).items()}
-        for argument, kind in read.kinds.items():
-            questions += [(name, {**good, argument: value}) for value in REFUSED_ARGUMENTS[kind]]
-    return questions
+    return [
+        (name, {**good, argument: value})
+        for name, good in good_questions()
+        for argument, kind in READS[name].kinds.items()
+        for value in REFUSED_ARGUMENTS[kind]
+    ]
 
 
 def a_bad_argument() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:

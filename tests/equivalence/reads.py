@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
 import repo
+from repo.queries import Column, columns_of
 from tests.equivalence.exact import Outcome, exact
 from tests.oracle import OutOfRange, SeveralSources, Unknown, World, fold
 from tests.strategies import Content, within
@@ -225,6 +227,12 @@ def expected(world: World, name: str, arguments: Mapping[str, Any]) -> Outcome:
     return Outcome(value=exact(answer), answer=answer)
 
 
+@cache
+def _columns(record: Any) -> tuple[Column, ...]:
+    """The columns of a record; none of what is none."""
+    return columns_of(record) if hasattr(record, "_fields") else ()
+
+
 def same_as_oracle(world: World, name: str, arguments: Mapping[str, Any], found: Outcome) -> None:
     """Hold what both engines answered against the oracle."""
     wanted = expected(world, name, arguments)
@@ -234,3 +242,7 @@ def same_as_oracle(world: World, name: str, arguments: Mapping[str, Any], found:
         return
     answer = found.answer.rows if isinstance(found.answer, Frame) else found.answer
     assert exact(answer, plain=True) == wanted.value, name
+    for row in answer if isinstance(answer, list) else [answer]:
+        kind: Any = type(row)
+        for column, value in zip(_columns(kind), row or (), strict=False):
+            assert type(value) is column.type or (value is None and column.nullable), (name, column)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 import pytest
-from hypothesis import Phase, find, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from repo import Bar, Holding, Sentiment
@@ -16,7 +16,7 @@ from tests.equivalence.engines import Engines
 from tests.equivalence.loads import INSTITUTIONS, referred, write_referred
 from tests.equivalence.model import Rows
 from tests.equivalence.profiles import examples
-from tests.equivalence.reads import READS, a_read, call, expected, same_as_oracle
+from tests.equivalence.reads import READS, a_read, call, same_as_oracle
 from tests.strategies import Content, contents
 from tests.strategies.values import INT64_MAX
 
@@ -223,23 +223,6 @@ def test_a_timeline_at_the_edge(engines: Engines) -> None:
     assert _same(engines, rows, "divergence.timeline", symbol="A") == "RangeError"
     assert _same(engines, rows, "divergence.timeline", symbol="A", start=_day(8)) == "RangeError"
     assert _same(engines, rows, "divergence.timeline", symbol="A", start=_day(9)) is None
-
-
-def test_the_strategies_reach_rankings() -> None:
-    """Generated databases have rankings of several tickers: the proof above is not about nothing."""
-    asked = contents().flatmap(
-        lambda content: st.tuples(st.just(content), READS["divergence.ranking"].arguments(content))
-    )
-
-    def ranks_three(case: tuple[Content, dict[str, Any]]) -> bool:
-        answer = expected(case[0].world(), "divergence.ranking", case[1]).answer
-        return answer is not None and len({row[7] for row in answer}) >= 3
-
-    find(
-        asked,
-        ranks_three,
-        settings=settings(examples(), phases=[Phase.generate], database=None, max_examples=2000),
-    )
 
 
 def test_every_read_is_asked(engines: Engines) -> None:
