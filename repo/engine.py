@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 from weakref import WeakSet
 
-from repo.binding import Adapter
+from repo.binding import Adapter, BoundQueries
 from repo.queries import Query
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from repo.batches import RowEncoder
+    from repo.chunks import Chunk
     from repo.errors import RepoError
     from repo.tables import Table
 
@@ -26,6 +27,7 @@ __all__ = [
     "Bound",
     "Connection",
     "IsolationLevel",
+    "Transfer",
     "forks",
     "held",
     "on_fork",
@@ -124,6 +126,9 @@ class Backend(Protocol):
         :raises QueryContractError: where it does not fit the schema.
         """
 
+    def transfer(self) -> Transfer:
+        """How whole tables are read and filled."""
+
     def run_script(self, connection: Connection, script: str) -> None:
         """Run the statements of a migration inside a transaction."""
 
@@ -132,6 +137,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
+
+
+class Transfer(Protocol):
+    """How an engine's tables are read and filled whole, their values as :data:`Columns` has them."""
+
+    def digest(self, connection: Connection, queries: BoundQueries, table: Table) -> list[Chunk]:
+        """The digests of a table's chunks, by chunk."""
 
 
 @contextmanager

@@ -583,11 +583,8 @@ class Session:
             batches.extend(run(connection, given, build))
             return sum(map(len, batches))
 
-        with self.snapshot():
-            block = self.block()
-            assert block is not None
-            with self._in(block.transaction) as connection:
-                executor.watch.watched(query, read)(connection, parameters)
+        with self.connection() as connection:
+            executor.watch.watched(query, read)(connection, parameters)
         return frames.to_table(columns, batches)
 
     def write(self, query: str, **parameters: Any) -> Any:
@@ -655,6 +652,15 @@ class Session:
         else:
             with self.executor.block(None, read_only=True, isolation="repeatable read"):
                 yield
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """The connection of one state of the database, for what a backend asks by more than a query."""
+        with self.snapshot():
+            block = self.block()
+            assert block is not None
+            with self._in(block.transaction) as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -438,9 +438,24 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 """Of every query that returns rows, arguments with which it returns some."""
 
+KEYS_OF_ALL = {"first": 0, "last": 10**6}
+DAYS_OF_ALL = {"since": START, "until": date.max}
 ALONE: dict[str, dict[str, dict[str, Any]]] = {
-    "sqlite": {},
-    "postgresql": {"transaction.changes": {"relation": "tickers"}},
+    "sqlite": {
+        "rows.tickers": KEYS_OF_ALL,
+        "rows.institutions": KEYS_OF_ALL,
+        "rows.market": {**KEYS_OF_ALL, **DAYS_OF_ALL},
+        "rows.holdings": {**KEYS_OF_ALL, **DAYS_OF_ALL},
+        "rows.sentiment": {**KEYS_OF_ALL, **DAYS_OF_ALL},
+    },
+    "postgresql": {
+        "transaction.changes": {"relation": "tickers"},
+        "digests.tickers": {},
+        "digests.institutions": {},
+        "digests.market": {},
+        "digests.holdings": {},
+        "digests.sentiment": {},
+    },
 }
 """The same of every query that only one engine has."""
 

@@ -15,14 +15,14 @@ from psycopg import pq
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
+from repo import binary
 from repo.backends.base import Passing, merge, refuse_unknown, write_rows
-from repo.backends.postgresql import copy
 from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Columns, RowEncoder, deduplicate
-from repo.engine import Bound, on_fork
+from repo.engine import Bound, Transfer, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
 from repo.tables import Table
@@ -258,7 +258,7 @@ class PostgreSQLBackend:
         fill = queries[f"{table.aggregate}.fill"]
         passing = Passing(table)
         for pieces in _pieces(table, passing.watch(batches)):
-            fill(connection, [copy.HEADER, *pieces, copy.TRAILER])
+            fill(connection, [binary.HEADER, *pieces, binary.TRAILER])
         self._execute(connection, f"SET LOCAL work_mem TO '{_MERGE_MEMORY}'")
         self.savepoint(connection, depth)
 
@@ -278,6 +278,11 @@ class PostgreSQLBackend:
         self.release_savepoint(connection, depth)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
+
+    def transfer(self) -> Transfer:
+        from repo.backends.postgresql.transfer import PostgreSQLTransfer
+
+        return PostgreSQLTransfer()
 
     def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)
@@ -301,7 +306,7 @@ def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
     size = 0
     for batch in batches:
         rows = len(batch[0])
-        pieces.append(copy.encode(kinds, [range(place, place + rows), *batch]))
+        pieces.append(binary.encode(kinds, [range(place, place + rows), *batch]))
         place += rows
         size += len(pieces[-1])
         if size >= _COPY_BYTES:

@@ -18,7 +18,7 @@ from repo.backends.base import Passing, check_option, merge, refuse_unknown, wri
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.batches import Columns, RowEncoder
-from repo.engine import Bound, held, on_fork, running_loop
+from repo.engine import Bound, Transfer, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,
@@ -414,6 +414,11 @@ class SQLiteBackend:
         written = merge(connection, queries, table, rows, repeats=passing.repeats)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
+
+    def transfer(self) -> Transfer:
+        from repo.backends.sqlite.transfer import SQLiteTransfer
+
+        return SQLiteTransfer()
 
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
         # executescript() commits first, so the statements are run one at a time.

@@ -1,4 +1,4 @@
-"""PostgreSQL's binary COPY format, made a column at a time.
+"""Rows in PostgreSQL's binary COPY format, made a column at a time: what is sent, and what is hashed.
 
 A row is a 16-bit count of fields, then each field as a 32-bit length and its bytes (-1 for NULL), all
 big-endian: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT. Columns that
@@ -23,15 +23,19 @@ TRAILER: Final = Struct(">h").pack(-1)
 _POSTGRESQL_EPOCH: Final = 730_120 - EPOCH
 """2000-01-01, the day PostgreSQL counts from, in days since 1970-01-01."""
 
+_MICROSECONDS: Final = _POSTGRESQL_EPOCH * 86_400_000_000
+
 _NULL: Final = Struct(">i").pack(-1)
 _LENGTH: Final = Struct(">i")
 _FORMATS: Final[Mapping[str, tuple[str, int]]] = {
     "place": ("q", 8),
     "id": ("i", 4),
     "day": ("i", 4),
+    "moment": ("q", 8),
     "int": ("q", 8),
     "float": ("d", 8),
 }
+_SHIFTS: Final[Mapping[str, int]] = {"day": _POSTGRESQL_EPOCH, "moment": _MICROSECONDS}
 
 
 @lru_cache(maxsize=256)
@@ -50,7 +54,8 @@ def _fixed(kinds: list[str], columns: list[Iterable[Any]], fields: int) -> Itera
 def _nullable(kind: str, column: Iterable[Any]) -> list[bytes]:
     form, length = _FORMATS[kind]
     pack = Struct(f">i{form}").pack
-    return [_NULL if value is None else pack(length, value) for value in column]
+    shift = _SHIFTS.get(kind, 0)
+    return [_NULL if value is None else pack(length, value - shift) for value in column]
 
 
 def _text(column: Sequence[str | None]) -> Iterable[bytes]:
@@ -64,8 +69,9 @@ def _text(column: Sequence[str | None]) -> Iterable[bytes]:
 def encode(kinds: Sequence[str], columns: Columns) -> bytes:
     """Rows of a binary COPY, without header and trailer.
 
-    :param kinds: of each column ``place``, ``id``, ``day``, ``int``, ``float`` or ``text``; the
-        first is never NULL and not text.
+    :param kinds: of each column ``place``, ``id``, ``day``, ``moment``, ``int``, ``float`` or ``text``;
+        the first is never NULL and not text. Moments are microseconds since 1970-01-01, UTC.
+    :raises struct.error: for an integer that its kind has no room for.
     """
     pieces: list[Iterable[bytes]] = []
     run: list[str] = []
@@ -86,7 +92,8 @@ def encode(kinds: Sequence[str], columns: Columns) -> bytes:
             pieces.append(_nullable(kind, column))
         else:
             run.append(kind)
-            run_columns.append(column if kind != "day" else [day - _POSTGRESQL_EPOCH for day in column])
+            shift = _SHIFTS.get(kind)
+            run_columns.append(column if shift is None else [value - shift for value in column])
     end_run()
     if len(pieces) == 1:
         return b"".join(pieces[0])
