@@ -1,0 +1,60 @@
+"""What the rows of a database come to: a digest of each table, equal for equal rows on either engine.
+
+Keys that the database gave and the moments at which rows were made are part of it. A chunk's digest is
+defined in :mod:`repo.chunks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from repo.chunks import combined
+from repo.errors import ConfigurationError
+from repo.showing import short
+from repo.tables import TABLES
+
+if TYPE_CHECKING:
+    from repo.chunks import Chunk
+    from repo.database import Database
+
+__all__ = ["TableDigest", "chunk_digests", "digests"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableDigest:
+    """How many rows a table has, and a SHA-256 of them in hexadecimal digits."""
+
+    table: str
+    rows: int
+    sha256: str
+
+
+def digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, TableDigest]:
+    """The digests of tables by their names, all of one state of the database.
+
+    PostgreSQL computes them where the rows are, SQLite's rows are read.
+
+    :param db: a database, or a transaction's handle, whose own writes then count.
+    :param tables: their names; None is every table of the package.
+    :raises ConfigurationError: for a table that is not the package's.
+    :raises QueryContractError: where a table is not there.
+    """
+    found = chunk_digests(db, tables)
+    return {name: TableDigest(name, *combined(chunks)) for name, chunks in found.items()}
+
+
+def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, list[Chunk]]:
+    """The same for each chunk of each table, in the order of the keys."""
+    known = {table.name: table for table in TABLES.values()}
+    wanted = list(known) if tables is None else list(tables)
+    for name in wanted:
+        if name not in known:
+            raise ConfigurationError(f"there is no table {short(name)}; there are {', '.join(known)}")
+    transfer = db._backend.transfer()
+    with db._session.connection() as connection:
+        return {
+            name: transfer.digest(connection, db._session.executor.queries, known[name])
+            for name in wanted
+        }
