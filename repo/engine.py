@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from repo.batches import RowEncoder
     from repo.chunks import Chunk
     from repo.errors import RepoError
+    from repo.schemas import Schema
     from repo.tables import Table
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Backend",
     "Bound",
     "Connection",
+    "Introspection",
     "IsolationLevel",
     "Transfer",
     "forks",
@@ -42,6 +44,19 @@ Connection = Any
 
 Bound = Mapping[str, Callable[..., Any]]
 """Queries bound to an engine, by full name: see :class:`repo.binding.BoundQueries`."""
+
+
+class Introspection(Protocol):
+    """What tells how a database is made, and where to make one like it."""
+
+    def describe(self, connection: Connection, queries: Bound) -> Schema:
+        """The tables and what belongs to them, the record of migrations aside."""
+
+    def scratch(self) -> AbstractContextManager[Connection]:
+        """A connection on which a schema can be built that nobody else sees and that does not last.
+
+        What cannot run in a transaction cannot run there.
+        """
 
 
 class Backend(Protocol):
@@ -134,6 +149,9 @@ class Backend(Protocol):
 
     def schema_changed(self) -> None:
         """Forget what connections remember of the schema as it was."""
+
+    def introspection(self) -> Introspection:
+        """What tells how the database is made."""
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""

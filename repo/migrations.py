@@ -18,7 +18,17 @@ from repo.errors import ConfigurationError, MigrationError, QueryContractError, 
 from repo.queries import DIALECTS, shipped
 from repo.showing import short
 
-__all__ = ["Migration", "Runner", "behind", "fitting", "load", "migrate", "require_newest", "version"]
+__all__ = [
+    "Migration",
+    "Runner",
+    "applied",
+    "behind",
+    "fitting",
+    "load",
+    "migrate",
+    "require_newest",
+    "version",
+]
 
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+?)(?P<undo>\.undo)?\.sql")
 
@@ -119,8 +129,19 @@ def version(runner: Runner) -> int:
     """
     if not runner.read("migrations.started"):
         return 0
-    applied = _applied(runner.read)
-    return applied[-1].version if applied else 0
+    found = _applied(runner.read)
+    return found[-1].version if found else 0
+
+
+def applied(runner: Runner) -> list[Migration]:
+    """The migrations that a database has, by number.
+
+    :raises MigrationError: when others were applied than the files say.
+    """
+    found = _applied(runner.read) if runner.read("migrations.started") else []
+    migrations = load(runner.dialect)
+    _refuse_differences(found, migrations)
+    return migrations[: len(found)]
 
 
 def behind(dialect: str, at: int) -> str:
@@ -148,9 +169,9 @@ def fitting(dialect: str, ask: Callable[[str], Any]) -> bool:
     if not ask("migrations.started"):
         _refuse_strangers(ask)
         return False
-    applied = _applied(ask)
-    _refuse_differences(applied, load(dialect))
-    return bool(applied)
+    found = _applied(ask)
+    _refuse_differences(found, load(dialect))
+    return bool(found)
 
 
 def migrate(
@@ -221,12 +242,12 @@ def _step(runner: Runner, migrations: Sequence[Migration], target: int) -> str |
 def _applied(ask: Callable[[str], Any]) -> Sequence[Any]:
     """What was applied, by number."""
     try:
-        applied: Sequence[Any] = ask("migrations.applied")
+        found: Sequence[Any] = ask("migrations.applied")
     except QueryContractError as error:
         raise MigrationError(
             f"the table schema_migrations is not this package's, so neither is the database: {error}"
         ) from error
-    return applied
+    return found
 
 
 def _refuse_strangers(ask: Callable[[str], Any]) -> None:

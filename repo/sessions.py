@@ -31,6 +31,8 @@ from repo.errors import (
     RepoError,
 )
 from repo.queries import Catalogue
+from repo.schemas import Schema
+from repo.scripts import for_transaction, statements
 from repo.showing import short
 from repo.tables import Table
 from repo.watching import Watch
@@ -638,6 +640,26 @@ class Session:
         """Run several statements in the transaction."""
         with self._writing() as connection:
             self.executor.backend.run_script(connection, script)
+
+    def describe(self) -> Schema:
+        """The schema as it is."""
+        with self.snapshot():
+            block = self.block()
+            assert block is not None
+            with self._in(block.transaction) as connection:
+                introspection = self.executor.backend.introspection()
+                return introspection.describe(connection, self._queries)
+
+    def describe_scratch(self, scripts: Iterable[str]) -> Iterator[Schema]:
+        """The schema that scripts make of an empty database, after each of them."""
+        backend = self.executor.backend
+        introspection = backend.introspection()
+        with introspection.scratch() as connection:
+            for script in scripts:
+                for statement in statements(script):
+                    if sql := for_transaction(statement.sql):
+                        backend.run_script(connection, sql)
+                yield introspection.describe(connection, self._queries)
 
     def schema_changed(self) -> None:
         """Forget what was remembered of the schema as it was."""

@@ -442,6 +442,8 @@ KEYS_OF_ALL = {"first": 0, "last": 10**6}
 DAYS_OF_ALL = {"since": START, "until": date.max}
 ALONE: dict[str, dict[str, dict[str, Any]]] = {
     "sqlite": {
+        "introspection.definitions": {},
+        "introspection.table_columns": {},
         "rows.tickers": KEYS_OF_ALL,
         "rows.institutions": KEYS_OF_ALL,
         "rows.market": {**KEYS_OF_ALL, **DAYS_OF_ALL},
@@ -449,6 +451,12 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "rows.sentiment": {**KEYS_OF_ALL, **DAYS_OF_ALL},
     },
     "postgresql": {
+        "introspection.columns": {},
+        "introspection.constraints": {},
+        "introspection.index_columns": {},
+        "introspection.indexes": {},
+        "introspection.relations": {},
+        "introspection.triggers": {},
         "transaction.changes": {"relation": "tickers"},
         "digests.tickers": {},
         "digests.institutions": {},

@@ -16,7 +16,7 @@ PACKAGE = Path(repo.__file__).parent
 LAYERS = [
     {"showing"},
     {"errors"},
-    {"settings", "validation"},
+    {"schemas", "scripts", "settings", "validation"},
     {"parameters", "records"},
     {"tables"},
     {"statements"},
@@ -28,7 +28,7 @@ LAYERS = [
     {"engine"},
     {"backends", "sessions"},
     {"database"},
-    {"digests", "loading", "review", "stubs"},
+    {"digests", "introspection", "loading", "review", "stubs"},
     {"cli"},
     {"__main__"},
 ]

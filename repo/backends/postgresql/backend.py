@@ -22,7 +22,7 @@ from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Columns, RowEncoder, deduplicate
-from repo.engine import Bound, Transfer, on_fork
+from repo.engine import Bound, Introspection, Transfer, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
 from repo.tables import Table
@@ -290,6 +290,11 @@ class PostgreSQLBackend:
     def schema_changed(self) -> None:
         """Give up the connections there are: their prepared statements are of the schema as it was."""
         self.connections.replace()
+
+    def introspection(self) -> Introspection:
+        from repo.backends.postgresql.introspection import PostgreSQLIntrospection
+
+        return PostgreSQLIntrospection(self)
 
     def close(self) -> None:
         self.connections.close()

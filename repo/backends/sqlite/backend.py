@@ -18,7 +18,7 @@ from repo.backends.base import Passing, check_option, merge, refuse_unknown, wri
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.batches import Columns, RowEncoder
-from repo.engine import Bound, Transfer, held, on_fork, running_loop
+from repo.engine import Bound, Introspection, Transfer, held, on_fork, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,
@@ -432,6 +432,11 @@ class SQLiteBackend:
 
     def schema_changed(self) -> None:
         """Nothing to do: SQLite prepares its statements anew when the schema changes."""
+
+    def introspection(self) -> Introspection:
+        from repo.backends.sqlite.introspection import SQLiteIntrospection
+
+        return SQLiteIntrospection()
 
     def close(self) -> None:
         self.closed = True

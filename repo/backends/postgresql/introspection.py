@@ -1,0 +1,116 @@
+"""What the current schema of a server is made of, and one beside it to build the expected one in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+
+from repo.backends.postgresql.adapter import translate
+from repo.backends.postgresql.connection import Connection
+from repo.engine import Backend, Bound
+from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
+
+__all__ = ["PostgreSQLIntrospection"]
+
+_SCRATCH: Final = "smdi_scratch"
+_LOCK_MILLISECONDS: Final = 2000
+_BEGIN: Final = f"""
+SELECT
+    has_database_privilege(current_database(), 'CREATE'),
+    set_config('lock_timeout', '{_LOCK_MILLISECONDS}', true),
+    current_setting('search_path')
+"""
+
+
+class PostgreSQLIntrospection:
+    """See :class:`repo.engine.Introspection`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def describe(self, connection: Connection, queries: Bound) -> Schema:
+        def asked(name: str, key: str = "relation") -> dict[str, list[Any]]:
+            found: dict[str, list[Any]] = defaultdict(list)
+            for row in queries[name](connection, {}):
+                found[getattr(row, key)].append(row)
+            return found
+
+        columns, constraints, indexes = (
+            asked("introspection.columns"),
+            asked("introspection.constraints"),
+            asked("introspection.indexes"),
+        )
+        keys, triggers = asked("introspection.index_columns", "name"), asked("introspection.triggers")
+        return Schema(
+            tuple(
+                Table(
+                    relation.name,
+                    relation.kind,
+                    () if relation.options is None else (relation.options,),
+                    tuple(map(_column, columns[relation.name])),
+                    tuple(
+                        Constraint(row.name, row.kind, row.definition)
+                        for row in constraints[relation.name]
+                    ),
+                    tuple(_index(row, keys[row.name]) for row in indexes[relation.name]),
+                    tuple(Trigger(row.name, row.definition) for row in triggers[relation.name]),
+                    relation.definition,
+                )
+                for relation in queries["introspection.relations"](connection, {})
+            )
+        )
+
+    @contextmanager
+    def scratch(self) -> Iterator[Connection]:
+        """A schema of its own, in a transaction that is rolled back.
+
+        Where the role may not make one, the tables are temporary, which any role may make as a rule;
+        only functions that a migration makes are not found then.
+        """
+        backend = self._backend
+        connection = backend.acquire(write=True)
+        try:
+            backend.begin(connection, read_only=False, isolation="read committed")
+            try:
+                ((may_create, _, path),) = connection.execute(_BEGIN, prepare=False).fetchall()
+                first = f"{_SCRATCH}_{connection.info.backend_pid}" if may_create else "pg_temp"
+                if may_create:
+                    connection.execute(f"CREATE SCHEMA {first}", prepare=False)
+                connection.execute(
+                    "SELECT set_config('search_path', %s, true)", [f"{first}, {path}"], prepare=False
+                )
+            except psycopg.Error as error:
+                raise translate(error) from error
+            yield connection
+        finally:
+            backend.rollback(connection)
+            backend.release(connection, write=True)
+
+
+def _column(row: Any) -> Column:
+    return Column(
+        row.name,
+        row.type,
+        bool(row.nullable),
+        default=None if row.generated else row.filling,
+        identity=row.identity,
+        generated=row.filling if row.generated else None,
+        collation=row.collation,
+    )
+
+
+def _index(row: Any, columns: list[Any]) -> Index:
+    return Index(
+        row.name,
+        tuple(each.expression for each in columns if not each.included),
+        row.definition,
+        tuple(each.expression for each in columns if each.included),
+        bool(row.uniqueness),
+        row.predicate,
+        row.method,
+        bool(row.valid),
+    )
