@@ -12,15 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter, lt, sub
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple
 
 from repo.errors import (
     PROBLEM_LIMIT,
     DatabaseUnavailable,
     InvalidRecord,
-    Missing,
     Problem,
     RepoError,
 )
@@ -30,11 +30,12 @@ from repo.validation import check_ranges, check_types, row_by_row
 __all__ = [
     "BATCH_ROWS",
     "EPOCH",
+    "Batch",
     "Columns",
+    "FindKeys",
     "RepeatedKeys",
     "RowEncoder",
     "SeenKeyRanges",
-    "Stored",
     "SurrogateKeys",
     "Tally",
     "Unfit",
@@ -87,24 +88,38 @@ class Tally:
     repeated: int = 0
 
 
+FindKeys = Callable[[Table, list[Any]], Iterable[tuple[Any, int]]]
+"""Asks for the keys that the database gave to rows of a table, by their names; gives those there are."""
+
+
 @dataclass(slots=True)
 class SurrogateKeys:
-    """The keys that the database gave to tickers or institutions, fetched as names turn up."""
+    """The keys that the database gave to rows of a table, fetched as their names turn up."""
 
-    fetch: Callable[[list[Any]], Iterable[tuple[Any, int]]]
-    unknown: type[Missing]
+    table: Table
     known: dict[Any, int] = field(default_factory=dict)
     missing: set[Any] = field(default_factory=set)
 
-    def column(self, names: Sequence[Any]) -> Sequence[int]:
+    def column(self, names: Sequence[Any], find: FindKeys) -> Sequence[int]:
         """The key of each name; empty when one is missing, which ``missing`` then holds."""
         new = set(names) - self.known.keys()
         if new:
-            self.known.update(self.fetch(sorted(new)))
+            self.known.update(find(self.table, sorted(new)))
             self.missing |= new - self.known.keys()
         if self.missing:
             return ()
         return list(map(self.known.__getitem__, names))
+
+
+class Batch(NamedTuple):
+    """Some rows as columns, whose numbers may be out of range until they are checked.
+
+    ``checked`` gives them as they are to be written, or None where one is invalid: the rest of the rows
+    are then read without being given out, and the error is raised at their end.
+    """
+
+    columns: Columns
+    checked: Callable[[], Columns | None]
 
 
 @contextmanager
@@ -116,15 +131,6 @@ def _setting_aside() -> Iterator[None]:
         raise DatabaseUnavailable(
             f"cannot set rows aside: {error.strerror}; TMPDIR says in which folder that is done"
         ) from error
-
-
-class Stored(Protocol):
-    """What a table holds already, as far as it is worth asking."""
-
-    comparing: bool
-
-    def holds(self, batch: Columns) -> bool:
-        """Whether these rows are in the table as they are."""
 
 
 class RowEncoder:
@@ -143,14 +149,11 @@ class RowEncoder:
     institutions, where they were asked for.
     """
 
-    def __init__(
-        self, table: Table, rows: Iterable[Any], identities: Mapping[str, SurrogateKeys]
-    ) -> None:
+    def __init__(self, table: Table, rows: Iterable[Any]) -> None:
         self._table = table
         self._rows = rows
-        self._identities = identities
-        # What has a length can be read again, and what says so. Not every other iterable can, even if
-        # it is no iterator itself: it may hand out the same iterator each time.
+        # A list can be iterated over again, and so can what says so. Other iterables may not, even if
+        # they are no iterators: they may hand out the same iterator each time.
         self._once = not (isinstance(rows, Collection) or getattr(rows, "rereadable", False))
         self.absent: frozenset[str] = frozenset(getattr(rows, "absent", ()))
         self.tally: Tally | None = getattr(rows, "tally", None)
@@ -159,10 +162,12 @@ class RowEncoder:
         self._row = 0
         self._ahead = False
         self.keys: set[Any] = set()
-        self._encoding = [
-            (name, column.kind) for name, column in zip(table.written_fields, table.written, strict=True)
-        ]
+        self._fields = [table.fields[table.places[name]] for name in table.written_fields]
         self._places = [table.places[name] for name in table.written_fields]
+        self._references = [
+            (table.written_fields.index(name), SurrogateKeys(referred))
+            for name, referred in table.references.items()
+        ]
 
     @property
     def count(self) -> int:
@@ -200,10 +205,12 @@ class RowEncoder:
                 self._rows, self._once = first, False
                 return
             self._rows = chain(first, rows)
-        for batch in self._read(None, by_name=True):
-            self._set_aside(batch)
-            if keys and len(self._table.key) == 1:
-                self.keys.update(batch[0])
+        for batch in self._encoded():
+            columns = batch.checked()
+            if columns is not None:
+                self._set_aside(columns)
+                if keys and len(self._table.key) == 1:
+                    self.keys.update(columns[0])
         self._ahead, self._once = True, False
 
     def _set_aside(self, batch: Columns) -> None:
@@ -228,136 +235,132 @@ class RowEncoder:
             # From a file, marshal would read a value at a time.
             yield marshal.loads(data)  # noqa: S302  # our own file, which nobody else sees
 
-    def read(self, *, keep: bool = False, stored: Stored | None = None) -> Iterator[Columns]:
-        """The batches, each once.
+    def batches(self, find: FindKeys, *, keep: bool = False) -> Iterator[Batch]:
+        """The batches, each once, to be checked by whoever writes them.
 
-        :param keep: make :meth:`again` possible; an iterator's rows are then set aside on disk.
-        :param stored: tells of a batch whether it is in the table as it is; such a batch is left out,
-            and its measures need no check, for the table's constraints hold for them.
+        :param find: asks the database for the keys of tickers and institutions.
+        :param keep: make :meth:`again` possible; an iterator's rows are set aside as they are checked.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises UnknownTicker: naming every symbol that is missing.
         :raises UnknownInstitution: naming every CIK that is missing.
         :raises DatabaseUnavailable: when rows cannot be set aside.
         """
-        spool = keep and self._once
-        for batch in self._read(stored):
-            if spool:
-                self._set_aside(batch)
-            yield batch
+        keep = keep and self._once
+        for batch in self._encoded():
+            keys = {place: each.column(batch.columns[place], find) for place, each in self._references}
+            if any(each.missing for _, each in self._references):
+                batch.checked()
+            else:
+                columns = _replaced(batch.columns, keys)
+                yield Batch(columns, partial(self._checked, batch, keys, self._row, keep=keep))
+        for _, each in self._references:
+            if each.missing:
+                raise each.table.unknown(each.missing)
 
-    def again(self) -> Iterator[Columns]:
-        """Every batch that is not stored, after :meth:`read` with ``keep`` stopped anywhere."""
-        if not self._once:
-            yield from self._read(None)
-            return
-        yield from self._aside()
-        yield from self._read(None)
+    def read(self, find: FindKeys) -> Iterator[Columns]:
+        """The batches of :meth:`batches`, checked."""
+        for batch in self.batches(find):
+            columns = batch.checked()
+            if columns is not None:
+                yield columns
 
-    def _read(self, stored: Stored | None, *, by_name: bool = False) -> Iterator[Columns]:
-        """The batches, from where the rows are.
+    def again(self, find: FindKeys) -> Iterator[Columns]:
+        """The batches once more, from the first, after :meth:`batches` with ``keep`` stopped anywhere.
 
-        :param by_name: leave names of tickers and institutions in place of their keys.
+        Of an iterator those are left out that were not checked: they are in the table as they are.
         """
+        if self._once:
+            yield from self._aside()
+        yield from self.read(find)
+
+    def _checked(
+        self, batch: Batch, keys: Mapping[int, Sequence[int]], end: int, *, keep: bool
+    ) -> Columns | None:
+        """A batch checked, with keys in place of names; ``end`` is how many rows were read by then."""
+        named = batch.checked()
+        if named is None:
+            return None
+        columns = _replaced(named, keys)
+        if self._table.unique:
+            rows = enumerate(zip(*columns, strict=True), end - len(columns[0]))
+            self.latest.update((row[0], (place, row)) for place, row in rows)
+        if keep:
+            self._set_aside(columns)
+        return columns
+
+    def _encoded(self) -> Iterator[Batch]:
+        """The batches, from where the rows are, with the names of tickers and institutions."""
         if self._ahead:
-            yield from self._read_aside(stored)
+            self._row = 0
+            for columns in self._aside():
+                self._row += len(columns[0])
+                yield Batch(columns, partial(_as_is, columns))
             return
         problems: list[Problem] = []
         rows = iter(self._rows)
         if not self._once:
             self._row = 0
-        while batch := list(islice(rows, BATCH_ROWS)):
+        while len(problems) < PROBLEM_LIMIT and (batch := list(islice(rows, BATCH_ROWS))):
             first_row = self._row
             self._row += len(batch)  # before the batch is given away: the reader may stop there
-            try:
-                checked = PROBLEM_LIMIT - len(problems)
-                encoded = self._checked(batch, first_row, checked, stored, by_name=by_name)
-            except InvalidRecord as invalid:
-                problems.extend(invalid.problems)
-                if len(problems) >= PROBLEM_LIMIT:
-                    break
+            typed = check_types(self._table, batch)
+            if typed is None:
+                found = self._row_by_row(batch, first_row, problems)
+                check = partial(_as_is, found)
             else:
-                if not problems and encoded is not None:
-                    self._note(encoded, first_row)
-                    yield encoded
+                found = self._dated(typed)
+                check = partial(self._in_range, batch, typed, found, first_row, problems)
+            if problems or found is None:
+                check()
+            else:
+                yield Batch(found, check)
         if problems:
             raise InvalidRecord(problems)
-        self._refuse_missing()
 
-    def _read_aside(self, stored: Stored | None) -> Iterator[Columns]:
-        """The batches that were set aside, with the keys of what they name."""
-        for batch in self._aside():
-            encoded = self._identified(batch)
-            if encoded is None or (stored is not None and stored.comparing and stored.holds(encoded)):
-                continue
-            yield encoded
-        self._refuse_missing()
-
-    def _refuse_missing(self) -> None:
-        for identities in self._identities.values():
-            if identities.missing:
-                raise identities.unknown(identities.missing)
-
-    def _note(self, batch: Columns, first_row: int) -> None:
-        if self._table.unique:
-            rows = enumerate(zip(*batch, strict=True), first_row)
-            self.latest.update((row[0], (place, row)) for place, row in rows)
-
-    def _checked(
+    def _in_range(
         self,
-        batch: list[Any],
+        rows: Sequence[Any],
+        typed: Columns,
+        encoded: Columns,
         first_row: int,
-        limit: int,
-        stored: Stored | None,
-        *,
-        by_name: bool,
+        problems: list[Problem],
     ) -> Columns | None:
-        """Storage columns of rows; None where there is nothing to write."""
-        spec = self._table
-        columns = check_types(spec, batch)
-        if columns is None or stored is None or not stored.comparing:
-            final = None if columns is None else check_ranges(spec, columns)
-            if final is None:
-                final = row_by_row(spec, batch, first_row, limit)
-            return self._dated(final) if by_name else self._encode(final)
-        encoded = self._encode(columns)
-        if encoded is not None and stored.holds(encoded):
-            return None
-        final = check_ranges(spec, columns)
+        """Encoded columns with numbers in range; None where there are problems, which are added."""
+        final = check_ranges(self._table, typed)
         if final is None:
-            return self._encode(row_by_row(spec, batch, first_row, limit))
-        return None if encoded is None else self._with_measures(encoded, final)
-
-    def _encode(self, checked: Columns) -> list[Sequence[Any]] | None:
-        """Storage columns from a record's, or None once a ticker or an institution is missing."""
-        return self._identified(self._dated(checked))
-
-    def _dated(self, checked: Columns) -> list[Sequence[Any]]:
-        """Storage columns from a record's, but with the names of tickers and institutions."""
-        encoded: list[Sequence[Any]] = []
-        for (_, kind), place in zip(self._encoding, self._places, strict=True):
-            column = checked[place]
-            if kind == "day":
-                column = list(map(sub, map(date.toordinal, column), repeat(EPOCH)))
-            encoded.append(column)
-        return encoded
-
-    def _identified(self, dated: Columns) -> list[Sequence[Any]] | None:
-        """Storage columns from those with names, or None once a ticker or an institution is missing."""
-        encoded = list(dated)
-        for place, (name, kind) in enumerate(self._encoding):
-            if kind == "id":
-                encoded[place] = self._identities[name].column(dated[place])
-        if any(identities.missing for identities in self._identities.values()):
-            return None
-        return encoded
-
-    def _with_measures(self, encoded: list[Sequence[Any]], final: Columns) -> Columns:
-        """Storage columns with their measures in range; the others are encoded already."""
-        fields = self._table.fields
+            return self._row_by_row(rows, first_row, problems)
         return [
-            final[place] if fields[place].measure else column
-            for place, column in zip(self._places, encoded, strict=True)
+            final[place] if each.measure else column
+            for each, place, column in zip(self._fields, self._places, encoded, strict=True)
         ]
+
+    def _row_by_row(
+        self, rows: Sequence[Any], first_row: int, problems: list[Problem]
+    ) -> Columns | None:
+        """Rows as columns, checked a value at a time; None where there are problems, which are added."""
+        try:
+            return self._dated(row_by_row(self._table, rows, first_row, PROBLEM_LIMIT - len(problems)))
+        except InvalidRecord as invalid:
+            problems.extend(invalid.problems)
+            return None
+
+    def _dated(self, columns: Columns) -> Columns:
+        """A record's columns in the order they are written, with days as numbers."""
+        return [
+            list(map(sub, map(date.toordinal, columns[place]), repeat(EPOCH)))
+            if each.type is date
+            else columns[place]
+            for each, place in zip(self._fields, self._places, strict=True)
+        ]
+
+
+def _as_is(columns: Columns | None) -> Columns | None:
+    return columns
+
+
+def _replaced(columns: Columns, others: Mapping[int, Sequence[Any]]) -> Columns:
+    """Columns with others in the places of some."""
+    return [others.get(place, column) for place, column in enumerate(columns)]
 
 
 def deduplicate(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:

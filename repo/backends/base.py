@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from repo.batches import (
     Columns,
+    FindKeys,
     RepeatedKeys,
     RowEncoder,
     SeenKeyRanges,
@@ -24,6 +25,7 @@ __all__ = [
     "ROWS_TOGETHER",
     "Passing",
     "check_option",
+    "finder",
     "lacks_symbol",
     "merge",
     "refuse_unknown",
@@ -94,6 +96,18 @@ def write_rows(
         rest = [column[even:] for column in columns]
         written += queries[name](connection, zip(*rest, strict=True))
     return written
+
+
+def finder(connection: Connection, queries: Bound) -> FindKeys:
+    """What asks for keys on the connection that rows are written on."""
+
+    def find(table: Table, names: list[Any]) -> Iterable[tuple[Any, int]]:
+        found: Iterable[tuple[Any, int]] = queries[f"{table.aggregate}.identify"](
+            connection, {f"{table.key[0]}s": names}
+        )
+        return found
+
+    return find
 
 
 class Passing:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date
-from functools import partial
 from typing import Any, ClassVar, NoReturn, Protocol
 
-from repo.batches import RowEncoder, SurrogateKeys, Unfit
+from repo.batches import RowEncoder, Unfit
 from repo.errors import (
     InvalidRecord,
     Problem,
@@ -80,18 +79,7 @@ class Repository:
 
     def _batches(self, rows: Iterable[Any] | ArrowTable) -> RowEncoder:
         """Rows on their way to a table."""
-        identities = {
-            name: SurrogateKeys(partial(self._identify, referred), referred.unknown)
-            for name, referred in self._table.references.items()
-        }
-        return RowEncoder(self._table, as_rows(self._table, rows), identities)
-
-    def _identify(self, table: Table, names: list[Any]) -> Iterable[tuple[Any, int]]:
-        """The names of a table's rows that are there, with the keys that the database gave them."""
-        found: Iterable[tuple[Any, int]] = self._session.read(
-            f"{table.aggregate}.identify", **{f"{table.key[0]}s": names}
-        )
-        return found
+        return RowEncoder(self._table, as_rows(self._table, rows))
 
     def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
         """The error that names the rows, where there is something to name."""

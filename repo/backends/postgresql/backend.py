@@ -16,7 +16,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo import binary
-from repo.backends.base import Passing, merge, refuse_unknown, write_rows
+from repo.backends.base import Passing, finder, merge, refuse_unknown, write_rows
 from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
@@ -197,7 +197,7 @@ class PostgreSQLBackend:
         depth: int,
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
-        batches = rows.read()
+        batches = rows.read(finder(connection, queries))
         first = list(islice(batches, 2))
         if not first:
             return 0

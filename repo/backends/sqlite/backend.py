@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from weakref import finalize
 
-from repo.backends.base import Passing, check_option, merge, refuse_unknown, write_rows
+from repo.backends.base import Passing, check_option, finder, merge, refuse_unknown, write_rows
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.batches import Columns, RowEncoder
@@ -382,16 +382,18 @@ class SQLiteBackend:
         There is no savepoint to start over from but the one that stands around the write anyway: every
         page that is changed after a savepoint is first copied, which takes as long as the change.
         """
+        find = finder(connection, queries)
         if rows.absent or (table.unique and rows.tally is not None):
-            return self._settled(connection, queries, table, rows, rows.read())
-        written = DirectWrite(connection, queries, table, self.adapter.values_a_statement).write(rows)
+            return self._settled(connection, queries, table, rows, rows.read(find))
+        values = self.adapter.values_a_statement
+        written = DirectWrite(connection, queries, table, values, rows.tally).write(rows)
         if written is None:
             if depth:
                 self._execute(connection, f"ROLLBACK TO level_{depth:d}")
             else:
                 self.rollback(connection)
                 self.begin(connection, read_only=False, isolation="serializable")
-            written = self._settled(connection, queries, table, rows, rows.again())
+            written = self._settled(connection, queries, table, rows, rows.again(find))
         return written
 
     def _settled(

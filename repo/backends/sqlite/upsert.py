@@ -6,7 +6,7 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from repo.backends.base import write_rows
+from repo.backends.base import finder, write_rows
 from repo.batches import Columns, RowEncoder, SeenKeyRanges, Tally, deduplicate
 from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
@@ -23,56 +23,92 @@ class DirectWrite:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, queries: Bound, table: Table, values: int
+        self,
+        connection: sqlite3.Connection,
+        queries: Bound,
+        table: Table,
+        values: int,
+        tally: Tally | None,
     ) -> None:
-        """Take where to write, and how many values a statement."""
+        """Take where to write, and how many values a statement is given."""
         self._connection = connection
         self._queries = queries
         self._table = table
         self._values = values
+        self._tally = tally
         self._between = queries.get(f"{table.aggregate}.between")
         self._key = [name for name, *_ in table.written[: len(table.key)]]
-        self.comparing = False
-        self._there: set[Any] = set()
+        self._comparing = False
         self._ranges = SeenKeyRanges()
-        self._tally: Tally | None = None
         self._keys = 0
 
-    def write(self, batches: RowEncoder) -> int | None:
+    def write(self, rows: RowEncoder) -> int | None:
         """The number of rows written.
 
         None where a key of an earlier batch may have come again, or where only all rows together can
         tell what is to be written: for a strict tally, and for a unique value that a later row frees.
         """
-        tally = self._tally = batches.tally
         written = 0
-        source = batches.read(keep=True, stored=self)
-        for batch in source:
-            columns, keys = deduplicate(batch, len(self._key))
-            if tally is not None and tally.strict and len(keys) < len(batch[0]):
-                return None
-            if not self._ranges.admit(keys):
-                return None
-            self._keys += len(keys)
-            if self._there:
-                rows = zip(*columns, strict=True)
-                columns = list(zip(*(row for row in rows if row not in self._there), strict=True))
+        batches = rows.batches(finder(self._connection, self._queries), keep=True)
+        for batch in batches:
+            there = self._there(batch.columns) if self._comparing else set()
+            if there is None:
+                continue
+            checked = batch.checked()
+            if checked is None:
+                continue
             try:
-                count = self._write(columns)
+                count = self._write_new(checked, there)
             except IntegrityError as error:
                 if self._table.unique and isinstance(error, UniqueViolation):
                     return None
                 # A bad row further on comes before what the database says of this one: PostgreSQL hears
                 # of no row before all are read.
-                for _ in source:
-                    pass
+                for each in batches:
+                    each.checked()
                 raise
+            if count is None:
+                return None
             written += count
-            self._there = set()
-            self.comparing = self._between is not None and count < len(keys) / 2
-        if tally is not None:
-            tally.repeated = batches.count - self._keys
+        if self._tally is not None:
+            self._tally.repeated = rows.count - self._keys
         return written
+
+    def _there(self, batch: Columns) -> set[tuple[Any, ...]] | None:
+        """The table's rows from a batch's first key to its last, one more than the batch at most.
+
+        None where they are the batch as it is, for whose numbers the table's constraints then hold.
+        """
+        assert self._between is not None
+        limits = {"rows": len(batch[0]) + 1}
+        for name, column in zip(self._key, batch, strict=False):
+            limits[name], limits[f"last_{name}"] = column[0], column[-1]
+        there: list[tuple[Any, ...]] = self._between(self._connection, limits)
+        if there == list(zip(*batch, strict=True)) and (
+            self._tally is None or self._admit(deduplicate(batch, len(self._key))[1])
+        ):
+            return None
+        return set(there)
+
+    def _write_new(self, batch: Columns, there: set[tuple[Any, ...]]) -> int | None:
+        """Write the rows that are not there; None where a key may have come before."""
+        columns, keys = deduplicate(batch, len(self._key))
+        strict = self._tally is not None and self._tally.strict
+        if (strict and len(keys) < len(batch[0])) or not self._admit(keys):
+            return None
+        if there:
+            new = (row for row in zip(*columns, strict=True) if row not in there)
+            columns = list(zip(*new, strict=True))
+        count = self._write(columns)
+        self._comparing = self._between is not None and count < len(keys) / 2
+        return count
+
+    def _admit(self, keys: list[tuple[Any, ...]]) -> bool:
+        """Whether none of these keys can have come before; counts them if so."""
+        admitted = self._ranges.admit(keys)
+        if admitted:
+            self._keys += len(keys)
+        return admitted
 
     def _write(self, columns: Columns) -> int:
         """Write rows; where there is a tally count the new ones apart: as those that can be added.
@@ -87,26 +123,3 @@ class DirectWrite:
             if new == len(columns[0]):
                 return new
         return new + write()
-
-    def holds(self, batch: Columns) -> bool:
-        """Whether these rows lie in the table just so, side by side in the order of their keys."""
-        self._there = set()
-        if not self.comparing or self._between is None:
-            return False
-        rows = list(zip(*batch, strict=True))
-        limits = dict(zip(self._key, rows[0], strict=False))
-        for name, value in zip(self._key, rows[-1], strict=False):
-            limits[f"last_{name}"] = value
-        there = self._between(self._connection, {**limits, "rows": len(rows) + 1})
-        if there == rows:
-            return self._tally is None or self._passes(batch)
-        self._there = set(there)
-        return False
-
-    def _passes(self, batch: Columns) -> bool:
-        """Whether no key of a batch that is there can have come before; it counts as seen then."""
-        _, keys = deduplicate(batch, len(self._key))
-        if not self._ranges.admit(keys):
-            return False
-        self._keys += len(keys)
-        return True
