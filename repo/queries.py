@@ -53,6 +53,7 @@ __all__ = [
     "many_rows",
     "rows_together",
     "shipped",
+    "survey",
     "with_rows",
 ]
 
@@ -629,6 +630,50 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
     if shared := [each for each in theirs if each in package.aggregates()]:
         _refuse_own_names(catalogue, package, shared)
     return catalogue
+
+
+def survey(
+    folder: Path, *, own: bool = False
+) -> tuple[dict[str, dict[str, Query]], list[QueryContractError]]:
+    """A folder's queries by full name and dialect as far as they can be read, and all that is wrong.
+
+    :param own: whether they are the package's own, of which less is asked.
+    """
+    loader = QueryLoader(_AsWritten(), None, attribute=None)  # type: ignore[arg-type]
+    read: list[Query] = []
+    wrong: list[QueryContractError] = []
+    for source in _sources(folder):
+        try:
+            read.extend(list(_read(loader, source)))
+        except QueryContractError:
+            for each in _one_by_one(source):
+                try:
+                    read.extend(_read(loader, each))
+                except QueryContractError as error:
+                    wrong.append(error)
+    found: dict[str, dict[str, Query]] = {}
+    for name in dict.fromkeys(query.full_name for query in read):
+        variants = [query for query in read if query.full_name == name]
+        try:
+            (found[name],) = _check(variants).values()
+            for query in () if own else found[name].values():
+                _hold(query)
+        except QueryContractError as error:
+            wrong.append(error)
+            found[name] = {
+                dialect: query
+                for query in variants
+                for dialect in (DIALECTS if query.dialect is None else (query.dialect,))
+            }
+    return found, wrong
+
+
+def _one_by_one(source: _Source) -> Iterator[_Source]:
+    """A file as one for each of its queries, which stands on the line that it stood on."""
+    starts = [header.start() for header in _HEADER.finditer(source.text)]
+    for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
+        blank = "\n" * source.text.count("\n", 0, start)
+        yield source._replace(text=blank + source.text[start:end])
 
 
 def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable[str]) -> None:

@@ -35,6 +35,7 @@ COMMANDS = (
     "holdings",
     "ranking",
     "timeline",
+    "review",
     "demo",
 )
 Q4, Q1, Q2 = date(2019, 12, 31), date(2020, 3, 31), date(2020, 6, 30)

@@ -27,7 +27,8 @@ COMMENT = "What it answers, for whom. Index: its own."
 def write(folder: Path, sql: str, operator: str = "", name: str = "app", comment: str = COMMENT) -> None:
     """Put one query ``q`` without parameters into a file of its own."""
     folder.mkdir(exist_ok=True)
-    record = "" if operator == "!" else "-- record_class: Row(x: int)\n"
+    column = next(iter(re.findall(r" AS (\w+)(?: FROM|$)", sql)), "x")
+    record = "" if operator == "!" else f"-- record_class: Row({column}: int)\n"
     text = f"-- name: q(){operator}\n{record}-- {comment}\n{sql};\n"
     (folder / f"{name}.sql").write_text(text, encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import cataloguing, checking, demo, reading, writing
+from repo.cli import cataloguing, checking, demo, reading, reviewing, writing
 from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
@@ -97,6 +97,7 @@ for _command, _examples in (
         ["smdi queries", "smdi queries market.history", "smdi queries --queries sql --code app"],
     ),
     (cataloguing.stubs, ["smdi stubs --queries sql", "smdi stubs --queries sql --check"]),
+    (reviewing.review, ["smdi review --base main", "smdi review --queries sql --explain full-scan"]),
     (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
 ):
     # "\b" keeps the lines as they are.

@@ -1,24 +1,31 @@
-"""The SQL review of a pull request: what makes two engines give different answers, found by reading.
+"""The SQL review of a pull request.
 
 ``check()`` reads a folder of queries as the loader does, parses portable statements by the grammars of
-both engines and variants by their own, and holds each against :data:`RULES`. It needs sqlglot, which
-the extra ``review`` brings.
+both engines and variants by their own, and holds each against :data:`RULES`: what makes two engines
+give different answers, found by reading. ``review()`` compares the SQL of two revisions of git, and says
+what changed, who notices, and what to mend; ``written()`` writes that down. They need sqlglot, which the
+extra ``review`` brings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from repo.errors import ConfigurationError
-from repo.review.findings import Finding
+from repo.review.codes import CODES
+from repo.review.findings import Finding, Level
+
+if TYPE_CHECKING:
+    from repo.review.report import Review
 
 _missing: ModuleNotFoundError | None = None
 _reasons: Mapping[str, str] = {}
 try:
-    from repo.review import folders
+    from repo.review import folders, formats, reviewing
 except ModuleNotFoundError as error:
     if error.name != "sqlglot":
         raise
@@ -26,7 +33,7 @@ except ModuleNotFoundError as error:
 else:
     _reasons = folders.REASONS
 
-__all__ = ["RULES", "Finding", "check"]
+__all__ = ["CODES", "RULES", "Finding", "Level", "check", "explain", "review", "written"]
 
 RULES: Final[Mapping[str, str]] = MappingProxyType(_reasons)
 """The rules by name, each with its reason; empty where sqlglot is not installed."""
@@ -42,8 +49,58 @@ def check(folder: Path | str | None = None) -> list[Finding]:
     :raises ConfigurationError: when sqlglot is not installed.
     :raises QueryContractError: when the files break the loader's contract.
     """
+    _need_sqlglot()
+    return folders.findings_in(folder)
+
+
+def review(
+    base: str = "main",
+    head: str | None = None,
+    *,
+    queries: Path | str = "queries",
+    schema: Path | str | None = None,
+) -> Review:
+    """Compare the SQL of two revisions, and say what a reviewer wants to know.
+
+    Nothing is checked out, and nothing of the repository is changed.
+
+    :param base: a revision of git; what was added to it since the head left it counts for neither.
+    :param head: another; None is the files as they are.
+    :param queries: a folder laid out as ``queries/``, in a repository of git: the package's own, or an
+        application's.
+    :param schema: the folder of migrations; None is ``schema`` beside ``queries``, if it is there.
+    :raises ConfigurationError: when sqlglot or git is not installed, a folder is in no repository, or a
+        revision is not there.
+    """
+    _need_sqlglot()
+    return reviewing.compare(base, head, Path(queries), None if schema is None else Path(schema))
+
+
+def written(report: Review, form: str = "markdown") -> str:
+    """A report as text.
+
+    :param form: ``markdown``, ``json``, ``github`` (workflow commands) or ``sarif``.
+    """
+    _need_sqlglot()
+    return formats.FORMATS[form](report)
+
+
+def explain(code: str) -> str:
+    """What a rule is there for.
+
+    :raises ConfigurationError: for a code that is none's; it names the nearest.
+    """
+    _need_sqlglot()
+    reasons = {**RULES, **{name: each.reason for name, each in CODES.items()}}
+    if code not in reasons:
+        near = get_close_matches(code, reasons, n=1, cutoff=0)
+        raise ConfigurationError(f"there is no rule {code!r}; did you mean {near[0]}?")
+    level = CODES[code].level if code in CODES else Level.ERROR
+    return f"{code} ({level}): {reasons[code]}"
+
+
+def _need_sqlglot() -> None:
     if _missing is not None:
         raise ConfigurationError(
             "the review needs sqlglot: pip install 'smart-money-repo[review]'"
         ) from _missing
-    return folders.findings_in(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,17 +12,31 @@ if TYPE_CHECKING:
 
     from repo.review.statements import Statement
 
-__all__ = ["Finding", "Mark", "Rule", "name_of", "reason_of"]
+__all__ = ["Finding", "Level", "Mark", "Rule", "name_of", "reason_of"]
+
+
+class Level(StrEnum):
+    """How much a finding weighs: an error fails the review."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
 
 
 class Finding(NamedTuple):
-    """One thing to mend: where, in which query, which rule it breaks and what to do about it."""
+    """One thing to mend: where, in which query, which rule it breaks and what to do about it.
+
+    ``query`` is empty where it is about a migration or a file. ``accepted`` is the reason that the SQL
+    gives for leaving it as it is; empty where it gives none.
+    """
 
     file: Path
     line: int
     query: str
     rule: str
     message: str
+    level: Level = Level.ERROR
+    accepted: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.query}: {self.message} [{self.rule}]"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from repo.queries import DIALECTS, Query, load, shipped
-from repo.review import notation, numbers, order, shape
+from repo.review import known, notation, numbers, order, shape
+from repo.review.allowances import accepted, allowances_in
 from repo.review.findings import Finding, Rule, name_of, reason_of
 from repo.review.statements import Unreadable, read
-from repo.review.tables import Table, tables_in
+from repo.review.tables import Table, migrated, tables_in
 
-__all__ = ["REASONS", "findings_in"]
+__all__ = ["REASONS", "findings_in", "findings_of", "tables_of"]
 
-_RULES: Final[tuple[Rule, ...]] = (*shape.RULES, *notation.RULES, *numbers.RULES, *order.RULES)
+_RULES: Final[tuple[Rule, ...]] = (
+    *shape.RULES,
+    *known.RULES,
+    *notation.RULES,
+    *numbers.RULES,
+    *order.RULES,
+)
 _GRAMMAR: Final = "grammar"
 
 REASONS: Final[Mapping[str, str]] = {
@@ -30,26 +37,43 @@ def findings_in(folder: Path | str | None) -> list[Finding]:
     place = own if folder is None else Path(folder)
     whole = place.resolve() == own.resolve()
     catalogue = load() if whole else load([place])
-    found: set[Finding] = set()
-    for dialect in DIALECTS:
-        queries = [catalogue.query(name, dialect) for name in catalogue.names()]
-        tables = _tables(queries, dialect)
-        for query in queries:
-            if whole or query.file.is_relative_to(place):
-                found.update(_review(query, dialect, tables))
-    return sorted(found)
+    every = [{each: catalogue.query(name, each) for each in DIALECTS} for name in catalogue.names()]
+    asked = [variants for variants in every if whole or variants[DIALECTS[0]].file.is_relative_to(place)]
+    found = findings_of(asked, tables_of(every, [shipped("schema")]))
+    files = {query.file for variants in asked for query in variants.values()}
+    allowances = [each for file in files for each in allowances_in(file)]
+    told = accepted(found, allowances, lambda allowance: allowance.rule in REASONS)
+    return sorted(each for each in told if not each.accepted)
 
 
-def _tables(queries: list[Query], dialect: str) -> Mapping[str, Table]:
-    """What the schema creates, and what the queries do."""
-    scripts = [
-        path.read_text(encoding="utf-8")
-        for path in sorted((shipped("schema") / dialect).glob("*.sql"))
-        if not path.name.endswith(".undo.sql")
-    ]
-    found: dict[str, Table] = {}
-    for script in [*scripts, *(query.sql for query in queries)]:
-        found.update(tables_in(script, dialect))
+def findings_of(
+    queries: Iterable[Mapping[str, Query]], tables: Mapping[str, Mapping[str, Table]]
+) -> set[Finding]:
+    """What the rules find in queries, each given by dialect.
+
+    :param tables: those that there are, by dialect and name.
+    """
+    return {
+        finding
+        for variants in queries
+        for dialect, query in variants.items()
+        for finding in _review(query, dialect, tables[dialect])
+    }
+
+
+def tables_of(
+    queries: Sequence[Mapping[str, Query]], schemas: Iterable[Path]
+) -> dict[str, dict[str, Table]]:
+    """What the migrations of some folders create, and what queries do, by dialect and name."""
+    found: dict[str, dict[str, Table]] = {dialect: {} for dialect in DIALECTS}
+    places = list(schemas)
+    for dialect, tables in found.items():
+        for path in (each for place in places for each in sorted((place / dialect).glob("*.sql"))):
+            if not path.name.endswith(".undo.sql"):
+                migrated(tables, path.read_text(encoding="utf-8"), dialect)
+        for variants in queries:
+            if dialect in variants:
+                tables.update(tables_in(variants[dialect].sql, dialect))
     return found
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlglot
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
-__all__ = ["GRAMMARS", "UNKNOWN", "Table", "definition", "kind_of_type", "tables_in"]
+__all__ = ["GRAMMARS", "UNKNOWN", "Table", "definition", "kind_of_type", "migrated", "tables_in"]
 
 GRAMMARS: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
 """What sqlglot calls the dialects."""
@@ -96,18 +96,76 @@ def _statements(script: str, grammar: str) -> Iterator[str]:
 
 def tables_in(script: str, dialect: str) -> dict[str, Table]:
     """The tables that a script creates, by lower-case name; those that cannot be read are left out."""
-    grammar = GRAMMARS[dialect]
     found: dict[str, Table] = {}
-    if "create" not in script.lower():
-        return found
-    with suppress(SqlglotError):
-        for statement in _statements(script, grammar):
-            text = definition(statement, sqlglot.tokenize(statement, dialect=grammar))
-            if text is not None:
-                schema = sqlglot.parse_one(text, dialect=grammar).this
-                if isinstance(schema, exp.Schema):
-                    found[schema.this.name.lower()] = _table(schema, dialect)
+    if "create" in script.lower():
+        with suppress(SqlglotError):
+            for statement in _statements(script, GRAMMARS[dialect]):
+                _create(found, statement, dialect)
     return found
+
+
+def migrated(tables: dict[str, Table], script: str, dialect: str) -> None:
+    """Bring tables to where a migration leaves them; what cannot be read changes nothing."""
+    grammar = GRAMMARS[dialect]
+    for statement in _statements(script, grammar):
+        with suppress(SqlglotError):
+            words = [token.token_type for token in sqlglot.tokenize(statement, dialect=grammar)[:2]]
+            if words[:1] == [TokenType.CREATE]:
+                _create(tables, statement, dialect)
+            elif words == [TokenType.DROP, TokenType.TABLE]:
+                for table in sqlglot.parse_one(statement, dialect=grammar).find_all(exp.Table):
+                    tables.pop(table.name.lower(), None)
+            elif words == [TokenType.ALTER, TokenType.TABLE]:
+                _alter(tables, sqlglot.parse_one(statement, dialect=grammar), dialect)
+
+
+def _create(tables: dict[str, Table], statement: str, dialect: str) -> None:
+    grammar = GRAMMARS[dialect]
+    tokens = sqlglot.tokenize(statement, dialect=grammar)
+    text = definition(statement, tokens)
+    if text is not None:
+        schema = sqlglot.parse_one(text, dialect=grammar).this
+        if isinstance(schema, exp.Schema):
+            tables[schema.this.name.lower()] = _table(schema, dialect)
+    elif tokens and tokens[0].token_type is TokenType.CREATE:
+        made = sqlglot.parse_one(statement, dialect=grammar)
+        if isinstance(made, exp.Create) and isinstance(made.expression, exp.Query):
+            columns = dict.fromkeys(map(str.lower, made.expression.named_selects), UNKNOWN)
+            tables[made.this.name.lower()] = Table(columns, frozenset(), (), {})
+
+
+def _alter(tables: dict[str, Table], statement: exp.Expr, dialect: str) -> None:
+    name = statement.this.name.lower()
+    if name not in tables or not isinstance(statement, exp.Alter):
+        return
+    for action in statement.args.get("actions") or ():
+        table = tables[name]
+        columns = dict(table.columns)
+        if isinstance(action, exp.ColumnDef):
+            added = _table(exp.Schema(expressions=[action.copy()]), dialect)
+            tables[name] = replace(
+                table, columns={**columns, **added.columns}, required=table.required | added.required
+            )
+        elif isinstance(action, exp.RenameColumn):
+            tables[name] = _renamed(table, action.this.name.lower(), action.args["to"].name.lower())
+        elif isinstance(action, exp.AlterRename):
+            tables[action.this.name.lower()] = tables.pop(name)
+            return
+        elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":
+            columns.pop(action.this.name.lower(), None)
+            tables[name] = replace(table, columns=columns)
+
+
+def _renamed(table: Table, old: str, new: str) -> Table:
+    def name(column: str) -> str:
+        return new if column == old else column
+
+    return Table(
+        {name(column): kind for column, kind in table.columns.items()},
+        frozenset(map(name, table.required)),
+        tuple(frozenset(map(name, key)) for key in table.keys),
+        {name(column): target for column, target in table.references.items()},
+    )
 
 
 def _table(schema: exp.Schema, dialect: str) -> Table:

@@ -1,41 +1,41 @@
 -- alias: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int)
 -- Index: none.
 SELECT t.symbol
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_2()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int)
 -- Index: none.
 SELECT t.symbol AS Symbol
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: good_2()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_3()^
--- record_class: Row(x: int)
+-- record_class: Row(c: int)
 -- Index: none.
 SELECT x.c AS c
 FROM (SELECT COUNT(*) FROM tickers AS t) AS x;
 
 -- name: good_3()^
--- record_class: Row(x: int)
+-- record_class: Row(c: int)
 -- Index: none.
 SELECT x.c AS c
 FROM (SELECT COUNT(*) AS c FROM tickers AS t) AS x;
@@ -63,7 +63,7 @@ SELECT 1 AS x
 FROM c AS d;
 
 -- name: good_6()^
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT
     COUNT(*) AS x,

@@ -1,7 +1,7 @@
 -- bare-column: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT m.ticker_id AS x, m.close AS y
 FROM market_data AS m
@@ -9,7 +9,7 @@ GROUP BY m.ticker_id
 ORDER BY x;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT m.ticker_id AS x, MAX(m.close) AS y
 FROM market_data AS m

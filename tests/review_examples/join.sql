@@ -1,14 +1,14 @@
 -- join: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t, tickers AS u
 ORDER BY t.symbol;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t

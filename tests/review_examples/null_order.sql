@@ -1,42 +1,42 @@
 -- null-order: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.cusip, t.symbol;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.cusip NULLS LAST, t.symbol;
 
 -- name: bad_2()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY y, t.symbol;
 
 -- name: good_2()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY y NULLS FIRST, t.symbol;
 
 -- name: bad_3()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.cusip, t.symbol;
 
 -- name: good_3()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -102,7 +102,7 @@ GROUP BY m.ticker_id
 ORDER BY x;
 
 -- name: bad_8()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int, close: int)
 -- Of a ticker without bars, everything of its bar is NULL. Index: none.
 SELECT w.symbol AS symbol, w.close AS close
 FROM (
@@ -113,7 +113,7 @@ FROM (
 ORDER BY w.close, w.symbol;
 
 -- name: good_8()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int, close: int)
 -- Where the bar's ticker is there, so is the bar. Index: none.
 SELECT w.symbol AS symbol, w.close AS close
 FROM (
@@ -125,7 +125,7 @@ WHERE w.ticker_id IS NOT NULL
 ORDER BY w.close, w.symbol;
 
 -- name: bad_9()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int)
 -- An inner join before a FULL one finds nothing for some rows. Index: none.
 SELECT t.symbol AS symbol
 FROM tickers AS t
@@ -134,7 +134,7 @@ FULL JOIN institutions AS i ON i.institution_id = m.ticker_id
 ORDER BY t.symbol;
 
 -- name: good_9()
--- record_class: Row(x: int)
+-- record_class: Row(symbol: int)
 -- Index: none.
 SELECT t.symbol AS symbol
 FROM tickers AS t

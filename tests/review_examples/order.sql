@@ -7,7 +7,7 @@ SELECT t.symbol AS x
 FROM tickers AS t;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t

@@ -1,7 +1,7 @@
 -- parameter: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1(s)
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -9,7 +9,7 @@ WHERE :s IS NULL OR t.symbol = CAST(:s AS text)
 ORDER BY t.symbol;
 
 -- name: good_1(s)
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -17,7 +17,7 @@ WHERE CAST(:s AS text) IS NULL OR t.symbol = CAST(:s AS text)
 ORDER BY t.symbol;
 
 -- name: bad_2(s)
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -25,7 +25,7 @@ WHERE CAST(:s AS text) IS NULL OR t.symbol = :s
 ORDER BY t.symbol;
 
 -- name: good_2(s)
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t

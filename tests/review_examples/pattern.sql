@@ -1,7 +1,7 @@
 -- pattern: the bad ones break this rule, the good ones break none.
 
 -- name: bad_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -9,14 +9,14 @@ WHERE t.symbol LIKE 'A'
 ORDER BY t.symbol;
 
 -- name: good_1()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_2()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -24,14 +24,14 @@ WHERE t.symbol GLOB 'A'
 ORDER BY t.symbol;
 
 -- name: good_2()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
 ORDER BY t.symbol;
 
 -- name: bad_3()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t
@@ -39,7 +39,7 @@ WHERE t.symbol ~ 'A'
 ORDER BY t.symbol;
 
 -- name: good_3()
--- record_class: Row(x: int)
+-- record_class: Row(x: int, y: int)
 -- Index: none.
 SELECT t.symbol AS x, t.cusip AS y
 FROM tickers AS t

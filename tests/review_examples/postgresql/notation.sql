@@ -17,17 +17,19 @@ WHERE m.ticker_id = CAST(:id AS bigint) AND m.date = CAST(:day AS date);
 -- name: bad_4(id, day)^
 -- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
+SELECT CAST(:id AS bigint) AS x
+WHERE CAST(:day AS date) IS NOT NULL;
 
 -- name: good_4(id, day)^
 -- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
+SELECT CAST(:id AS bigint) AS x
+WHERE CAST(:day AS date) IS NOT NULL;
 
 -- name: bad_7()!
 -- Index: none.
-CREATE TABLE "app" (a bigint);
+CREATE TABLE "made" (a bigint);
 
 -- name: good_7()!
 -- Index: none.
-CREATE TEMPORARY TABLE app (a text COLLATE "C", b double precision DEFAULT 0.5) ON COMMIT DROP;
+CREATE TEMPORARY TABLE made (a text COLLATE "C", b double precision DEFAULT 0.5) ON COMMIT DROP;

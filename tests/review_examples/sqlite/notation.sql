@@ -3,12 +3,14 @@
 -- name: bad_2(id, day)^
 -- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
+SELECT CAST(:id AS bigint) AS x
+WHERE CAST(:day AS date) IS NOT NULL;
 
 -- name: good_2(id, day)^
 -- record_class: Row(x: int)
 -- The other engine's variant. Index: none.
-SELECT CAST(:id AS bigint) AS id, CAST(:day AS date) AS day;
+SELECT CAST(:id AS bigint) AS x
+WHERE CAST(:day AS date) IS NOT NULL;
 
 -- name: bad_4(id, day)^
 -- record_class: Row(x: int)

@@ -1,0 +1,94 @@
+"""The command that reviews a change of SQL: review."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repo.cli.output import say
+from repo.errors import ConfigurationError
+
+__all__ = ["review"]
+
+
+class Form(StrEnum):
+    """How a review is written."""
+
+    MARKDOWN = "markdown"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+def _explained(code: str | None) -> None:
+    if code is None:
+        return
+    from repo.review import explain
+
+    say(explain(code), err=False)
+    raise typer.Exit
+
+
+def review(
+    base: Annotated[
+        str, typer.Option(metavar="REF", help="What to compare with: a branch, a tag or a commit.")
+    ] = "main",
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="What to review; without it the files as they are."),
+    ] = None,
+    queries: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="The folder of queries: the package's or an application's."),
+    ] = Path("queries"),
+    schema: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The folder of migrations; without it schema/ beside."),
+    ] = None,
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--format",
+            help="markdown is for people, github puts findings on the lines of a pull request.",
+        ),
+    ] = Form.MARKDOWN,
+    write: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the report to a file too, in the form that its ending says: .md, .json or "
+            ".sarif; may be given again.",
+        ),
+    ] = None,
+    _: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="CODE",
+            callback=_explained,
+            is_eager=True,
+            help="Say what a rule is there for, and exit.",
+        ),
+    ] = None,
+) -> None:
+    """Compare the SQL of two revisions of git, and say what a reviewer wants to know.
+
+    What became of each query, who calls it and what callers notice; what breaks a rule. Nothing is
+    checked out and no file is changed. A finding is accepted by a comment in the SQL, which the report
+    repeats: '-- review: allow CODE because ...'. Exits with 1 when there is an error that is not.
+    """
+    from repo import review as reviewing
+
+    endings = {".md": Form.MARKDOWN, ".json": Form.JSON, ".sarif": Form.SARIF}
+    for file in write or ():
+        if file.suffix not in endings:
+            raise ConfigurationError(f"{file}: a report ends in {', '.join(endings)}")
+    report = reviewing.review(base, head, queries=queries, schema=schema)
+    for file in write or ():
+        file.write_text(reviewing.written(report, endings[file.suffix]) + "\n", encoding="utf-8")
+    say(reviewing.written(report, form), err=False)
+    if report.failed:
+        raise typer.Exit(1)

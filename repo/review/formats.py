@@ -1,0 +1,194 @@
+"""A review written down: as Markdown, as JSON, as GitHub's annotations, as SARIF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from repo.review.changes import BOTH
+from repo.review.codes import CODES
+from repo.review.findings import Finding, Level
+from repo.review.folders import REASONS
+from repo.review.report import QueryReport, Review
+
+__all__ = ["FORMATS", "MARK"]
+
+MARK: Final = "<!-- smdi review -->"
+"""The first line of the Markdown, by which its comment on a pull request is found again."""
+
+_ENGINES: Final = {BOTH: BOTH, "sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_LONG: Final = 40
+
+
+def markdown(review: Review) -> str:
+    """The report for people."""
+    return "\n".join([MARK, *_page(review)])
+
+
+def _page(review: Review) -> Iterator[str]:
+    if not review.changed:
+        yield f"No SQL differs between {review.base} and {review.head}."
+        return
+    yield f"# SQL review: {_tally(review)}"
+    yield ""
+    yield f"From {review.base} to {review.head}."
+    yield from _findings(review)
+    for report in review.queries:
+        yield from _query(review, report)
+    for note in review.notes:
+        yield from ("", f"> {note}")
+
+
+def _tally(review: Review) -> str:
+    """How many findings there are of each level."""
+    counts = {level: sum(each.level is level for each in review.open) for level in Level}
+    told = [_counted(count, level) for level, count in counts.items() if count]
+    accepted = len(review.accepted)
+    return ", ".join([*told, *([f"{accepted} accepted"] if accepted else [])]) or "nothing to mend"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _findings(review: Review) -> Iterator[str]:
+    if review.open:
+        yield from ("", "| | where | what | rule |", "|---|---|---|---|")
+    for each in review.open:
+        place = f"{each.file.as_posix()}:{each.line}"
+        yield f"| {each.level} | `{place}`{_of(each)} | {_cell(each.message)} | `{each.rule}` |"
+    if review.accepted:
+        yield from ("", "Accepted, with the reason that the SQL gives:", "")
+    for each in review.accepted:
+        place = f"{each.file.as_posix()}:{each.line}"
+        yield f"- `{each.rule}` at `{place}`{_of(each)}: {each.message}, **because {each.accepted}**"
+
+
+def _of(finding: Finding) -> str:
+    return f" {finding.query}" if finding.query else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _query(review: Review, report: QueryReport) -> Iterator[str]:
+    change = report.change
+    was = f" (was `{change.old_name}`)" if change.old_name != change.name else ""
+    yield from ("", f"## `{change.name}`: {change.kind}{was}")
+    if not change.means_the_same:
+        called = [f"{each.function} ({each.file.as_posix()}:{each.line})" for each in report.callers]
+        yield from ("", f"Called by {'; '.join(called) or 'nobody'}.")
+    if report.differences:
+        yield from ("", "| what callers rely on | before | after | breaks them |", "|---|---|---|---|")
+        for each in report.differences:
+            yield f"| {each.what} | {_cell(each.before)} | {_cell(each.after)} | {each.breaks or 'no'} |"
+    for dialect, text in change.diffs.items():
+        lines = text.count("\n") + 1
+        opened = "" if lines > _LONG else " open"
+        yield from ("", f"<details{opened}><summary>{_ENGINES[dialect]}</summary>", "")
+        yield from ("```diff", text, "```", "", "</details>")
+
+
+def plain(review: Review) -> str:
+    """The report for programs, as JSON."""
+    return json.dumps(
+        {
+            "base": review.base,
+            "head": review.head,
+            "failed": review.failed,
+            "queries": [_as_object(each) for each in review.queries],
+            "findings": [_finding(each) for each in (*review.open, *review.accepted)],
+            "notes": list(review.notes),
+        },
+        indent=2,
+    )
+
+
+def _as_object(report: QueryReport) -> dict[str, Any]:
+    return {
+        "name": report.change.name,
+        "was": report.change.old_name,
+        "kind": str(report.change.kind),
+        "callers": [
+            {"function": each.function, "file": each.file.as_posix(), "line": each.line}
+            for each in report.callers
+        ],
+        "contract": [each._asdict() for each in report.differences],
+        "diff": dict(report.change.diffs),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        **finding._asdict(),
+        "file": finding.file.as_posix(),
+        "level": str(finding.level),
+        "accepted": finding.accepted or None,
+    }
+
+
+_COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
+
+
+def github(review: Review) -> str:
+    """GitHub's workflow commands, which put each finding on its line of a pull request."""
+    lines = [
+        f"::{_COMMANDS[each.level]} file={_property(each.file.as_posix())},line={each.line},"
+        f"title={_property(each.rule)}::{_data(_about(each))}"
+        for each in review.open
+    ]
+    return "\n".join(lines) or f"No SQL to mend between {review.base} and {review.head}."
+
+
+def _about(finding: Finding) -> str:
+    return f"{finding.query}: {finding.message}" if finding.query else finding.message
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(review: Review) -> str:
+    """The findings as SARIF 2.1.0, which code scanning and editors read."""
+    found = [*review.open, *review.accepted]
+    reasons = {**REASONS, **{code: each.reason for code, each in CODES.items()}}
+    rules = sorted({each.rule for each in found})
+    driver = {
+        "name": "smdi review",
+        "rules": [{"id": rule, "shortDescription": {"text": reasons.get(rule, rule)}} for rule in rules],
+    }
+    run = {"tool": {"driver": driver}, "results": [_result(each, rules) for each in found]}
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return json.dumps({"version": "2.1.0", "$schema": schema, "runs": [run]}, indent=2)
+
+
+def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
+    place = {
+        "artifactLocation": {"uri": finding.file.as_posix()},
+        "region": {"startLine": finding.line},
+    }
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": rules.index(finding.rule),
+        "level": str(finding.level),
+        "message": {"text": _about(finding)},
+        "locations": [{"physicalLocation": place}],
+    }
+    if finding.accepted:
+        result["suppressions"] = [{"kind": "inSource", "justification": finding.accepted}]
+    return result
+
+
+FORMATS: Final[Mapping[str, Callable[[Review], str]]] = {
+    "markdown": markdown,
+    "json": plain,
+    "github": github,
+    "sarif": sarif,
+}
+"""How a review can be written, by name."""
