@@ -76,6 +76,16 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def pages(session: nox.Session) -> None:
+    """Make anew what is made from SQL: the queries' stub and page, and the page of the schema."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("smdi", "stubs")
+    listed = str(session.run("smdi", "queries", "--format", "markdown", silent=True))
+    Path("queries/README.md").write_text(listed, encoding="utf-8")
+    session.run("python", "-m", "tests.schema_page")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Do what the README's first command does, in a folder of its own."""
     session.install(".[cli]")
