@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from time import perf_counter
 from typing import Any, Final
 
 import repo
+from repo import loading
 from tests.bench.contestants.base import NotOffered, ranking_parameters
 from tests.bench.data import LAST_DAY, SOURCE, WINDOW_DAYS
 from tests.bench.measure import memory
@@ -39,9 +38,7 @@ def _tuples(rows: Any) -> list[tuple[Any, ...]]:
 
 def _frame(url: str, _: str) -> tuple[Call, Plain]:
     db = repo.connect(url)
-    frame: Any = getattr(db.market, "frame", None)
-    if frame is None:
-        raise NotOffered("not there: this version has no market.frame()")
+    frame: Any = db.market.frame
     _module("pyarrow")
     frame([db.tickers.all()[0].symbol])  # imports what it needs
 
@@ -71,28 +68,20 @@ def _pandas(url: str, _: str) -> tuple[Call, Plain]:
     return lambda: core.ranking(engine, ranking_parameters(LAST_DAY)), _tuples
 
 
-def _csv(url: str, paths: str, *, together: bool = True) -> tuple[Call, Plain]:
-    """Load files of bars, at once or one after the other."""
-    try:
-        loading: Any = import_module("repo.loading")
-    except ImportError as error:
-        raise NotOffered(f"not there: this version has no {error.name}") from error
+def _csv(url: str, path: str) -> tuple[Call, Plain]:
+    """Load a file of bars."""
     db = repo.connect(url)
 
     def plain(_: Any) -> list[tuple[Any, ...]]:
         return [(sum(coverage.rows for coverage in db.market.coverage()),)]
 
-    files = paths.split(os.pathsep)
-    loads = [files] if together else [[file] for file in files]
-    return lambda: [loading.load(db, each, kind="market") for each in loads], plain
+    return lambda: loading.load(db, path, kind="market"), plain
 
 
 CONTESTANTS: Final[dict[str, dict[str, Callable[[str, str], tuple[Call, Plain]]]]] = {
     "frame": {"ours": _frame, "list of records": _records},
     "ranking_large": {"ours": _ranking, "pandas": _pandas},
     "csv_memory": {"ours": _csv},
-    "csv_files": {"ours": _csv, "one by one": partial(_csv, together=False)},
-    "csv_changed": {"ours": _csv, "new bars": _csv},
 }
 
 

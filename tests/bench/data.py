@@ -53,8 +53,6 @@ class Sizes:
     large_share: float = 0.25
     large_interest_days: int = 300
     csv_rows: int = 10_000_000
-    files_rows: int = 2_000_000
-    changed_rows: int = 1_000_000
 
     @property
     def load_rows(self) -> int:
@@ -75,8 +73,6 @@ QUICK: Final = Sizes(
     large_tickers=400,
     large_institutions=20,
     csv_rows=200_000,
-    files_rows=60_000,
-    changed_rows=50_000,
 )
 TINY: Final = Sizes(
     "tiny",
@@ -91,8 +87,6 @@ TINY: Final = Sizes(
     large_tickers=30,
     large_institutions=4,
     csv_rows=2_000,
-    files_rows=600,
-    changed_rows=500,
 )
 SIZES: Final = {sizes.name: sizes for sizes in (FULL, QUICK, TINY)}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from repo import Bar
 from tests.bench.contestants import Contestant
-from tests.bench.data import LAST_DAY, Data, Sizes
+from tests.bench.data import Data, Sizes
 
 __all__ = [
     "CONCURRENT",
@@ -26,7 +25,7 @@ __all__ = [
 
 OPEN_CLOSE: Final = "open_close"
 CONCURRENT: Final = "concurrent"
-LARGE: Final = ("frame", "ranking_large", "csv_memory", "csv_files", "csv_changed")
+LARGE: Final = ("frame", "ranking_large", "csv_memory")
 READERS: Final = 8
 
 
@@ -80,53 +79,7 @@ READS: Final = (
         _of_ticker,
         lambda sizes: max(2, sizes.calls // 20),
     ),
-    Read(
-        "cross_section",
-        lambda contestant, data, number: contestant.cross_section(data.days[-1 - number]),
-        lambda contestant, native, _: [contestant.bar(row) for row in native],
-        lambda sizes: max(2, sizes.calls // 20),
-    ),
-    Read(
-        "summary",
-        lambda contestant, data, number: contestant.summary(
-            symbol_of(data, number), data.history_start, data.days[-1]
-        ),
-        lambda contestant, native, _: contestant.row(native, 1, 2),
-        lambda sizes: max(2, sizes.calls // 20),
-    ),
-    Read(
-        "ranking",
-        lambda contestant, data, number: contestant.ranking(LAST_DAY),
-        lambda contestant, native, _: [contestant.row(row, 1) for row in native],
-        lambda sizes: 1,
-    ),
 )
-
-
-def _range(data: Data) -> tuple[list[str], date, date]:
-    """What is deleted: a third of the loaded days of a tenth of the tickers."""
-    names = data.symbols[:: max(1, len(data.symbols) // max(1, len(data.symbols) // 10))]
-    last = data.sizes.load_days // 3
-    loaded = data.days[-data.sizes.load_days :]
-    return names, loaded[0], loaded[last - 1]
-
-
-def _gone(data: Data, bar: Bar) -> bool:
-    names, first, last = _range(data)
-    return bar.symbol in names and first <= bar.date <= last
-
-
-def _delete(contestant: Contestant, data: Data) -> int | None:
-    names, first, last = _range(data)
-    counts = [contestant.delete(name, first, last) for name in names]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
-
-
-def _deleted(data: Data) -> int:
-    names, _, _ = _range(data)
-    return len(names) * (data.sizes.load_days // 3)
-
 
 WRITES: Final = (
     Write(
@@ -147,12 +100,6 @@ WRITES: Final = (
         lambda data: (len(data.changed) + 99) // 100,
         lambda data: data.changed,
     ),
-    Write(
-        "delete",
-        _delete,
-        _deleted,
-        lambda data: [bar for bar in data.changed if not _gone(data, bar)],
-    ),
 )
 """In this order, each on what the one before left."""
 
@@ -160,18 +107,12 @@ TITLES: Final = {
     OPEN_CLOSE: "open and close",
     "latest": "one bar by key: the last of one ticker",
     "history": "one ticker's history",
-    "cross_section": "one day of all tickers",
-    "summary": "a summary of one ticker",
-    "ranking": "the ranking of all tickers",
     "load": "load new bars into an empty table",
     "load_again": "load the same bars again",
     "load_changed": "load them with 1 % changed",
-    "delete": "delete a range of a tenth of the tickers",
     CONCURRENT: f"{READERS} threads read histories while one writes days, connecting included",
     "frame": "all bars as one Arrow table, against a list of records",
     "ranking_large": "the ranking of many, against pandas over rows read through SQLAlchemy Core",
     "csv_memory": "load a CSV file, by its memory",
-    "csv_files": "load three CSV files at once, more than the cache holds, against one after the other",
-    "csv_changed": "load a CSV file in which every bar is changed, against one of new bars",
 }
 """Every job, in the order of the report."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import repo
-from repo import loading
 from tests.bench import data
 from tests.bench.alone import CONTESTANTS
 from tests.bench.data import Sizes
@@ -44,15 +42,13 @@ def fill_large(url: str, sizes: Sizes) -> None:
         db.sentiment.upsert(data.sentiment(names, interest_days))
 
 
-def write_csv(
-    path: Path, rows: int, *, seed: int = 1, before: date = data.LAST_DAY
-) -> list[repo.Ticker]:
-    """Write bars of the days up to one into a CSV file; the tickers that it needs."""
+def write_csv(path: Path, rows: int) -> list[repo.Ticker]:
+    """Write bars into a CSV file; the tickers that it needs."""
     names = data.symbols(-(-rows // _CSV_DAYS))
-    days = data.days_until(before, min(rows, _CSV_DAYS))
+    days = data.days_until(data.LAST_DAY, min(rows, _CSV_DAYS))
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join(repo.Bar._fields) + "\n")
-        for number, bar in enumerate(data.bars(names, days, seed)):
+        for number, bar in enumerate(data.bars(names, days)):
             if number == rows:
                 break
             file.write(
@@ -75,9 +71,6 @@ def run(
         say(job)
         if job == "frame":
             _rounds(place, job, rounds, read_url, results)
-            continue
-        if job in ("csv_files", "csv_changed"):
-            _loads(place, job, sizes, rounds, results)
             continue
         url = place.empty()
         try:
@@ -137,35 +130,3 @@ def _csv(place: Place, url: str, sizes: Sizes, results: Results) -> None:
     _note(results, place.backend, "csv_memory", "ours", found)
     if "reason" not in found and found["first"] != repr([(sizes.csv_rows,)]):
         results.wrong.append(f"{place.backend}, csv_memory: {found['first']} bars, not {sizes.csv_rows}")
-
-
-def _loads(place: Place, job: str, sizes: Sizes, rounds: int, results: Results) -> None:
-    """Load files in two ways, each into a database of its own; both have to leave as many bars."""
-    with tempfile.TemporaryDirectory(prefix="smdi-csv-") as name:
-        folder = Path(name)
-        rows = sizes.files_rows // 3 if job == "csv_files" else sizes.changed_rows
-        files = [folder / f"{number}.csv" for number in range(3 if job == "csv_files" else 2)]
-        needed: list[repo.Ticker] = []
-        for number, file in enumerate(files):
-            days = (2 - number) * _CSV_DAYS if job == "csv_files" else 0
-            needed = write_csv(file, rows, seed=number, before=data.LAST_DAY - timedelta(days=days))
-        ways: dict[str, tuple[list[Path], list[Path]]] = {"ours": (files[:1], files[1:])}
-        ways["new bars"] = ([], files[1:])
-        if job == "csv_files":
-            rows *= 3
-            ways = {"ours": ([], files), "one by one": ([], files)}
-        for number in range(rounds):
-            for contestant in rotated(list(ways), number):
-                there, loaded = ways[contestant]
-                url = place.empty()
-                try:
-                    with repo.connect(url) as db:
-                        db.tickers.upsert(needed)
-                        for file in there:
-                            loading.load(db, file, kind="market")
-                    found = _alone(job, contestant, url, os.pathsep.join(map(str, loaded)))
-                finally:
-                    place.drop(url)
-                _note(results, place.backend, job, contestant, found)
-                if "reason" not in found and found["first"] != repr([(rows,)]):
-                    results.wrong.append(f"{place.backend}, {job}: {found['first']} bars, not {rows}")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import pickle
-import sqlite3
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -16,10 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-import psycopg
-from psycopg import pq
-
-__all__ = ["ChildFailed", "Statements", "in_child", "memory", "rotated", "timed"]
+__all__ = ["ChildFailed", "in_child", "memory", "rotated", "timed"]
 
 _T = TypeVar("_T")
 
@@ -102,69 +96,3 @@ def _status(name: str) -> int:
         if line.startswith(name):
             return int(line.split()[1])
     raise AssertionError(f"{_STATUS} has no {name}")
-
-
-class Statements:
-    """Counts the statements this process sends from now on, whoever sends them; for a child process.
-
-    On SQLite every execution counts, so one of ``executemany`` counts a row; on PostgreSQL every
-    query of the simple protocol and every execution of a prepared one.
-    """
-
-    def __init__(self, backend: str) -> None:
-        self._sqlite = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="smdi-trace-"))
-        self._files = itertools.count()
-        if backend == "sqlite":
-            self._watch_sqlite()
-        else:
-            self._watch_postgresql()
-
-    def _watch_sqlite(self) -> None:
-        original = sqlite3.connect
-
-        def count(statement: str) -> None:
-            if not statement.startswith("--"):  # what a trigger or a virtual table runs
-                self._sqlite += 1
-
-        def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-            connection: sqlite3.Connection = original(*arguments, **options)
-            connection.set_trace_callback(count)
-            return connection
-
-        for module in (sqlite3, sqlite3.dbapi2):
-            setattr(module, "connect", connect)  # noqa: B010  # mypy refuses the assignment
-
-    def _watch_postgresql(self) -> None:
-        original = psycopg.Connection.connect.__func__  # type: ignore[attr-defined]  # a bound method's
-
-        def connect(kind: Any, *arguments: Any, **options: Any) -> Any:
-            connection = original(kind, *arguments, **options)
-            path = self._folder / str(next(self._files))
-            connection.pgconn.trace(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-            connection.pgconn.set_trace_flags(pq.Trace.SUPPRESS_TIMESTAMPS)
-            return connection
-
-        for owner in (psycopg.Connection, psycopg):
-            bound = classmethod(connect) if owner is psycopg.Connection else None
-            setattr(owner, "connect", bound or psycopg.Connection.connect)  # noqa: B010  # as above
-
-    def sent(self) -> int:
-        """How many there were so far."""
-        total = self._sqlite
-        for path in self._folder.iterdir():
-            with path.open("rb") as trace:
-                total += sum(line.startswith((b"F\t",)) and _executes(line) for line in trace)
-        return total
-
-    def close(self) -> None:
-        """Delete what was written down."""
-        for path in self._folder.iterdir():
-            path.unlink()
-        self._folder.rmdir()
-
-
-def _executes(line: bytes) -> bool:
-    """Whether a line of libpq's trace is a message that runs a statement."""
-    kind = line.split(b"\t", 3)[2]
-    return kind in (b"Query", b"Execute")

@@ -24,8 +24,6 @@ _PACKAGES: Final = (
     "aiosql",
     "psycopg",
     "SQLAlchemy",
-    "peewee",
-    "sqlspec",
     "pandas",
     "pyarrow",
 )
@@ -98,7 +96,6 @@ def _row(results: Results, result: Result) -> list[str]:
         _number(results.ratio(*key, OURS, result.contestant)),
         _mebibytes(result.memory),
         _mebibytes(result.resident),
-        "-" if result.statements is None else f"{result.statements:,}",
         f"{median(result.wal) / 2**20:,.2f}" if result.wal else "-",
     ]
 
@@ -111,7 +108,6 @@ _HEADER: Final = (
     "ours over it",
     "memory, MiB",
     "process, MiB",
-    "statements",
     "log, MiB",
 )
 
@@ -121,7 +117,7 @@ def _of_job(results: Results, backend: str, job: str) -> list[str]:
     found = [r for r in results.found.values() if (r.backend, r.job) == (backend, job)]
     if not found:
         return []
-    order = [*NAMES, "list of records", "pandas", "one by one", "new bars"]
+    order = [*NAMES, "list of records", "pandas"]
     found.sort(key=lambda result: order.index(result.contestant))
     rows = [_row(results, result) for result in found]
     kept = [
@@ -179,8 +175,7 @@ def as_markdown(
     lines += of_settings("sizes", {name: str(value) for name, value in sizes.items()})
     lines += [
         "- seconds are medians over the rounds, ratios the medians of the rounds' ratios; memory is the "
-        "high water above what the process had before the job, process that of all of a fresh one; "
-        "statements on SQLite count every row of an executemany",
+        "high water above what the process had before the job, process that of all of a fresh one",
         "",
         *of_targets(targets, sizes["name"]),
     ]

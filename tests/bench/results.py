@@ -25,7 +25,6 @@ class Result:
     seconds: list[float] = field(default_factory=list)
     memory: int | None = None
     resident: int | None = None
-    statements: int | None = None
     wal: list[int] = field(default_factory=list)
     reason: str | None = None
 
@@ -83,6 +82,5 @@ class Results:
             mine.wal += result.wal
             mine.memory = mine.memory if result.memory is None else result.memory
             mine.resident = mine.resident if result.resident is None else result.resident
-            mine.statements = mine.statements if result.statements is None else result.statements
             mine.reason = mine.reason or result.reason
         self.wrong += other.wrong

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tests.bench import contestants
 from tests.bench.contestants import OURS, Contestant, NotOffered
 from tests.bench.data import Data
 from tests.bench.jobs import CONCURRENT, OPEN_CLOSE, READERS, READS, WRITES, Read, Write, symbol_of
-from tests.bench.measure import Statements, in_child, memory, rotated, timed
+from tests.bench.measure import in_child, rotated, timed
 from tests.bench.places import Place, digest, expected
 from tests.bench.results import Result, Results
 
@@ -22,9 +21,6 @@ __all__ = ["Rounds", "compare"]
 
 SHORT_ROUNDS: Final = 5
 """How many rounds of reads there are for one of writes: they are short, and much comes between."""
-
-_POOL_FILLS: Final = 0.2
-"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +46,9 @@ class Rounds:
         if reads or OPEN_CLOSE in self.jobs:
             say("reads")
             results.take(in_child(partial(self._reads, reads)))
-            say("memory and statements of reads")
-            for job in reads:
-                for name in self.names:
-                    results.take(in_child(partial(self._read_once, job, name)))
         if self._steps():
             say("writes")
             results.take(in_child(self._writes))
-            say("memory and statements of writes")
-            for name in self.names:
-                url = self.place.copy(self.template)
-                results.take(in_child(partial(self._write_once, name, url)))
-                self.place.drop(url)
         if CONCURRENT in self.jobs:
             say("threads")
             results.take(in_child(self._concurrent))
@@ -112,23 +99,6 @@ class Rounds:
     def _open_close(self, name: str, _: int) -> None:
         contestants.load(name, self.place.backend)(self.read_url).close()
 
-    def _read_once(self, job: Read, name: str) -> Results:
-        """Memory and statements of one call."""
-        results, data = Results(), self.data
-        statements = Statements(self.place.backend)
-        with (
-            closing(statements),
-            self._open(name, self.read_url, [job.name], results) as contestant,
-        ):
-            if contestant is not None:
-                result = results.at(self.place.backend, job.name, name)
-                result.memory, _ = memory(lambda: job.run(contestant, data, 0))
-                self._wait_for_pool()
-                before = statements.sent()
-                job.run(contestant, data, 0)
-                result.statements = statements.sent() - before
-        return results
-
     def _writes(self) -> Results:
         results, place, data = Results(), self.place, self.data
         steps = WRITES[: self._steps()]
@@ -169,30 +139,6 @@ class Rounds:
         if written[0] is None or written[0] == job.count(data):
             return None
         return f"counts {written[0]} rows, not {job.count(data)}"
-
-    def _write_once(self, name: str, url: str) -> Results:
-        """Memory and statements of the chain of writes, done once."""
-        results, place, data = Results(), self.place, self.data
-        steps = WRITES[: self._steps()]
-        statements = Statements(place.backend)
-        with (
-            closing(statements),
-            self._open(name, url, [job.name for job in steps], results) as contestant,
-        ):
-            if contestant is None:
-                return results
-            self._wait_for_pool()
-            for job in steps:
-                before = statements.sent()
-                result = results.at(place.backend, job.name, name)
-                result.memory, _ = memory(partial(job.run, contestant, data))
-                result.statements = statements.sent() - before
-        return results
-
-    def _wait_for_pool(self) -> None:
-        """Let a pool open the connections it wants: their statements are not the job's."""
-        if self.place.backend == "postgresql":
-            time.sleep(_POOL_FILLS)
 
     def _concurrent(self) -> Results:
         results, place = Results(), self.place

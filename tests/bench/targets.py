@@ -111,12 +111,6 @@ TARGETS: Final = (
     ),
     Target("the memory of the ranking of many", _both(300), _resident("ranking_large"), "MB"),
     Target("the memory of loading a CSV file", _both(150), _resident("csv_memory"), "MB"),
-    Target(
-        "three CSV files at once against one after the other",
-        _both(1.2),
-        _ours_against("csv_files", "one by one"),
-    ),
-    Target("changed bars against new ones", _both(3.0), _ours_against("csv_changed", "new bars")),
     Target("a history at the largest size against the smallest", _both(1.5), _growth("history")),
     Target("the last bar at the largest size against the smallest", _both(1.5), _growth("latest")),
 )

@@ -22,8 +22,6 @@ _PLACES: Final = {
     "aiosql": ("aiosql_plain", "PlainAiosql"),
     "SQLAlchemy Core": ("sqlalchemy_core", "Core"),
     "SQLAlchemy ORM": ("sqlalchemy_orm", "ORM"),
-    "peewee": ("peewee_models", "Peewee"),
-    "SQLSpec": ("sqlspec_sessions", "SQLSpecSessions"),
 }
 
 NAMES: Final = tuple(_PLACES)

@@ -9,17 +9,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiosql
 import psycopg
 
-from repo import Bar, Divergence
+from repo import Bar
 from tests.bench.contestants.base import (
     EPOCH,
     Contestant,
     in_days,
-    ranking_parameters,
     set_pragmas,
     sqlite_path,
 )
@@ -28,36 +27,16 @@ from tests.bench.statements import BAR_COLUMNS, READS, upsert
 __all__ = ["PlainAiosql"]
 
 
-class _Summary(NamedTuple):
-    """A row of the hand-written summary."""
-
-    symbol: str
-    first: Any
-    last: Any
-    bars: int
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float
-    volume: int | None
-    average_close: float
-    average_volume: float | None
-
-
-_RECORDS: Final[dict[str, Any]] = {"Bar": Bar, "Summary": _Summary, "Divergence": Divergence}
+_RECORDS: Final[dict[str, Any]] = {"Bar": Bar}
 _HEADERS: Final = {
     "latest": "latest(symbol)^\n-- record_class: Bar",
     "history": "history(symbol, start, end)\n-- record_class: Bar",
-    "cross_section": "cross_section(day)\n-- record_class: Bar",
-    "summary": "summary(symbol, start, end)^\n-- record_class: Summary",
-    "ranking": "ranking(as_of, source, recent_from, before_from)\n-- record_class: Divergence",
-    "delete": "remove(symbol, start, end)!",
 }
 
 
 def _file(backend: str) -> str:
     """What would be a file of queries."""
-    parts = [f"-- name: {header}\n{READS[backend][job].strip()};\n" for job, header in _HEADERS.items()]
+    parts = [f"-- name: {header}\n{READS[job].strip()};\n" for job, header in _HEADERS.items()]
     values = [f":{name}" for name in BAR_COLUMNS]
     parts.append(f"-- name: upsert({', '.join(BAR_COLUMNS)})*!\n{upsert(backend, values)};\n")
     parts.append("-- name: ids()\nSELECT symbol, ticker_id FROM tickers;\n")
@@ -97,18 +76,6 @@ class PlainAiosql(Contestant):
     def history(self, symbol: str, start: date, end: date) -> list[Any]:
         return list(self.queries.history(self.connection, **self._bound(symbol, start, end)))
 
-    def cross_section(self, day: date) -> list[Any]:
-        bound = in_days({"day": day}) if self.sqlite else {"day": day}
-        return list(self.queries.cross_section(self.connection, **bound))
-
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        return self.queries.summary(self.connection, **self._bound(symbol, start, end))
-
-    def ranking(self, as_of: date) -> list[Any]:
-        parameters = ranking_parameters(as_of)
-        bound = in_days(parameters) if self.sqlite else parameters
-        return list(self.queries.ranking(self.connection, **bound))
-
     def load(self, bars: Sequence[Bar]) -> int:
         ids = dict(self.queries.ids(self.connection))
         rows = [
@@ -126,11 +93,6 @@ class PlainAiosql(Contestant):
         with self.connection if self.sqlite else self.connection.transaction():
             written: int = self.queries.upsert(self.connection, rows)
         return written
-
-    def delete(self, symbol: str, start: date, end: date) -> int:
-        with self.connection if self.sqlite else self.connection.transaction():
-            deleted: int = self.queries.remove(self.connection, **self._bound(symbol, start, end))
-        return deleted
 
     def _bound(self, symbol: str, start: date, end: date) -> dict[str, Any]:
         parameters = {"symbol": symbol, "start": start, "end": end}

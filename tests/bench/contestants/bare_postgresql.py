@@ -10,12 +10,12 @@ from typing import Any, Final
 import psycopg
 
 from repo import Bar
-from tests.bench.contestants.base import Contestant, ranking_parameters
-from tests.bench.statements import OF_TICKER, READS, for_psycopg
+from tests.bench.contestants.base import Contestant
+from tests.bench.statements import OF_TICKER, for_psycopg
 
 __all__ = ["Bare"]
 
-_READS: Final = {job: for_psycopg(sql) for job, sql in {**READS["postgresql"], **OF_TICKER}.items()}
+_READS: Final = {job: for_psycopg(sql) for job, sql in OF_TICKER.items()}
 _TYPES: Final = ("int4", "date", "float8", "float8", "float8", "float8", "int8")
 
 _STAGE: Final = "CREATE TEMPORARY TABLE stage (LIKE market_data) ON COMMIT DROP"
@@ -66,17 +66,6 @@ class Bare(Contestant):
     def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
         return (symbol, *self.row(native, 0))
 
-    def cross_section(self, day: date) -> list[Any]:
-        rows: list[Any] = self._run("cross_section", {"day": day}).fetchall()
-        return rows
-
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        return self._run("summary", {"symbol": symbol, "start": start, "end": end}).fetchone()
-
-    def ranking(self, as_of: date) -> list[Any]:
-        rows: list[Any] = self._run("ranking", ranking_parameters(as_of)).fetchall()
-        return rows
-
     def load(self, bars: Sequence[Bar]) -> int:
         cursor = self.connection.cursor()
         with self.connection.transaction():
@@ -91,10 +80,6 @@ class Bare(Contestant):
             cursor.execute(_MERGE)
             written: int = cursor.rowcount
         return written
-
-    def delete(self, symbol: str, start: date, end: date) -> int:
-        deleted: int = self._run("delete", {"symbol": symbol, "start": start, "end": end}).rowcount
-        return deleted
 
     def _run(self, job: str, parameters: Mapping[str, Any]) -> Any:
         return self.cursor.execute(_READS[job], parameters, prepare=True)

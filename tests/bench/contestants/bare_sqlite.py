@@ -12,16 +12,14 @@ from repo import Bar
 from tests.bench.contestants.base import (
     EPOCH,
     Contestant,
-    in_days,
-    ranking_parameters,
     set_pragmas,
     sqlite_path,
 )
-from tests.bench.statements import OF_TICKER, READS, upsert
+from tests.bench.statements import OF_TICKER, upsert
 
 __all__ = ["Bare"]
 
-_READS: Final = {**READS["sqlite"], **OF_TICKER}
+_READS: Final = OF_TICKER
 _UPSERT: Final = upsert("sqlite", ["?"] * 7)
 
 
@@ -53,17 +51,6 @@ class Bare(Contestant):
     def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
         return (symbol, *self.row(native, 0))
 
-    def cross_section(self, day: date) -> list[Any]:
-        parameters = {"day": day.toordinal() - EPOCH}
-        return self.connection.execute(_READS["cross_section"], parameters).fetchall()
-
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        return self._ranged("summary", symbol, start, end).fetchone()
-
-    def ranking(self, as_of: date) -> list[Any]:
-        parameters = in_days(ranking_parameters(as_of))
-        return self.connection.execute(_READS["ranking"], parameters).fetchall()
-
     def load(self, bars: Sequence[Bar]) -> int:
         connection = self.connection
         ids: dict[str, int] = dict(connection.execute("SELECT symbol, ticker_id FROM tickers"))
@@ -79,9 +66,6 @@ class Bare(Contestant):
             raise
         connection.execute("COMMIT")
         return written
-
-    def delete(self, symbol: str, start: date, end: date) -> int:
-        return self._ranged("delete", symbol, start, end).rowcount
 
     def _ranged(self, job: str, symbol: str, start: date, end: date) -> sqlite3.Cursor:
         first, last = start.toordinal() - EPOCH, end.toordinal() - EPOCH

@@ -98,24 +98,8 @@ class Contestant(ABC):
         """A ticker's bars in a range, by date."""
 
     @abstractmethod
-    def cross_section(self, day: date) -> Any:
-        """All bars of a day, by symbol."""
-
-    @abstractmethod
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        """A ticker's bars in a range as one row."""
-
-    @abstractmethod
-    def ranking(self, as_of: date) -> Any:
-        """The ranking of all tickers, greatest divergence first."""
-
-    @abstractmethod
     def load(self, bars: Sequence[Bar]) -> int | None:
         """Write bars where they are new or different, all or none; how many, where that is known."""
-
-    @abstractmethod
-    def delete(self, symbol: str, start: date, end: date) -> int | None:
-        """Delete a ticker's bars in a range; how many."""
 
     def bar(self, native: Any) -> tuple[Any, ...]:
         """A bar as plain values in the order of Bar."""

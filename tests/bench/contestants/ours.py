@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 
 import repo
-from repo import Bar, Divergence, Summary
+from repo import Bar
 from tests.bench.contestants.base import Contestant
-from tests.bench.data import SOURCE, WINDOW_DAYS
 
 __all__ = ["Ours"]
 
@@ -29,17 +28,5 @@ class Ours(Contestant):
     def history(self, symbol: str, start: date, end: date) -> list[Bar]:
         return self.db.market.history(symbol, start, end)
 
-    def cross_section(self, day: date) -> list[Bar]:
-        return self.db.market.on(day)
-
-    def summary(self, symbol: str, start: date, end: date) -> Summary | None:
-        return self.db.market.summary(symbol, start, end)
-
-    def ranking(self, as_of: date) -> list[Divergence]:
-        return self.db.divergence.ranking(as_of, SOURCE, WINDOW_DAYS)
-
     def load(self, bars: Sequence[Bar]) -> int:
         return self.db.market.upsert(bars)
-
-    def delete(self, symbol: str, start: date, end: date) -> int:
-        return self.db.market.delete(symbol, start, end)

@@ -13,13 +13,10 @@ from repo import Bar
 from tests.bench.contestants.base import (
     EPOCH,
     Contestant,
-    in_days,
-    ranking_parameters,
     set_pragmas,
 )
-from tests.bench.statements import READS
 
-__all__ = ["Core", "Day", "bar_rows", "make_engine", "summary_of", "upsert_into"]
+__all__ = ["Core", "Day", "bar_rows", "make_engine", "upsert_into"]
 
 _BATCH: Final = 10_000
 _VALUES: Final = ("open", "high", "low", "close", "volume")
@@ -79,50 +76,8 @@ def bar_rows(bars: Sequence[Bar], ids: dict[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-def summary_of(t: Any, m: Any, sqlite: bool) -> Any:
-    """The summary; ``t`` and ``m`` have the columns of tickers and of market_data."""
-    symbol: Any = sa.bindparam("symbol")
-    start: Any = sa.bindparam("start")
-    end: Any = sa.bindparam("end")
-    cents = m.close * 10000.0 + 0.5
-    whole = sa.cast(cents if sqlite else sa.func.floor(cents), sa.BigInteger)
-    closes = sa.cast(sa.cast(sa.func.sum(whole), sa.BigInteger), sa.Double)
-    volume = sa.cast(sa.func.sum(m.volume), sa.BigInteger)
-
-    def edge(column: Any, order: Any) -> Any:
-        return (
-            sa.select(column)
-            .join_from(m.ticker_id.table, t.ticker_id.table, m.ticker_id == t.ticker_id)
-            .where(t.symbol == symbol, m.date.between(start, end))
-            .order_by(order)
-            .limit(1)
-            .scalar_subquery()
-        )
-
-    return (
-        sa.select(
-            t.symbol,
-            sa.func.min(m.date).label("first"),
-            sa.func.max(m.date).label("last"),
-            sa.func.count().label("bars"),
-            edge(m.open, m.date.asc()).label("open"),
-            sa.func.max(m.high).label("high"),
-            sa.func.min(m.low).label("low"),
-            edge(m.close, m.date.desc()).label("close"),
-            volume.label("volume"),
-            (closes / (sa.func.count() * 10000)).label("average_close"),
-            (sa.cast(volume, sa.Double) / sa.func.nullif(sa.func.count(m.volume), 0)).label(
-                "average_volume"
-            ),
-        )
-        .join_from(t.ticker_id.table, m.ticker_id.table, m.ticker_id == t.ticker_id)
-        .where(t.symbol == symbol, m.date.between(start, end))
-        .group_by(t.symbol)
-    )
-
-
 class Core(Contestant):
-    """SQLAlchemy without its ORM. The ranking is sent as text."""
+    """SQLAlchemy without its ORM."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -155,11 +110,6 @@ class Core(Contestant):
         between = m.date.between(sa.bindparam("start"), sa.bindparam("end"))
         self._latest = bar.where(named).order_by(m.date.desc()).limit(1)
         self._history = bar.where(named, between).order_by(m.date)
-        of_all = sa.select(t.symbol, *bar.selected_columns).join_from(self.tickers, self.market)
-        self._cross_section = of_all.where(m.date == sa.bindparam("day")).order_by(t.symbol)
-        self._summary = summary_of(t, m, self.backend == "sqlite")
-        self._ranking = sa.text(READS[self.backend]["ranking"])
-        self._delete = sa.delete(self.market).where(named, between)
         self._upsert = upsert_into(self.market, self.backend)
 
     def close(self) -> None:
@@ -178,21 +128,6 @@ class Core(Contestant):
     def of_ticker(self, native: Any, symbol: str) -> tuple[Any, ...]:
         return (symbol, *self.row(native, 0))
 
-    def cross_section(self, day: date) -> Sequence[Any]:
-        with self.engine.connect() as connection:
-            return connection.execute(self._cross_section, {"day": day}).all()
-
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        with self.engine.connect() as connection:
-            parameters = {"symbol": symbol, "start": start, "end": end}
-            return connection.execute(self._summary, parameters).one()
-
-    def ranking(self, as_of: date) -> Sequence[Any]:
-        parameters = ranking_parameters(as_of)
-        bound = in_days(parameters) if self.backend == "sqlite" else parameters
-        with self.engine.connect() as connection:
-            return connection.execute(self._ranking, bound).all()
-
     def load(self, bars: Sequence[Bar]) -> int | None:
         """How many rows were written is not known of its psycopg dialect, which answers -1."""
         counts = []
@@ -203,8 +138,3 @@ class Core(Contestant):
                 rows = bar_rows(bars[start : start + _BATCH], ids)
                 counts.append(connection.execute(self._upsert, rows).rowcount)
         return None if -1 in counts else sum(counts)
-
-    def delete(self, symbol: str, start: date, end: date) -> int:
-        with self.engine.begin() as connection:
-            parameters = {"symbol": symbol, "start": start, "end": end}
-            return connection.execute(self._delete, parameters).rowcount

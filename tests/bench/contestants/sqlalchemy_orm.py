@@ -19,15 +19,13 @@ from sqlalchemy.orm import (
 )
 
 from repo import Bar
-from tests.bench.contestants.base import Contestant, in_days, ranking_parameters
+from tests.bench.contestants.base import Contestant
 from tests.bench.contestants.sqlalchemy_core import (
     Day,
     bar_rows,
     make_engine,
-    summary_of,
     upsert_into,
 )
-from tests.bench.statements import READS
 
 __all__ = ["ORM"]
 
@@ -79,11 +77,6 @@ class ORM(Contestant):
         between = _MarketData.date.between(sa.bindparam("start"), sa.bindparam("end"))
         self._latest = bar.where(named).order_by(_MarketData.date.desc()).limit(1)
         self._history = bar.where(named, between).order_by(_MarketData.date)
-        self._cross_section = bar.where(_MarketData.date == sa.bindparam("day")).order_by(_Ticker.symbol)
-        tickers, market = (kind.__table__.c for kind in (_Ticker, _MarketData))
-        self._summary = summary_of(tickers, market, self.backend == "sqlite")
-        self._ranking = sa.text(READS[self.backend]["ranking"])
-        self._delete = sa.delete(_MarketData).where(named, between)
         self._upsert = upsert_into(_MarketData, self.backend)
 
     def close(self) -> None:
@@ -98,21 +91,6 @@ class ORM(Contestant):
         with self.session() as session:
             return session.scalars(self._history, parameters).all()
 
-    def cross_section(self, day: date) -> Sequence[Any]:
-        with self.session() as session:
-            return session.scalars(self._cross_section, {"day": day}).all()
-
-    def summary(self, symbol: str, start: date, end: date) -> Any:
-        parameters = {"symbol": symbol, "start": start, "end": end}
-        with self.session() as session:
-            return session.execute(self._summary, parameters).one()
-
-    def ranking(self, as_of: date) -> Sequence[Any]:
-        parameters = ranking_parameters(as_of)
-        bound = in_days(parameters) if self.backend == "sqlite" else parameters
-        with self.session() as session:
-            return session.execute(self._ranking, bound).all()
-
     def load(self, bars: Sequence[Bar]) -> None:
         """A bulk upsert of the ORM does not tell how many rows it wrote."""
         with self.session.begin() as session:
@@ -120,15 +98,6 @@ class ORM(Contestant):
             ids: dict[str, int] = {symbol: number for symbol, number in found}  # noqa: C416  # a Row is no pair
             for start in range(0, len(bars), _BATCH):
                 session.execute(self._upsert, bar_rows(bars[start : start + _BATCH], ids))
-
-    def delete(self, symbol: str, start: date, end: date) -> int | None:
-        parameters = {"symbol": symbol, "start": start, "end": end}
-        with self.session.begin() as session:
-            result: Any = session.execute(
-                self._delete, parameters, execution_options={"synchronize_session": False}
-            )
-            deleted: int = result.rowcount
-        return deleted
 
     def bar(self, native: Any) -> tuple[Any, ...]:
         return (
