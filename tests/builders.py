@@ -8,9 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -81,21 +80,6 @@ SERIES: Final[Mapping[str, Callable[[int, int], Any]]] = {
 }
 """Of each repository a row by a number, which makes its key, and a version, which makes the rest."""
 
-BAD: Final[Mapping[str, tuple[str, Any]]] = {
-    "tickers": ("company_name", ""),
-    "institutions": ("name", "a\0b"),
-    "market": ("close", float("nan")),
-    "holdings": ("shares_held", -1),
-    "sentiment": ("interest", 2**63),
-}
-"""Of each repository a field and a value that it refuses."""
-
-
-def spoil(kind: str, row: Any) -> Any:
-    """The row with the bad value of its kind in it."""
-    field, value = BAD[kind]
-    return row._replace(**{field: value})
-
 
 def seed(db: Database) -> None:
     """Two tickers and two institutions for other rows to refer to."""
@@ -115,36 +99,14 @@ def fill(db: Database, world: World) -> None:
     db.sentiment.upsert(Sentiment(*key, *rest) for key, rest in world.sentiment.items())
 
 
-@dataclass(frozen=True)
-class Values:
-    """What the numbers of a random world are drawn from."""
-
-    shares: Sequence[int] = (0, 1, 2, 1000)
-    interest: Sequence[int] = (0, 1, 5, 10)
-    close: Sequence[float] = (1.0, 1.5, 3.00005)
-    volume: Sequence[int | None] = (None, 0, 7)
-
-
-USUAL: Final = Values()
-EXTREME: Final = Values(
-    shares=(0, 1, 2**62, MAX - 1, MAX),
-    interest=(0, 1, 3 * 10**9, 10**18, 9 * 10**18, MAX),
-    close=(5e-324, 1e-300, 1.0, 999_999_999_999.9999),
-    volume=(None, 0, 1, MAX),
-)
-"""Numbers whose sums, products and quotients leave 64 bits now and then."""
-
-
-def random_world(number: int, values: Values = USUAL, tickers: int = 8, often: float = 1.0) -> World:
+def random_world(number: int) -> World:
     """A small world in which much happens: amendments, sales, newcomers, gaps, zeros and ties.
 
     Its four quarters end on :data:`DAY` and each 20 days later; bars and interest are of the 80 days
     around them. The first ticker has no bars and the last no filings.
-
-    :param often: how many rows there are, as a share of the usual.
     """
     chance = random.Random(number)
-    symbols = [f"S{letter}" for letter in "ABCDEFGH"[:tickers]]
+    symbols = [f"S{letter}" for letter in "ABCDEFGH"]
     ciks = [7, 11, 300, 9_999_999_999]
     return World(
         tickers=dict.fromkeys(symbols, ("Somebody Inc.", None)),
@@ -154,35 +116,35 @@ def random_world(number: int, values: Values = USUAL, tickers: int = 8, often: f
                 chance.choice([None, 1.0, 2.5]),
                 chance.choice([None, 9.0, 9.5]),
                 chance.choice([None, 0.5]),
-                chance.choice(values.close),
-                chance.choice(values.volume),
+                chance.choice((1.0, 1.5, 3.00005)),
+                chance.choice((None, 0, 7)),
             )
             for symbol in symbols[1:]
             for on in range(-20, 60)
-            if chance.random() < 0.3 * often
+            if chance.random() < 0.3
         },
         holdings={
             (symbol, day(20 * quarter), cik, day(20 * quarter + wait)): (
-                chance.choice(values.shares),
+                chance.choice((0, 1, 2, 1000)),
                 chance.randrange(10**6),
                 chance.choice([None, -0.0, 0.5]),
             )
             for cik in ciks
             for quarter in range(4)
-            if chance.random() < 0.8 * often  # or else it did not file at all
+            if chance.random() < 0.8  # or else it did not file at all
             for symbol in symbols[:-1]
             if chance.random() < 0.7
             for wait in chance.sample(range(25), k=chance.choice([1, 1, 2]))
         },
         sentiment={
             (symbol, source, day(on)): (
-                chance.choice(values.interest),
+                chance.choice((0, 1, 5, 10)),
                 chance.choice([None, -0.0, 0.5]),
             )
             for symbol in symbols
             for source in ("forum", "trends")
             for on in range(-20, 60)
-            if chance.random() < 0.2 * often
+            if chance.random() < 0.2
         },
     )
 

@@ -6,7 +6,7 @@ import copy
 import inspect
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import repo
-from repo import Database, InvalidRecord, MigrationError, QueryContractError, watching
+from repo import Database, InvalidRecord, QueryContractError, watching
 from repo.queries import load
 from tests.builders import DAY, bar, day, raw, seed
 from tests.cli_helpers import smdi
@@ -457,22 +457,6 @@ def test_check_of_the_package(db: Database, url: str) -> None:
     told = {str(each).partition(" ")[0] for each in db.check()}
     assert {"tickers.get", "tickers.all", "tickers.upsert", "tickers.merge"} <= told
     assert "market.history" not in told
-
-
-def test_an_unmigrated_database(empty_url: str, folder: Path) -> None:
-    """What is missing is a migration, and the error says so, in a block and outside."""
-    with repo.connect(empty_url, queries=[folder]) as db:
-        calls: list[Callable[[], Any]] = [
-            db.tickers.all,
-            lambda: db.market.upsert([bar()]),
-            lambda: db.queries.app.closes(start=DAY),
-            lambda: db.run(lambda tx: tx.tickers.all()),
-        ]
-        for call in calls:
-            with pytest.raises(MigrationError, match=r"it is at migration 0 of 2: smdi migrate"):
-                call()
-        db.migrate()
-        assert db.tickers.all() == []
 
 
 def test_functions_to_look_at(app: Database) -> None:

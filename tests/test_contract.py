@@ -14,8 +14,8 @@ import pytest
 
 import repo
 from repo import Bar, Database, Holding, Institution, QueryContractError, Sentiment, Ticker
-from repo.queries import DIALECTS, Query, columns_of, load, shipped
-from repo.records import OF_TICKER, BarOfTicker
+from repo.queries import DIALECTS, Query, load, shipped
+from repo.records import BarOfTicker
 from tests import servers
 
 
@@ -386,57 +386,8 @@ def test_application_names_that_are_not_there(application: Database) -> None:
 # What real engines say of the package's own queries.
 
 Q1, Q2, FEBRUARY, MAY = date(2023, 12, 31), date(2024, 3, 31), date(2024, 2, 14), date(2024, 5, 15)
-START, END, AS_OF = date(2024, 1, 1), date(2024, 12, 31), date(2024, 5, 20)
-RANGE = {"symbol": "AAA", "start": START, "end": END}
-RANGE_OF_ALL = {"symbols": None, "start": START, "end": END}
-KEYS = {"ticker_id": 1, "last_ticker_id": 10**6, "rows": 100}
+START, END = date(2024, 1, 1), date(2024, 12, 31)
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "divergence.ranking": {
-        "as_of": AS_OF,
-        "source": "trends",
-        "recent_from": date(2024, 5, 11),
-        "before_from": date(2024, 5, 1),
-        "limit": 10,
-    },
-    "divergence.timeline": {**RANGE, "source": "trends"},
-    "holdings.between": {
-        **KEYS,
-        "quarter_end": START,
-        "last_quarter_end": END,
-        "institution_id": 1,
-        "last_institution_id": 10**6,
-        "filing_date": START,
-        "last_filing_date": END,
-    },
-    "holdings.frame": {**RANGE_OF_ALL, "start": Q1},
-    "holdings.history": {**RANGE, "start": Q1},
-    "holdings.known": {"symbol": "AAA", "as_of": AS_OF},
-    "institutions.all": {},
-    "institutions.get": {"cik": 1},
-    "institutions.identify": {"ciks": [1, 2, 999]},
-    "market.between": {**KEYS, "date": START, "last_date": END},
-    "market.coverage": {},
-    "market.frame": RANGE_OF_ALL,
-    "market.history": RANGE,
-    "market.latest": {},
-    "market.latest_of": {"symbols": ["AAA", "BBB"]},
-    "market.latest_one": {"symbol": "AAA"},
-    "market.on_day": {"date": date(2024, 5, 10)},
-    "market.summary": RANGE,
-    "migrations.applied": {},
-    "migrations.lock": {},
-    "migrations.started": {},
-    "migrations.strangers": {},
-    "sentiment.between": {**KEYS, "source": "a", "last_source": "z", "date": START, "last_date": END},
-    "sentiment.frame": {**RANGE_OF_ALL, "source": "trends"},
-    "sentiment.history": {**RANGE, "source": None},
-    "sentiment.sources": {},
-    "tickers.all": {},
-    "tickers.get": {"symbol": "AAA"},
-    "tickers.identify": {"symbols": ["AAA", "BBB", "ZZZ"]},
-}
-"""Of every query that returns rows, arguments with which it returns some."""
 
 KEYS_OF_ALL = {"first": 0, "last": 10**6}
 DAYS_OF_ALL = {"since": START, "until": date.max}
@@ -465,16 +416,9 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "digests.sentiment": {},
     },
 }
-"""The same of every query that only one engine has."""
+"""Of every query that only one engine has, arguments with which it returns some rows."""
 
 CATALOGUE = load()
-# What is asked of rows set aside is asked by loads, in test_loading_counts.py.
-ASIDE = (".there", ".superseded", ".unfit", ".reserve")
-RETURNING = [
-    name
-    for name in CATALOGUE.names()
-    if CATALOGUE.query(name, "sqlite").operator in ("", "^", "$", "<!") and not name.endswith(ASIDE)
-]
 TYPES = {
     "int8": int,
     "int4": int,
@@ -548,31 +492,6 @@ def in_sqlite(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
-def test_every_query_has_arguments() -> None:
-    """A query that is new, or gone, is so here too."""
-    assert sorted(ARGUMENTS) == RETURNING
-    for dialect, arguments in ALONE.items():
-        alone = {*CATALOGUE.names(dialect=dialect)} - {*CATALOGUE.names()}
-        assert {each for each in alone if CATALOGUE.query(each, dialect).answers} == {*arguments}
-
-
-@pytest.mark.parametrize("name", RETURNING)
-def test_columns_on_real_engines(name: str, filled: tuple[Database, Database]) -> None:
-    """Both engines report the declared columns, in the declared order and of the declared types."""
-    declared = CATALOGUE.query(name, "sqlite").columns
-    on_sqlite, on_postgresql = (
-        columns_on(db, CATALOGUE.query(name, db.dialect), ARGUMENTS[name]) for db in filled
-    )
-    names = [column for column, _ in on_sqlite]
-    assert names == [column for column, _ in on_postgresql]
-    assert all(column == column.lower() for column in names)
-    if declared:
-        assert names == [column.name for column in declared]
-        assert [TYPES[kind] for _, kind in on_postgresql] == [column.type for column in declared]
-    else:
-        assert {kind for _, kind in on_postgresql} <= set(TYPES)
-
-
 def test_every_query_fits(filled: tuple[Database, Database], tmp_path: Path) -> None:
     """Each query can be prepared and has its record's columns, on both engines and read only too."""
     for db in filled:
@@ -626,33 +545,15 @@ def test_an_application_s_own_of_one_engine(url: str, tmp_path: Path) -> None:
         assert getattr(db.queries, f"of_{db.dialect}").q() == 1
 
 
-@pytest.mark.parametrize("name", RETURNING)
-def test_values_on_real_engines(name: str, filled: tuple[Database, Database]) -> None:
-    """Both engines give the same rows, of the declared types, with None only where that is declared."""
-    asked = CATALOGUE.query(name, "sqlite")
-    rows, others = (rows_of(asked, answer_of(db, asked)) for db in filled)
-    assert rows, "the arguments must be such that there are rows"
-    assert len(rows) == len(others)
-    if asked.record is None:
-        return  # as they are stored, which is not alike
-    if name != "migrations.applied":  # each engine has files of its own, and so checksums
-        assert rows == others
-    columns = columns_of(OF_TICKER.get(asked.record, asked.record))
-    for each in (rows, others):
-        for column, values in zip(columns, zip(*each, strict=True), strict=True):
-            types = {type(value) for value in values}
-            assert types - {type(None)} == {column.type}, column.name
-            assert column.nullable or type(None) not in types, column.name
-
-
 def test_the_symbol_that_was_given_is_not_sent(filled: tuple[Database, Database]) -> None:
     """The bars of one ticker come without their symbol and are given with it, however many there are."""
-    for name in ("market.history", "market.latest_one"):
+    days = {"start": START, "end": END}
+    for name, more in (("market.history", days), ("market.latest_one", {})):
         asked = CATALOGUE.query(name, "sqlite")
         assert asked.record is BarOfTicker
         assert "AS symbol" not in asked.sql
         for db in filled:
-            bars = db._session.read(name, **ARGUMENTS[name])
+            bars = db._session.read(name, symbol="AAA", **more)
             assert {(type(bar), bar.symbol) for bar in bars} == {(Bar, "AAA")}
 
 
@@ -665,18 +566,6 @@ def test_an_application_gets_the_record_that_it_declares(url: str, tmp_path: Pat
         db.market.upsert([Bar("AAA", date(2024, 5, 1), 1.0, 2.0, 0.5, 1.5, 7)])
         (row,) = db.queries.app.of(symbol="AAA")
         assert (type(row), row) == (BarOfTicker, (date(2024, 5, 1), 1.0, 2.0, 0.5, 1.5, 7))
-
-
-def answer_of(db: Database, asked: Query) -> Any:
-    """What a query answers; the writers' own are asked for what is stored, by what is stored."""
-    arguments = ARGUMENTS[asked.full_name]
-    if asked.framed:
-        return [
-            tuple(row.values()) for row in db._session.frame(asked.full_name, **arguments).to_pylist()
-        ]
-    if asked.bare and db.dialect == "sqlite":
-        arguments = {name: in_sqlite(value) for name, value in arguments.items()}
-    return db._session.read(asked.full_name, **arguments)
 
 
 def rows_of(asked: Query, answer: Any) -> list[tuple[Any, ...]]:

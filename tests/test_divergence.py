@@ -9,8 +9,6 @@ import pytest
 
 from repo import Database, Divergence, InvalidRecord, Point, RangeError, UnknownTicker
 from tests.builders import (
-    DAY,
-    EXTREME,
     MAX,
     bar,
     clear,
@@ -21,7 +19,7 @@ from tests.builders import (
     seed,
     sentiment,
 )
-from tests.oracle import OutOfRange, World
+from tests.oracle import World
 
 NOW = day(30)
 """A day on which the filings of :func:`two_quarters` are known, and its windows of 10 days are full."""
@@ -44,16 +42,6 @@ def write(db: Database, *parts: tuple[list[Any], list[Any]]) -> None:
     for holdings, interest in parts:
         db.holdings.upsert(holdings)
         db.sentiment.upsert(interest)
-
-
-def ask(read: Any, *arguments: Any) -> str:
-    """What a read of the package or the oracle answers, or that a number left its range."""
-    try:
-        answer = read(*arguments)
-    except (RangeError, OutOfRange):
-        return "out of range"
-    rows = answer if isinstance(answer, list) else [answer or ()]
-    return repr([tuple(row) for row in rows])
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -89,32 +77,6 @@ def test_timeline_agrees_with_the_oracle(db: Database, number: int) -> None:
                 assert repr(list(map(tuple, found))) == repr(expected), (symbol, source, start, end)
                 known += sum(None not in point for point in found)
     assert known > 100
-
-
-@pytest.mark.parametrize("number", range(4))
-def test_numbers_that_may_not_fit_agree_with_the_oracle(db: Database, url: str, number: int) -> None:
-    """Where sums, products or quotients leave their range, and only there, it is a RangeError."""
-    seen = set()
-    for world_number in range(100 * number, 100 * number + 12):
-        world = random_world(world_number, EXTREME, tickers=4, often=0.4)
-        clear(url)
-        fill(db, world)
-        calls: list[tuple[Any, Any, tuple[Any, ...]]] = [
-            (db.divergence.ranking, world.ranking, (day(on), *rest))
-            for on in range(10, 80, 10)
-            for rest in (("trends", 7), ("trends", 30), ("forum", 30, 1))
-        ]
-        for symbol in world.tickers:
-            calls.append((db.market.summary, world.market_summary, (symbol,)))
-            calls += [
-                (db.divergence.timeline, world.timeline, (symbol, None, day(end), "trends"))
-                for end in (20, 50, 79)
-            ]
-        for read, definition, arguments in calls:
-            found = ask(read, *arguments)
-            assert found == ask(definition, *arguments), (world_number, arguments)
-            seen.add(found if found == "out of range" else "rows" * (found not in ("[]", "[()]")))
-    assert seen >= {"out of range", "rows"}
 
 
 def test_a_ranking_by_hand(db: Database) -> None:
@@ -281,92 +243,3 @@ def test_interest_of_a_timeline_is_at_most_six_days_old(db: Database) -> None:
     db.market.upsert(bar(on=day(number)) for number in (0, 1, 6, 7, 8))
     db.sentiment.upsert([sentiment(on=day(1), interest=0)])
     assert [point.interest for point in db.divergence.timeline("AAPL")] == [None, 0, 0, 0, None]
-
-
-BIG = 9 * 10**18
-
-
-PRODUCTS: list[tuple[list[tuple[list[Any], list[Any]]], bool]] = [
-    ([two_quarters(now=MAX)], True),
-    ([two_quarters(before=MAX, now=0)], True),
-    ([two_quarters(interest=(1, BIG - 1024))], True),
-    ([two_quarters(interest=(BIG - 1024, 0))], True),
-    ([two_quarters(interest=(1, BIG - 1))], False),
-    ([two_quarters(interest=(1, BIG))], False),
-    ([two_quarters(interest=(BIG, 1))], False),
-    ([two_quarters(interest=(0, MAX))], True),
-    ([two_quarters(before=0, interest=(1, MAX))], True),
-    ([two_quarters(before=0, interest=(1, MAX)), two_quarters(symbol="MSFT")], True),
-    ([two_quarters(interest=(1, MAX)), two_quarters(symbol="MSFT")], False),
-]
-
-
-def test_the_ends_of_products(db: Database, url: str) -> None:
-    """A product of 9e18 or more is a RangeError, of a ticker whose flow is asked for and no other."""
-    for case, (parts, fits) in enumerate(PRODUCTS):
-        clear(url)
-        write(db, *parts)
-        found = ask(db.divergence.ranking, NOW, None, 10)
-        assert (found != "out of range") is fits, (case, found)
-
-
-@pytest.mark.parametrize("now", [False, True], ids=["before", "now"])
-def test_shares_past_64_bits(db: Database, url: str, now: bool) -> None:
-    """A sum of shares that leaves 64 bits is a RangeError, whatever interest there is."""
-    holdings, rows = two_quarters(*((1, MAX) if now else (MAX, 1)))
-    others = [row._replace(cik=2, shares_held=1) for row in holdings]
-    for interest in (rows, [row._replace(date=day(400)) for row in rows], []):
-        clear(url)
-        write(db, ([*holdings, *others], interest))
-        with pytest.raises(RangeError):
-            db.divergence.ranking(NOW, window_days=10)
-
-
-@pytest.mark.parametrize("recent", [False, True], ids=["before", "recent"])
-@pytest.mark.parametrize("alone", [False, True], ids=["rows on both sides", "rows on one side"])
-def test_interest_past_64_bits(db: Database, recent: bool, alone: bool) -> None:
-    """A sum of interest that leaves 64 bits is a RangeError, of a ticker that was held before."""
-    holdings, rows = two_quarters()
-    big = rows[recent]._replace(interest=MAX)
-    others = [] if alone else [rows[not recent]]
-    write(db, (holdings, [big, big._replace(date=big.date + timedelta(1), interest=1), *others]))
-    with pytest.raises(RangeError):
-        db.divergence.ranking(NOW, window_days=10)
-    db.holdings.upsert([holdings[0]._replace(shares_held=0)])
-    assert db.divergence.ranking(NOW, window_days=10) == []
-
-
-def test_returns_past_the_floats(db: Database) -> None:
-    """A quotient of closes that is 0 or infinite is a RangeError, of a row that is returned."""
-    write(db, two_quarters(now=15), two_quarters(now=5, symbol="MSFT"))
-    for then, now, fits in (
-        (5e-324, 5e-324, True),
-        (1e-297, 999_999_999_999.0, False),
-        (1e-296, 999_999_999_999.0, True),
-        (999_999_999_999.0, 5e-324, False),
-        (999_999_999_999.0, 1e-300, True),
-    ):
-        closes = [(DAY, then), (NOW, now)]
-        db.market.upsert(bar("MSFT", on)._replace(high=None, close=close) for on, close in closes)
-        assert [row.symbol for row in db.divergence.ranking(NOW, None, 10, 1)] == ["AAPL"]
-        if fits:
-            assert db.divergence.ranking(NOW, None, 10)[1].price_return == now / then - 1.0
-        else:
-            with pytest.raises(RangeError):
-                db.divergence.ranking(NOW, None, 10)
-
-
-def test_shares_of_a_timeline_past_64_bits(db: Database) -> None:
-    """What was known is added up on every day of a filing up to the last bar returned."""
-    seed(db)
-    db.market.upsert([bar(on=day(10)), bar(on=day(20))])
-    db.holdings.upsert(
-        [
-            holding(shares_held=MAX, filed_after=0),
-            holding(cik=2, shares_held=1, filed_after=12),
-            holding(shares_held=0, filed_after=14),
-        ]
-    )
-    assert db.divergence.timeline("AAPL", end=day(19)) == [Point(day(10), 2.0, None, MAX)]
-    with pytest.raises(RangeError):
-        db.divergence.timeline("AAPL")

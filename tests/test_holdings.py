@@ -3,44 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pytest
 
 from repo import Database, Holding, Institution, UnknownTicker
-from tests.builders import DAY, day, fill, holding, random_world, raw, seed, stored
-
-
-def test_saved_holdings_lie_in_the_table(db: Database, url: str) -> None:
-    """What upsert was given is what the table holds, under the keys of ticker and institution."""
-    seed(db)
-    assert db.holdings.upsert([holding(cik=2), holding()._replace(ownership_percent=None)]) == 2
-    sql = (
-        "SELECT t.symbol, i.cik, h.quarter_end, h.filing_date, h.shares_held, h.market_value,"
-        " h.ownership_percent FROM institutional_holdings h JOIN tickers t USING (ticker_id)"
-        " JOIN institutions i USING (institution_id) ORDER BY i.cik"
-    )
-    days = (stored(url, DAY), stored(url, day(45)))
-    assert raw(url, sql) == [
-        ("AAPL", 1, *days, 10, 1000, None),
-        ("AAPL", 2, *days, 10, 1000, 0.5),
-    ]
-
-
-def test_holdings_in_the_table_are_found(db: Database, url: str) -> None:
-    """Rows that came by other ways are read like those that were saved here."""
-    seed(db)
-    raw(
-        url,
-        "INSERT INTO institutional_holdings (ticker_id, quarter_end, institution_id, filing_date,"
-        " shares_held, market_value, ownership_percent) SELECT ticker_id, ?, institution_id, ?, 10,"
-        " 1000, 0.5 FROM tickers, institutions WHERE symbol = 'AAPL' AND cik = 1",
-        *(stored(url, DAY), stored(url, day(45))),
-    )
-    for found in (*db.holdings.history("AAPL"), *db.holdings.known("AAPL", day(45))):
-        assert found == holding()
-        assert type(found) is Holding
-        assert list(map(type, found)) == [str, int, date, date, int, int, float]
+from tests.builders import DAY, day, fill, holding, random_world, seed
 
 
 def test_an_amendment_is_a_row_of_its_own(db: Database) -> None:
@@ -48,20 +15,6 @@ def test_an_amendment_is_a_row_of_its_own(db: Database) -> None:
     seed(db)
     assert db.holdings.upsert([holding(), holding(filed_after=50), holding(shares_held=11)]) == 2
     assert db.holdings.history("AAPL") == [holding(shares_held=11), holding(filed_after=50)]
-
-
-@pytest.mark.parametrize("field", ["shares_held", "market_value", "ownership_percent"])
-def test_any_field_that_differs_makes_a_row_different(db: Database, field: str) -> None:
-    """A change of one field is a change, to and from an absent value too."""
-    seed(db)
-    values: list[Any] = [7, 8] if field != "ownership_percent" else [None, 1.0, 0.0, None]
-    row = holding()
-    db.holdings.upsert([row])
-    for value in values:
-        row = row._replace(**{field: value})
-        assert db.holdings.upsert([row]) == 1
-        assert db.holdings.upsert([row] * 150) == 0
-    assert db.holdings.history("AAPL") == [row]
 
 
 def test_history_by_quarter_institution_and_filing(db: Database) -> None:

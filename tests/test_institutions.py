@@ -5,26 +5,8 @@ from __future__ import annotations
 import pytest
 
 from repo import Database, Institution, UnknownInstitution
-from tests.builders import raw
 
 BERKSHIRE = Institution(1_067_983, "Berkshire Hathaway Inc")
-
-
-def test_saved_institutions_lie_in_the_table(db: Database, url: str) -> None:
-    """What upsert was given is what the table holds."""
-    assert db.institutions.upsert([BERKSHIRE, Institution(9_999_999_999, "Last")]) == 2
-    assert raw(url, "SELECT cik, name FROM institutions ORDER BY cik") == [
-        (1_067_983, "Berkshire Hathaway Inc"),
-        (9_999_999_999, "Last"),
-    ]
-
-
-def test_institutions_in_the_table_are_found(db: Database, url: str) -> None:
-    """Rows that came by other ways are read like those that were saved here."""
-    raw(url, "INSERT INTO institutions (cik, name) VALUES (?, ?)", *BERKSHIRE)
-    assert db.institutions.get(1_067_983) == BERKSHIRE
-    assert db.institutions.all() == [BERKSHIRE]
-    assert type(db.institutions.get(1_067_983)) is type(db.institutions.all()[0]) is Institution
 
 
 def test_upsert_changes_the_name(db: Database) -> None:

@@ -88,32 +88,6 @@ def test_every_kind_in_every_form(db: Database, tmp_path: Path, name: str) -> No
     assert db.sentiment.history("B") == [Sentiment("B", "src", DAY, 6, None)]
 
 
-def test_real_folder(db: Database, real_data: Path) -> None:
-    """A folder of real data is loaded in the order of its references, and again changes nothing."""
-    folder = real_data / "2018-2020"
-    counts = {
-        "tickers": 223,
-        "institutions": 12,
-        "market": 124_625,
-        "holdings": 891,
-        "sentiment": 159_773,
-    }
-    first = load(db, folder)
-    assert [(each.kind, each.rows, each.new) for each in first] == [
-        (kind, rows, rows) for kind, rows in counts.items()
-    ]
-    assert [(each.new, each.changed) for each in load(db, folder)] == [(0, 0)] * 5
-    assert db.market.history("A")[0] == Bar(
-        "A",
-        date(2018, 4, 2),
-        63.419556038208206,
-        63.72404573233423,
-        60.64108304205387,
-        61.30715560913086,
-        3_085_800,
-    )
-
-
 def test_real_yahoo_histories(db: Database, real_data: Path) -> None:
     """Histories as Yahoo Finance writes them load with the symbol said; the split-only close counts."""
     db.tickers.upsert([Ticker(symbol, symbol) for symbol in ("AUMN", "BYND", "CRON")])

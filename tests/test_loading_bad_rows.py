@@ -431,16 +431,6 @@ def test_problems_above_the_damage_are_told_too(memory: Database) -> None:
     assert [problem.line for problem in refused.value.problems] == [2, 3]
 
 
-def test_a_file_that_changes_while_it_is_read(memory: Database) -> None:
-    """A file whose header changes between two readings is refused."""
-    path = market(f"A,{day(0)},1,1")
-    file = Delimited(path)
-    layout = lay_out(path, file.header, "market", None, {})
-    market(f"A,{day(0)},1,1", header="symbol,date,volume,close")
-    with pytest.raises(ConfigurationError, match="changed while it was read"):
-        memory.market.upsert(Source(file, layout, None, None))
-
-
 def test_memory_is_bounded(memory: Database) -> None:
     """Reading a file ten times as long takes no more memory."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -10,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from repo import Bar, Coverage, Database, RangeError, Summary, Ticker, UnknownTicker
-from tests.builders import DAY, MAX, bar, day, fill, random_world, raw, seed, stored
-
-SYMBOLS = ("AAPL", "MSFT", "VOID")
+from repo import Bar, Coverage, Database, Summary, Ticker, UnknownTicker
+from tests.builders import DAY, bar, day, fill, random_world, raw, seed
 
 
 @pytest.fixture
@@ -29,49 +26,6 @@ def traded(db: Database) -> Database:
 def days_of(bars: Iterable[Bar]) -> list[int]:
     """How far from the first day the bars are."""
     return [(row.date - DAY).days for row in bars]
-
-
-def test_saved_bars_lie_in_the_table(db: Database, url: str) -> None:
-    """What upsert was given is what the table holds, what is absent as NULL."""
-    seed(db)
-    db.market.upsert([bar(), Bar("AAPL", day(1), None, None, None, 0.1, None)])
-    sql = "SELECT date, open, high, low, close, volume FROM market_data ORDER BY date"
-    assert raw(url, sql) == [
-        (stored(url, DAY), 1.5, 3.0, 1.0, 2.0, 100),
-        (stored(url, day(1)), None, None, None, 0.1, None),
-    ]
-
-
-def test_bars_in_the_table_are_found(db: Database, url: str) -> None:
-    """Rows that came by other ways are read like those that were saved here."""
-    seed(db)
-    raw(
-        url,
-        "INSERT INTO market_data SELECT ticker_id, ?, 1.5, 3.0, 1.0, 2.0, 100 FROM tickers"
-        " WHERE symbol = 'AAPL'",
-        stored(url, DAY),
-    )
-    (found,) = db.market.history("AAPL")
-    assert found == bar()
-    assert type(found) is Bar
-    assert list(map(type, found)) == [str, date, float, float, float, float, int]
-
-
-def test_any_field_that_differs_makes_a_row_different(db: Database) -> None:
-    """A change of one field is a change, to and from an absent value too."""
-    seed(db)
-    row = bar()
-    assert db.market.upsert([row]) == 1
-    values: dict[str, Any] = {"open": 1.25, "high": 9.0, "low": 0.5, "close": 1.75, "volume": 0}
-    for field, value in values.items():
-        for changed in (value, None, value):
-            if field == "close" and changed is None:
-                continue
-            expected = int(getattr(row, field) != changed)
-            row = Bar._make({**row._asdict(), field: changed}.values())
-            assert db.market.upsert([row]) == expected
-            assert db.market.upsert([row] * 150) == 0
-            assert db.market.history("AAPL") == [row]
 
 
 RANGES: list[tuple[int | None, int | None, Iterable[int]]] = [
@@ -209,17 +163,6 @@ def test_summary_by_hand(db: Database) -> None:
     assert type(db.market.summary("AAPL")) is Summary
 
 
-def test_closes_are_rounded_in_a_mean(db: Database) -> None:
-    """A mean takes closes to the nearest 1e-4 dollars, halves up and the smallest to nothing."""
-    seed(db)
-    means = {0.00005: 1e-4, 5e-324: 0.0, 0.00014999: 1e-4, 0.00025: 3e-4, 1.00005: 1.0001}
-    for close, average in means.items():
-        db.market.upsert([Bar("AAPL", DAY, None, None, None, close, None)])
-        summary = db.market.summary("AAPL")
-        assert summary is not None
-        assert (summary.close, summary.average_close) == (close, average)
-
-
 @pytest.mark.parametrize("number", range(4))
 def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
     """Every read of a small world is what the definitions say, to the last bit."""
@@ -245,35 +188,6 @@ def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
         assert db.market.on(day(on)) == world.market_on(day(on))
 
 
-def test_volumes_past_64_bits(db: Database) -> None:
-    """A sum of volumes that leaves 64 bits is a RangeError; the greatest that fits is exact."""
-    seed(db)
-    db.market.upsert([bar(volume=MAX), bar(on=day(1), volume=0), bar(on=day(2), volume=1)])
-    summary = db.market.summary("AAPL", day(0), day(1))
-    assert summary is not None
-    assert (summary.volume, summary.average_volume) == (MAX, float(MAX) / 2)
-    with pytest.raises(RangeError) as raised:
-        db.market.summary("AAPL")
-    assert raised.value.__cause__ is not None
-    assert db.market.summary("AAPL", day(1)) is not None
-
-
-def test_closes_past_64_bits(db: Database) -> None:
-    """So is a sum of closes in 1e-4 dollars."""
-    seed(db)
-    close = 999_999_999_999.9999
-    each = math.floor(close * 1e4 + 0.5)
-    fit = MAX // each
-    db.market.upsert(
-        Bar("AAPL", day(number), None, None, None, close, None) for number in range(fit + 1)
-    )
-    summary = db.market.summary("AAPL", end=day(fit - 1))
-    assert summary is not None
-    assert summary.average_close == float(fit * each) / float(fit * 10000)
-    with pytest.raises(RangeError):
-        db.market.summary("AAPL")
-
-
 def test_deleted_bars_are_gone(traded: Database, url: str) -> None:
     """Deletion counts what it took, leaves the ticker, and finds nothing the second time."""
     assert traded.market.delete("aapl") == 10
@@ -281,37 +195,3 @@ def test_deleted_bars_are_gone(traded: Database, url: str) -> None:
     assert traded.market.history("AAPL") == []
     assert traded.tickers.get("AAPL").company_name == "Apple Inc."
     assert raw(url, "SELECT COUNT(*) FROM market_data") == [(5,)]
-
-
-ORDERS: dict[str, Callable[[list[Bar]], None]] = {
-    "by ticker": lambda rows: rows.sort(key=lambda row: (row.symbol, row.date)),
-    "by date": lambda rows: rows.sort(key=lambda row: (row.date, row.symbol)),
-    "newest first": lambda rows: rows.sort(key=lambda row: row.date, reverse=True),
-    "shuffled": lambda rows: random.Random(2).shuffle(rows),
-}
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_duplicates_in_orders_of_files(pair: tuple[Database, Database], order: str) -> None:
-    """In every order that files come in, with rows twice, the last of a day stays and counts once."""
-    symbols = ["AAPL", "MSFT", "VOID"]
-    chance = random.Random(order)
-    initial = {
-        (symbol, day(number)): bar(symbol, day(number), chance.choice([1.0, 2.0]))
-        for symbol in symbols
-        for number in range(0, 1200, 2)
-    }
-    rows = [bar(symbol, day(number)) for symbol in symbols for number in range(1200)]
-    rows += [row._replace(close=chance.choice([1.0, 2.0, 3.0])) for row in chance.sample(rows, 900)]
-    ORDERS[order](rows)
-    final = initial | {(row.symbol, row.date): row for row in rows}
-    changed = sum(initial.get(key) != row for key, row in final.items())
-    for db in pair:
-        db.tickers.upsert(Ticker(symbol, "Somebody") for symbol in symbols)
-        for form in (list, iter):
-            for symbol in symbols:
-                db.market.delete(symbol)
-            assert db.market.upsert(initial.values()) == len(initial)
-            assert db.market.upsert(form(rows)) == changed
-            found = [row for symbol in symbols for row in db.market.history(symbol)]
-            assert found == [final[key] for key in sorted(final)]

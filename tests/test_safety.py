@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import signal
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +10,8 @@ from typing import Any
 import pytest
 
 import repo
-from repo import Database, InvalidRecord, Ticker, UnknownInstitution, UnknownTicker
+from repo import Database, InvalidRecord, UnknownInstitution, UnknownTicker
 from tests.builders import (
-    BAD,
     SERIES,
     TABLE_OF,
     bar,
@@ -23,7 +20,6 @@ from tests.builders import (
     holding,
     python,
     seed,
-    spoil,
 )
 
 FORMS: tuple[Callable[[Iterable[Any]], Iterable[Any]], ...] = (list, iter)
@@ -46,11 +42,6 @@ def upsert(db: Database, kind: str, rows: Iterable[Any]) -> int:
     """Write rows through the repository of a kind."""
     written: int = getattr(db, kind).upsert(rows)
     return written
-
-
-def numbers_of(duplicates: bool) -> list[int]:
-    """The numbers of many rows, each once or the first of them again later."""
-    return [number % 1500 if duplicates else number for number in range(ROWS)]
 
 
 @EACH
@@ -79,104 +70,6 @@ def test_the_same_rows_again_write_nothing(seeded: Database, url: str, kind: str
     before = content(url)
     assert len(before[TABLE_OF[kind]]) >= 150
     upsert(seeded, kind, rows)
-    assert content(url) == before
-
-
-@EACH
-def test_the_last_of_a_key_wins(pair: tuple[Database, Database], kind: str) -> None:
-    """However duplicates lie, the last one stays and both engines count what differs from before."""
-    for db in pair:
-        seed(db)
-    make = SERIES[kind]
-    cases = itertools.product(("sorted", "reverse", "shuffled"), (40, 700, ROWS), FORMS)
-    for case, (order, size, form) in enumerate(cases):
-        chance = random.Random(case)
-        start = 2000 * case
-        numbers = [start + chance.randrange(size // 2) for _ in range(size)]
-        if order != "shuffled":
-            numbers.sort(reverse=order == "reverse")
-        rows = [make(number, chance.randrange(3)) for number in numbers]
-        before = {number: make(number, 1) for number in range(start, start + size // 2, 2)}
-        after = before | dict(zip(numbers, rows, strict=True))
-        expected = sum(before.get(number) != row for number, row in after.items())
-        for db in pair:
-            upsert(db, kind, before.values())
-            assert upsert(db, kind, form(rows)) == expected, (db, order, size, form)
-            assert upsert(db, kind, after.values()) == 0, (db, order, size, form)
-
-
-@EACH
-def test_a_reload_with_a_few_changes(pair: tuple[Database, Database], kind: str) -> None:
-    """Among many rows that are there, changes and changes back count as they end."""
-    make = SERIES[kind]
-    base = [make(number, 0) for number in range(2500)]
-    for db in pair:
-        seed(db)
-        upsert(db, kind, base)
-    for case in (1, 2, 5):
-        chance = random.Random(case)
-        rows = list(enumerate(base))
-        for _ in range(case):
-            number, version = chance.randrange(2500), chance.randrange(3)
-            rows.insert(chance.randrange(len(rows)), (number, make(number, version)))
-            if case % 2:
-                rows[number] = (rows[number][0], make(rows[number][0], version))
-        after = dict(rows)
-        expected = sum(after[number] != base[number] for number in after)
-        for form, db in itertools.product(FORMS, pair):
-            assert upsert(db, kind, form([row for _, row in rows])) == expected, (case, db, form)
-            assert upsert(db, kind, form(list(after.values()))) == 0, (case, db, form)
-            assert upsert(db, kind, base) == expected, (case, db, form)
-
-
-@EACH
-@pytest.mark.parametrize("duplicates", [False, True], ids=["each once", "some twice"])
-def test_a_bad_row_anywhere_leaves_no_trace(
-    seeded: Database, url: str, kind: str, duplicates: bool
-) -> None:
-    """The row is named by its place in the whole input, and the database is as it was."""
-    make = SERIES[kind]
-    upsert(seeded, kind, [make(0, 999), make(5000, 999)])
-    before = content(url)
-    for form, place in itertools.product(FORMS, (0, 2500, ROWS - 1)):
-        rows = [make(number, version) for version, number in enumerate(numbers_of(duplicates))]
-        rows[place] = spoil(kind, rows[place])
-        with pytest.raises(InvalidRecord) as raised:
-            upsert(seeded, kind, form(rows))
-        assert content(url) == before
-        assert len(raised.value.problems) == 1
-        assert (raised.value.row, raised.value.field) == (place, BAD[kind][0]), form
-
-
-def test_the_first_twenty_problems_in_order(seeded: Database) -> None:
-    """Problems of several batches come by row and then by field, and end after the twentieth."""
-    rows = [bar(on=day(number)) for number in range(ROWS)]
-    bad = [*range(7, 3000, 300), 3001, 3002, 3003, 3004]
-    for place in bad:
-        rows[place] = rows[place]._replace(open=-1.0, volume=-place)
-    expected = [
-        (place, field, value) for place in bad for field, value in (("open", -1.0), ("volume", -place))
-    ]
-    for form in FORMS:
-        with pytest.raises(InvalidRecord) as raised:
-            seeded.market.upsert(form(rows))
-        error = raised.value
-        assert [(each.row, each.field, each.value) for each in error.problems] == expected[:20]
-        assert (error.row, error.field, error.value) == (7, "open", -1.0)
-        assert error.reason == error.problems[0].reason == "must be above 0 and below 1e12"
-        assert str(error).splitlines()[0] == "row 7: open = -1.0: must be above 0 and below 1e12"
-        assert len(str(error).splitlines()) == 20
-
-
-def test_a_row_of_another_type(seeded: Database, url: str) -> None:
-    """What is no Bar is refused by its row, beside good rows and alone."""
-    before = content(url)
-    wrong: tuple[Any, ...] = (None, (), ("AAPL",), {}, "AAPL", Ticker("A", "a"), tuple(bar()))
-    for each in wrong:
-        for place, rows in ((0, [each]), (1, [bar(), each]), (1, [bar(), each, bar()])):
-            with pytest.raises(InvalidRecord) as raised:
-                seeded.market.upsert(rows)
-            assert (raised.value.row, raised.value.field) == (place, "Bar"), each
     assert content(url) == before
 
 
@@ -221,23 +114,6 @@ def test_bad_rows_come_before_missing_tickers(seeded: Database) -> None:
     with pytest.raises(InvalidRecord) as raised:
         seeded.market.upsert(rows)
     assert raised.value.row == 2001
-
-
-@EACH
-def test_an_input_that_fails_by_itself(seeded: Database, url: str, kind: str) -> None:
-    """A generator's own error comes out as it is, and what it gave before is not there."""
-
-    def rows(duplicates: bool) -> Iterator[Any]:
-        for version, number in enumerate(numbers_of(duplicates)):
-            yield SERIES[kind](number, version)
-        raise LookupError("the file ends here")
-
-    before = content(url)
-    for duplicates in (False, True):
-        with pytest.raises(LookupError, match="the file ends here"):
-            upsert(seeded, kind, rows(duplicates))
-        assert content(url) == before
-    assert upsert(seeded, kind, [SERIES[kind](0, 0)]) == 1
 
 
 def test_rows_that_are_read_while_they_are_written(seeded: Database) -> None:

@@ -2,52 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
-
 import pytest
 
 from repo import Database, Sentiment, UnknownTicker
-from tests.builders import DAY, MAX, day, fill, random_world, raw, seed, sentiment, stored
-
-
-def test_saved_sentiment_lies_in_the_table(db: Database, url: str) -> None:
-    """What upsert was given is what the table holds; the greatest interest fits."""
-    seed(db)
-    db.sentiment.upsert([sentiment(), sentiment(source="forum", interest=MAX)._replace(score=None)])
-    sql = "SELECT source, date, interest, score FROM retail_sentiment ORDER BY source"
-    on = stored(url, DAY)
-    assert raw(url, sql) == [("forum", on, MAX, None), ("trends", on, 5, 0.25)]
-
-
-def test_sentiment_in_the_table_is_found(db: Database, url: str) -> None:
-    """Rows that came by other ways are read like those that were saved here."""
-    seed(db)
-    raw(
-        url,
-        "INSERT INTO retail_sentiment (ticker_id, source, date, interest, score)"
-        " SELECT ticker_id, 'trends', ?, 5, 0.25 FROM tickers WHERE symbol = 'AAPL'",
-        stored(url, DAY),
-    )
-    (found,) = db.sentiment.history("AAPL")
-    assert found == sentiment()
-    assert type(found) is Sentiment
-    assert list(map(type, found)) == [str, str, date, int, float]
-
-
-@pytest.mark.parametrize(("field", "values"), [("interest", [0, 6]), ("score", [None, 0.0, -1.0, None])])
-def test_any_field_that_differs_makes_a_row_different(
-    db: Database, field: str, values: list[Any]
-) -> None:
-    """A change of one field is a change, to and from an absent value too."""
-    seed(db)
-    row = sentiment()
-    db.sentiment.upsert([row])
-    for value in values:
-        row = row._replace(**{field: value})
-        assert db.sentiment.upsert([row]) == 1
-        assert db.sentiment.upsert([row] * 150) == 0
-    assert db.sentiment.history("AAPL") == [row]
+from tests.builders import day, fill, random_world, seed, sentiment
 
 
 def test_history_of_one_source_and_of_all(db: Database) -> None:

@@ -19,21 +19,6 @@ MICROSOFT = Ticker("MSFT", "Microsoft Corp.", "594918104")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def test_saved_tickers_lie_in_the_table(db: Database, url: str) -> None:
-    """What upsert was given is what the table holds; a CUSIP keeps its leading zero."""
-    assert db.tickers.upsert([APPLE, Ticker("F", "Ford")]) == 2
-    rows = raw(url, "SELECT symbol, company_name, cusip FROM tickers ORDER BY symbol")
-    assert rows == [("AAPL", "Apple Inc.", "037833100"), ("F", "Ford", None)]
-
-
-def test_tickers_in_the_table_are_found(db: Database, url: str) -> None:
-    """Rows that came by other ways are read like those that were saved here."""
-    raw(url, "INSERT INTO tickers (symbol, company_name, cusip) VALUES (?, ?, ?)", *APPLE)
-    assert db.tickers.get("AAPL") == APPLE
-    assert db.tickers.all() == [APPLE]
-    assert type(db.tickers.get("AAPL")) is type(db.tickers.all()[0]) is Ticker
-
-
 def test_upsert_changes_name_and_cusip(db: Database) -> None:
     """A ticker that is there takes the new name and CUSIP, an absent one included, and counts."""
     db.tickers.upsert([APPLE, MICROSOFT])

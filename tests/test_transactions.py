@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 import repo
 from repo import (
-    CheckViolation,
     ConfigurationError,
     ConflictError,
     Database,
     ForeignKeyViolation,
-    IntegrityError,
-    InvalidRecord,
-    NotNullViolation,
     RangeError,
     Ticker,
     UniqueViolation,
-    UnknownTicker,
 )
 from tests.builders import DAY, MAX, bar, content, day, holding, lost, raw, seed, sentiment, stored
 
@@ -166,53 +159,6 @@ def test_many_inner_blocks_that_fail(db: Database, url: str) -> None:
     assert symbols(url) == [f"N{number:02}" for number in range(12)]
 
 
-FAILING: dict[str, tuple[type[repo.RepoError], Callable[[Database], object]]] = {
-    "a bad row": (
-        InvalidRecord,
-        lambda db: db.market.upsert([*(bar(on=day(n)) for n in range(2500)), bar(volume=-1)]),
-    ),
-    "a missing ticker": (
-        UnknownTicker,
-        lambda db: db.market.upsert([*(bar(on=day(n)) for n in range(2500)), bar("NOPE")]),
-    ),
-    "a missing ticker of a few": (UnknownTicker, lambda db: db.market.upsert([bar(), bar("NOPE")])),
-    "a missing ticker to delete": (UnknownTicker, lambda db: db.market.delete("NOPE")),
-    "a missing ticker to read": (UnknownTicker, lambda db: db.market.history("NOPE")),
-    "a bad argument": (InvalidRecord, lambda db: db.market.history("AAPL", 5)),  # type: ignore[arg-type]  # wrong on purpose
-    "a CUSIP of another": (
-        UniqueViolation,
-        lambda db: db.tickers.upsert([Ticker("NEW", "New"), Ticker("FAKE", "Fake", "037833100")]),
-    ),
-    "a CUSIP of another among many": (
-        UniqueViolation,
-        lambda db: db.tickers.upsert(
-            [*(Ticker(f"N{n}", "New") for n in range(2500)), Ticker("FAKE", "Fake", "037833100")]
-        ),
-    ),
-}
-
-
-def test_a_call_that_failed_leaves_no_trace_and_the_block_goes_on(seeded: Database, url: str) -> None:
-    """A block that catches the error keeps what it wrote before and after, and nothing else."""
-    for case, (error, call) in enumerate(FAILING.values()):
-        with seeded.transaction():
-            seeded.sentiment.upsert([sentiment(on=day(case))])
-            before = seeded.market.coverage(), seeded.tickers.all()
-            for _ in range(2):
-                with pytest.raises(error):
-                    call(seeded)
-            assert (seeded.market.coverage(), seeded.tickers.all()) == before
-            seeded.holdings.upsert([holding(quarter_end=day(case))])
-    rows = content(url)
-    assert {table: len(rows[table]) for table in rows} == {
-        "tickers": 2,
-        "institutions": 2,
-        "market_data": 0,
-        "institutional_holdings": len(FAILING),
-        "retail_sentiment": len(FAILING),
-    }
-
-
 def test_after_a_failed_read_a_block_can_only_be_left(full: Database, url: str) -> None:
     """Every call raises the same error again, and so does the end; nothing of the block stays."""
     before = content(url)
@@ -234,22 +180,6 @@ def test_after_a_failed_read_a_block_can_only_be_left(full: Database, url: str) 
     with full.transaction():
         add(full, "C")
     assert symbols(url) == ["AAPL", "C", "MSFT"]
-
-
-def test_a_failed_read_takes_the_inner_block_only(full: Database, url: str) -> None:
-    """The outer block goes on, whether the inner was left at once or at its end."""
-    with full.transaction():
-        add(full, "A")
-        with lost(full, RangeError):
-            add(full, "B")
-            full.market.summary("AAPL")
-        with lost(full, RangeError):
-            add(full, "C")
-            with pytest.raises(RangeError):
-                full.market.summary("AAPL")
-        add(full, "D")
-        assert full.market.summary("AAPL", DAY, DAY) is not None
-    assert symbols(url) == ["A", "AAPL", "D", "MSFT"]
 
 
 def test_a_failed_read_outside_a_block_fails_nothing_else(full: Database) -> None:
@@ -349,50 +279,6 @@ def test_isolation_names_are_checked(seeded: Database) -> None:
                 pytest.fail("the block began")
             add(seeded, f"A{names.index(isolation)}")
     assert len(seeded.tickers.all()) == 2 + len(names)
-
-
-VIOLATIONS: list[tuple[type[IntegrityError], type[Exception], str, dict[str, Any]]] = [
-    (
-        UniqueViolation,
-        psycopg.errors.UniqueViolation,
-        *("add_ticker", {"symbol": "AAPL", "company_name": "x"}),
-    ),
-    (
-        NotNullViolation,
-        psycopg.errors.NotNullViolation,
-        *("add_ticker", {"symbol": "A", "company_name": None}),
-    ),
-    (
-        CheckViolation,
-        psycopg.errors.CheckViolation,
-        *("add_ticker", {"symbol": "lower", "company_name": "x"}),
-    ),
-    (
-        ForeignKeyViolation,
-        psycopg.errors.ForeignKeyViolation,
-        *("add_bar", {"ticker_id": 10**6, "date": DAY}),
-    ),
-    (ForeignKeyViolation, psycopg.errors.ForeignKeyViolation, "drop_ticker", {"symbol": "AAPL"}),
-]
-
-
-def test_violations_are_told_apart(own: Database, url: str) -> None:
-    """Each kind of constraint has its error, the driver's behind it; the block goes on after it."""
-    own.market.upsert([bar()])
-    for case, (kind, cause, query, parameters) in enumerate(VIOLATIONS, 1):
-        before = content(url)
-        run = getattr(own.queries.own, query)
-        with pytest.raises(kind) as raised:
-            run(**parameters)
-        assert type(raised.value) is kind
-        chained = sqlite3.IntegrityError if own.dialect == "sqlite" else cause
-        assert type(raised.value.__cause__) is chained
-        assert content(url) == before
-        with own.transaction():
-            with pytest.raises(kind):
-                run(**parameters)
-            own.market.upsert([bar(on=day(case))])
-        assert len(own.market.history("AAPL")) == 1 + case
 
 
 def test_a_constraint_that_is_checked_at_the_end(own: Database, url: str) -> None:

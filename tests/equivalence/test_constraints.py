@@ -188,31 +188,6 @@ def _nest(db: repo.Database) -> None:
         pass
 
 
-_MISUSE: Final[dict[str, Callable[[repo.Database], Any]]] = {
-    "isolation": lambda db: db.transaction(isolation="chaos").__enter__(),  # type: ignore[arg-type]  # what is tested
-    "write in a read-only transaction": lambda db: _read_only(db, lambda: db.market.delete("A")),
-    "bad row in a read-only transaction": lambda db: _read_only(db, lambda: db.market.upsert([None])),  # type: ignore[list-item]  # what is tested
-    "write inside a read-only transaction": lambda db: _read_only(db, lambda: _nest(db)),
-    "migrate in a transaction": lambda db: _read_only(db, lambda: db.migrate(0)),
-    "migrate too far": lambda db: db.migrate(99),
-    "migrate below nothing": lambda db: db.migrate(-1),
-    "no attempts": lambda db: db.run(lambda inner: None, attempts=0),
-}
-
-
-def _read_only(db: repo.Database, call: Callable[[], Any]) -> Any:
-    with db.transaction(read_only=True):
-        return call()
-
-
-@pytest.mark.parametrize("misuse", _MISUSE)
-def test_misuse(engines: Engines, misuse: str) -> None:
-    """What is asked of a transaction or a migration in vain is refused in the same words."""
-    rows = start(engines)
-    found = fails(engines, rows, _MISUSE[misuse], inside=False)
-    assert found.error == "ConfigurationError"
-
-
 _WITHOUT_TABLES: Final[dict[str, tuple[Callable[[repo.Database], Any], str | None]]] = {
     "read": (lambda db: db.tickers.all(), "MigrationError"),
     "ranking": (lambda db: db.divergence.ranking(DAY), "MigrationError"),
@@ -246,20 +221,3 @@ def test_without_a_schema(engines: Engines) -> None:
         engines.reset()
     errors = {name: [each.error for each in pair] for name, pair in found.items()}
     assert errors == {name: [error, error] for name, (_, error) in _WITHOUT_TABLES.items()}
-
-
-def test_after_closing(engines: Engines) -> None:
-    """A closed database is unavailable, whatever it is asked."""
-    start(engines)
-    calls: list[Callable[[repo.Database], Any]] = [
-        lambda db: db.tickers.all(),
-        lambda db: db.tickers.upsert([Ticker("A", "a")]),
-        lambda db: db.migrate(),
-        lambda db: _nest(db),
-    ]
-    for db in engines.both:
-        db.close()
-    try:
-        assert [engines.same(call).error for call in calls] == ["DatabaseUnavailable"] * len(calls)
-    finally:
-        engines.reopen()

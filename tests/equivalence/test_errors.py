@@ -32,11 +32,13 @@ def _problem(found: Outcome) -> tuple[Any, ...]:
 @pytest.mark.parametrize(("aggregate", "field"), FIELDS)
 def test_every_bad_value(engines: Engines, aggregate: str, field: str) -> None:
     """Each value that a field must refuse is refused by name, and nothing is written."""
-    rows = start(engines)
+    rows, good = start(engines), GOOD[aggregate]
     for value in REFUSED_VALUES[AGGREGATES[aggregate]][field]:
-        row = GOOD[aggregate]._replace(**{field: value})
-        found = engines.same(lambda db: getattr(db, aggregate).upsert([row]))  # noqa: B023  # now
-        assert _problem(found)[:3] == (0, field, repr(value))
+        row = good._replace(**{field: value})
+        for batch in ([row], [good, good, row, good]):
+            found = engines.same(lambda db: getattr(db, aggregate).upsert(batch))  # noqa: B023  # now
+            assert _problem(found)[:3] == (batch.index(row), field, repr(value))
+            assert _problem(found)[3]
     assert engines.dump() == rows.dump()
 
 
@@ -118,6 +120,9 @@ def test_the_first_twenty_problems(engines: Engines) -> None:
     found = fails(engines, rows, lambda db: db.market.upsert(iter(batch)), inside=False)
     problems = found.fields[0]
     assert len(problems) == PROBLEM_LIMIT
+    lines = str(found.raised).splitlines()
+    assert len(lines) == PROBLEM_LIMIT
+    assert lines[0] == "row 3: close = nan: must be finite"
     assert [each[:2] for each in problems] == [
         (place, field) for place in places[: PROBLEM_LIMIT // 2] for field in ("close", "volume")
     ]
