@@ -9,6 +9,7 @@ import pytest
 
 import repo
 from tests import servers
+from tests.builders import seed
 
 BACKENDS = ("sqlite", "postgresql")
 REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -24,9 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for an engine on each, or on those that its module is about."""
     if "backend" in metafunc.fixturenames:
+        about = getattr(metafunc.module, "BACKENDS", BACKENDS)
         chosen = metafunc.config.getoption("--backend") or BACKENDS
-        metafunc.parametrize("backend", chosen, scope="session")
+        both = [each for each in about if each in chosen]
+        metafunc.parametrize("backend", both or about[:1], scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -39,7 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         names = getattr(item, "fixturenames", ())
         wanted = "postgresql" if "server" in names else "sqlite"
-        (kept if "backend" in names or wanted in chosen else left).append(item)
+        if "backend" in names:
+            wanted = item.callspec.params["backend"]  # type: ignore[attr-defined]  # a function's
+        (kept if wanted in chosen else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
 
@@ -117,6 +123,14 @@ def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
 def db(url: str) -> Iterator[repo.Database]:
     """A migrated database without rows on the engine under test."""
     with repo.connect(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def seeded(url: str) -> Iterator[repo.Database]:
+    """A migrated database with two tickers and two institutions on the engine under test."""
+    with repo.connect(url) as opened:
+        seed(opened)
         yield opened
 
 

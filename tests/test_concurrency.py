@@ -14,7 +14,7 @@ import pytest
 
 import repo
 from repo import ConfigurationError, ConflictError, Database, Ticker, UnknownTicker
-from tests.builders import bar, clear, day, holding, lost, python, raw, seed, sentiment
+from tests.builders import bar, clear, day, holding, lost, python, raw, sentiment
 
 SECONDS = float(os.environ.get("SMDI_TEST_SECONDS", "3"))
 """How long threads read and write at once; the environment makes it longer."""
@@ -22,13 +22,6 @@ SECONDS = float(os.environ.get("SMDI_TEST_SECONDS", "3"))
 THREADS = 8
 PATIENCE = 200
 """Attempts that are enough for every thread to get its turn."""
-
-
-@pytest.fixture
-def seeded(db: Database) -> Database:
-    """The database under test with two tickers and two institutions."""
-    seed(db)
-    return db
 
 
 def add(db: Database, *names: str) -> None:

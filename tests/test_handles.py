@@ -266,18 +266,6 @@ def test_a_block_that_is_never_left_ends_with_its_database(url: str) -> None:
     assert symbols(url) == ["B"]
 
 
-@pytest.mark.parametrize(
-    "error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, MemoryError]
-)
-def test_errors_of_every_kind(db: Database, url: str, error: type[BaseException]) -> None:
-    """Whatever leaves a block undoes it and goes on."""
-    with lost(db, error):
-        add(db, "A")
-        raise error
-    assert symbols(url) == []
-    whole(db, url)
-
-
 def test_tasks_have_transactions_of_their_own(db: Database, url: str) -> None:
     """Tasks that hold transactions over an await: each commits or undoes its own rows only.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import sqlite3
@@ -243,14 +242,6 @@ def test_a_parameter_that_python_cannot_have(tmp_path: Path) -> None:
         repo.connect("sqlite://", queries=[tmp_path])
 
 
-@pytest.mark.parametrize("name", ["a" * 5000, "\ud800", "a%00b"])
-def test_names_of_files_that_no_file_can_have(name: str) -> None:
-    """A file's name that is too long, or no text at all, is an error of ours, whoever looks first."""
-    for read_only in (False, True):
-        with pytest.raises((ConfigurationError, DatabaseUnavailable)):
-            repo.connect(f"sqlite:////tmp/{name}", read_only=read_only)
-
-
 def test_arguments_of_another_kind(db: Database, tmp_path: Path) -> None:
     """Whatever is given in place of rows, symbols, paths and numbers is an error of ours."""
     huge = 10**5000
@@ -272,14 +263,6 @@ def test_arguments_of_another_kind(db: Database, tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises((ConfigurationError, InvalidRecord)):
             call()
-
-
-def test_a_truncated_file_that_is_not_utf8(db: Database, tmp_path: Path) -> None:
-    """The line that is not UTF-8 is all there is to say."""
-    raw = gzip.compress(b"symbol,company_name\nA,Apple\nB,So\xe9" + b"x" * 50)
-    (tmp_path / "tickers.csv.gz").write_bytes(raw[:-9])
-    with pytest.raises(InvalidRecord, match=r"tickers\.csv\.gz:\d"):
-        load(db, tmp_path / "tickers.csv.gz")
 
 
 def test_a_name_that_is_not_utf8(db: Database, tmp_path: Path) -> None:

@@ -25,21 +25,13 @@ from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
 from tests.builders import bar, content, day, plain_url, raw, seed, sessions, until
 
-
-@pytest.fixture
-def url(server: servers.Server, template: str) -> Iterator[str]:
-    """The URL of a migrated database without rows."""
-    name = server.create(template)
-    yield server.url_of(name, min_size="1")
-    server.drop(name)
+BACKENDS = ("postgresql",)
 
 
 @pytest.fixture
-def db(url: str) -> Iterator[Database]:
+def db(seeded: Database) -> Database:
     """A migrated database with two tickers and two institutions."""
-    with repo.connect(url) as opened:
-        seed(opened)
-        yield opened
+    return seeded
 
 
 def engine(db: Database) -> PostgreSQLBackend:
@@ -381,27 +373,6 @@ def test_isolation_that_lets_others_in(db: Database, url: str) -> None:
         assert db.tickers.get("AAPL").company_name == "Theirs"
         db.tickers.upsert([Ticker("AAPL", "Ours")])
     assert db.tickers.get("AAPL").company_name == "Ours"
-
-
-def test_a_deadlock_is_a_conflict(db: Database) -> None:
-    """Of two blocks that wait for each other the server ends one, and run brings both through."""
-    both = threading.Barrier(2)
-    attempts: list[str] = []
-
-    def work(first: str, second: str) -> None:
-        def rename_both(inside: Database) -> None:
-            attempts.append(first)
-            inside.tickers.upsert([Ticker(first, f"By {first}")])
-            if attempts.count(first) == 1:
-                both.wait(30)
-            inside.tickers.upsert([Ticker(second, f"By {first}")])
-
-        db.run(rename_both, attempts=20)
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, ["AAPL", "MSFT"], ["MSFT", "AAPL"]))
-    assert len(attempts) > 2
-    assert len({ticker.company_name for ticker in db.tickers.all()}) == 1
 
 
 def test_a_lock_that_is_not_given_in_time(url: str, db: Database) -> None:

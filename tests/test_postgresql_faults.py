@@ -18,27 +18,20 @@ from repo import ConfigurationError, Database, DatabaseUnavailable, Ticker, load
 from repo.backends.postgresql import connection, connections
 from repo.backends.postgresql.backend import PostgreSQLBackend
 from tests import servers
-from tests.builders import bar, content, day, lost, plain_url, raw, seed, sessions, until
+from tests.builders import bar, content, day, lost, plain_url, raw, sessions, until
 from tests.relay import Relay, relayed
 
 SHIFT = [Ticker("AAPL", "Apple"), Ticker("MSFT", "Microsoft")]
 MANY = [Ticker(f"T{number:03}", "Somebody") for number in range(200)]
 
 
-@pytest.fixture
-def url(server: servers.Server, template: str) -> Iterator[str]:
-    """The URL of a migrated database without rows."""
-    name = server.create(template)
-    yield server.url_of(name, min_size="1")
-    server.drop(name)
+BACKENDS = ("postgresql",)
 
 
 @pytest.fixture
-def db(url: str) -> Iterator[Database]:
+def db(seeded: Database) -> Database:
     """A migrated database with two tickers and two institutions."""
-    with repo.connect(url) as opened:
-        seed(opened)
-        yield opened
+    return seeded
 
 
 @pytest.fixture
@@ -337,23 +330,3 @@ def test_a_database_that_is_dropped_gives_its_connections_back(url: str) -> None
     use()
     gc.collect()
     until(lambda: sessions(url) == 0)
-
-
-def test_no_error_holds_the_password(url: str) -> None:
-    """Not the error, nor what it came from: the libpq of old and new repeat what they cannot use."""
-    secret = "opensesame"  # noqa: S105
-    for asked in (
-        f"postgresql://somebody:{secret}@127.0.0.1:1/x",
-        f"postgresql://somebody:{secret}@{secret}.invalid/x",
-        f"postgresql:///x?host={secret}.invalid&password={secret}",
-        f"postgresql:///x?password={secret}&port={secret}",
-        f"postgresql://somebody:{secret}%zz@localhost/x",
-        f"postgresql://somebody@localhost/x?password={secret}&sslmode={secret}",
-    ):
-        with pytest.raises(repo.RepoError) as raised:
-            repo.connect(asked)
-        error: BaseException | None = raised.value
-        while error is not None:
-            assert secret not in f"{error!r} {error}", asked
-            assert error.__context__ is None or error.__context__ is error.__cause__
-            error = error.__cause__

@@ -19,7 +19,6 @@ from tests.builders import (
     day,
     holding,
     python,
-    seed,
 )
 
 FORMS: tuple[Callable[[Iterable[Any]], Iterable[Any]], ...] = (list, iter)
@@ -29,13 +28,6 @@ MEMORY_ROWS = 300_000
 MEMORY_BYTES = 16 << 20
 
 EACH = pytest.mark.parametrize("kind", SERIES)
-
-
-@pytest.fixture
-def seeded(db: Database) -> Database:
-    """The database under test with two tickers and two institutions."""
-    seed(db)
-    return db
 
 
 def upsert(db: Database, kind: str, rows: Iterable[Any]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from repo import Database, Institution, Ticker
-from tests.builders import DAY, MAX, bar, day, holding, raw, seed, sentiment, stored
+from tests.builders import DAY, MAX, bar, day, holding, raw, sentiment, stored
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ CASES = {
         "market_data",
         {"date": DAY, **_PRICES},
         {
-            **{field: (1.25, None, 1.75) for field in ("open", "high", "low")},
-            **{"close": (1.75, 2.5), "volume": (0, None, MAX)},
+            **dict.fromkeys(("open", "high", "low"), (1.25, None, 1.75)),
+            "close": (1.75, 2.5),
+            "volume": (0, None, MAX),
         },
         f"ticker_id FROM {_OF_TICKER}",
     ),
@@ -74,13 +75,6 @@ CASES = {
     ),
 }
 EACH = pytest.mark.parametrize("kind", CASES)
-
-
-@pytest.fixture
-def seeded(db: Database) -> Database:
-    """A database with two tickers and two institutions."""
-    seed(db)
-    return db
 
 
 def found(db: Database, kind: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,6 @@ def own(url: str, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def seeded(db: Database) -> Database:
-    """The database under test with two tickers and two institutions."""
-    seed(db)
-    return db
-
-
-@pytest.fixture
 def full(seeded: Database) -> Database:
     """A database of which one read fails: the volumes of AAPL do not fit into 64 bits."""
     seeded.market.upsert([bar(volume=MAX), bar(on=day(1), volume=1)])
@@ -104,7 +98,18 @@ def test_a_call_outside_a_block_is_a_transaction_of_its_own(db: Database, url: s
     assert symbols(url) == ["A"]
 
 
-@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt, ConflictError])
+@pytest.mark.parametrize(
+    "error",
+    [
+        LookupError,
+        KeyboardInterrupt,
+        ConflictError,
+        SystemExit,
+        GeneratorExit,
+        CancelledError,
+        MemoryError,
+    ],
+)
 def test_an_error_that_leaves_a_block_rolls_it_back(
     seeded: Database, url: str, error: type[BaseException]
 ) -> None:
