@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repo.digests import chunk_digests, digests
 
 import repo
+from repo.digests import chunk_digests, digests
 from repo.errors import ConfigurationError, RangeError
 from tests.builders import raw
 from tests.conftest import Databases
