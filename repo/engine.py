@@ -16,6 +16,7 @@ from repo.queries import Query
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from repo.archives import Archive
     from repo.batches import RowEncoder
     from repo.chunks import Chunk
     from repo.errors import RepoError
@@ -152,6 +153,9 @@ class Backend(Protocol):
 
     def introspection(self) -> Introspection:
         """What tells how the database is made."""
+
+    def archive(self, queries: Bound) -> Archive:
+        """What writes backups of the database and restores them."""
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""

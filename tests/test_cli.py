@@ -28,6 +28,8 @@ COMMANDS = (
     "stubs",
     "migrate",
     "load",
+    "backup",
+    "restore",
     "tickers",
     "history",
     "summary",

@@ -395,6 +395,7 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
     "sqlite": {
         "introspection.definitions": {},
         "introspection.table_columns": {},
+        "archive.tables": {},
         "rows.tickers": KEYS_OF_ALL,
         "rows.institutions": KEYS_OF_ALL,
         "rows.market": {**KEYS_OF_ALL, **DAYS_OF_ALL},
@@ -409,6 +410,10 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "introspection.relations": {},
         "introspection.triggers": {},
         "transaction.changes": {"relation": "tickers"},
+        "archive.fixed_extensions": {},
+        "archive.left_behind": {"before": 0},
+        "archive.relations": {},
+        "archive.snapshot": {},
         "digests.tickers": {},
         "digests.institutions": {},
         "digests.market": {},

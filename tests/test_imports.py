@@ -22,13 +22,14 @@ LAYERS = [
     {"statements"},
     {"queries"},
     {"binding"},
-    {"batches", "frames", "migrations", "named", "watching"},
+    {"archives", "batches", "frames", "migrations", "named", "watching"},
     {"binary", "repositories", "delimited"},
     {"chunks"},
     {"engine"},
     {"backends", "sessions"},
     {"database"},
     {"digests", "introspection", "loading", "review", "stubs"},
+    {"backup"},
     {"cli"},
     {"__main__"},
 ]
@@ -48,6 +49,7 @@ ONLY_IN = {
 ENGINES = {"sqlite", "postgresql", "postgres"}
 
 MAY_ASK_FOR_AN_ENGINE = {
+    "repo.backup.restore": "a backup is of one engine, and a URL of the other is refused unopened",
     "repo.settings.DatabaseURL.__str__": "a SQLite URL has no password to hide",
     "repo.settings.database_url": "the scheme of a URL says how to read the rest of it",
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import cataloguing, checking, demo, reading, reviewing, writing
+from repo.cli import backing, cataloguing, checking, demo, reading, reviewing, writing
 from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
@@ -85,6 +85,22 @@ for _command, _examples in (
     (checking.check, ["smdi check", "smdi check --queries sql"]),
     (writing.migrate, ["smdi migrate", "smdi migrate --to 1 --yes"]),
     (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
+    (
+        backing.backup,
+        [
+            "smdi backup backups/ --keep 14",
+            "smdi backup before-upgrade.dump",
+            "smdi backup backups/ --scratch postgresql://user@test-host/postgres",
+        ],
+    ),
+    (
+        backing.restore,
+        [
+            "smdi restore before-upgrade.dump --check",
+            "smdi restore before-upgrade.dump postgresql://user@host/drill",
+            "smdi restore backups/divergence-20260101T030000Z.db sqlite:///data/divergence.db --force",
+        ],
+    ),
     (reading.tickers, ["smdi tickers --format csv"]),
     (reading.history, ["smdi history AAPL --start 2020-01-01 --end 2020-03-31"]),
     (reading.summary, ["smdi summary AAPL --start 2020-01-01"]),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import pq
@@ -26,6 +26,9 @@ from repo.engine import Bound, Introspection, Transfer, on_fork
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.queries import Query
 from repo.tables import Table
+
+if TYPE_CHECKING:
+    from repo.archives import Archive
 
 __all__ = ["PostgreSQLBackend"]
 
@@ -295,6 +298,11 @@ class PostgreSQLBackend:
         from repo.backends.postgresql.introspection import PostgreSQLIntrospection
 
         return PostgreSQLIntrospection(self)
+
+    def archive(self, queries: Bound) -> Archive:
+        from repo.backends.postgresql.archive import PostgreSQLArchive
+
+        return PostgreSQLArchive(self.connections.parameters, queries, pooler=self.connections.pooler)
 
     def close(self) -> None:
         self.connections.close()

@@ -166,6 +166,16 @@ class Connections:
         return pool
 
     @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Of the driver's ``connect``, with the password."""
+        return self._parameters
+
+    @property
+    def pooler(self) -> bool:
+        """Whether a pooler stands before the server."""
+        return self._settings.pooler
+
+    @property
     def pool(self) -> _Pool:
         """The pool of this process; a child of a fork makes its own when it first needs one."""
         if self._pool is None:

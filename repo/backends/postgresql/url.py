@@ -17,7 +17,7 @@ from repo.backends.base import check_option
 from repo.errors import ConfigurationError
 from repo.settings import split_url
 
-__all__ = ["OPTIONS", "check_options", "demand_tls", "url_settings"]
+__all__ = ["OPTIONS", "check_options", "demand_tls", "explicit", "url_settings"]
 
 OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "min_size": int,
@@ -93,10 +93,10 @@ def demand_tls(parameters: dict[str, Any]) -> None:
     """
     if "sslmode" in parameters:
         return
-    resolved = _resolved(parameters)
-    names, addresses = (resolved.get(name, "").split(",") for name in ("host", "hostaddr"))
+    found = _resolved(parameters)
+    names, addresses = (found.get(name, "").split(",") for name in ("host", "hostaddr"))
     hosts = [address or name for name, address in zip_longest(names, addresses, fillvalue="")]
-    if resolved.get("sslmode") in _NO_TLS and not all(map(_is_local, hosts)):
+    if found.get("sslmode") in _NO_TLS and not all(map(_is_local, hosts)):
         parameters["sslmode"] = "require"
 
 
@@ -113,3 +113,22 @@ def _resolved(parameters: Mapping[str, Any]) -> dict[str, str]:
         }
     finally:
         looked.finish()
+
+
+def explicit(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What libpq makes of parameters, environment and service file, without what it does by itself.
+
+    It may be given to another program's libpq, which may be older and not know every parameter.
+
+    :param parameters: of the driver's ``connect``, in which the driver's own are left out.
+    """
+    usual = {each.keyword.decode(): each.compiled for each in Conninfo.get_defaults()}
+    given = {name: value for name, value in parameters.items() if name in usual}
+    found = {**_resolved(given), "target_session_attrs": given.get("target_session_attrs")}
+    return {
+        name: str(value)
+        for name, value in found.items()
+        if value
+        and name not in ("service", "servicefile", "client_encoding")
+        and (name in given or str(value).encode() != usual[name])
+    }

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
 from repo.backends.base import Passing, check_option, finder, merge, refuse_unknown, write_rows
@@ -28,6 +28,9 @@ from repo.errors import (
 from repo.queries import Query
 from repo.tables import Table
 from repo.watching import LOG
+
+if TYPE_CHECKING:
+    from repo.archives import Archive
 
 __all__ = ["SQLiteBackend"]
 
@@ -439,6 +442,11 @@ class SQLiteBackend:
         from repo.backends.sqlite.introspection import SQLiteIntrospection
 
         return SQLiteIntrospection()
+
+    def archive(self, queries: Bound) -> Archive:
+        from repo.backends.sqlite.archive import SQLiteArchive
+
+        return SQLiteArchive(self, self._path, queries)
 
     def close(self) -> None:
         self.closed = True

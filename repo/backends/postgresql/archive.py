@@ -1,0 +1,268 @@
+"""Backups of PostgreSQL: pg_dump of a snapshot, and a restore inside a transaction of this package's."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import IO, Any, Final
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from repo.archives import Origin, Progress
+from repo.backends.postgresql.adapter import translate
+from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.programs import Program, connection_for, find
+from repo.backends.postgresql.url import demand_tls, explicit, url_settings
+from repo.engine import Bound
+from repo.errors import BackupError, ConfigurationError, ConflictError
+from repo.showing import listed
+
+__all__ = ["PostgreSQLArchive"]
+
+_LOCK_SECONDS: Final = 60
+_LOOK_SECONDS: Final = 0.1
+_STALE_SECONDS: Final = 300
+_PIECE: Final = 1 << 16
+_KINDS: Final = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW", "SEQUENCE")
+_COPY: Final = re.compile(rb"COPY .+ FROM stdin;\n")
+_END_OF_COPY: Final = b"\\.\n"
+_NOT_FOR_SERVERS: Final = (b"\\restrict ", b"\\unrestrict ", b"SET transaction_timeout = ")
+"""Lines of a script that are for psql, and a setting that servers before 17 do not have."""
+_COMMIT: Final = re.compile(rb"\nCOMMIT;\n(?:--[^\n]*\n|\n)*\Z")
+_EXTENSION: Final = re.compile(r"\d+; \d+ \d+ (?:EXTENSION|COMMENT) - (?:EXTENSION )?(\S+)")
+
+
+class PostgreSQLArchive:
+    """A backup is a file of pg_dump's custom format, which pg_restore reads without this package."""
+
+    suffix = ".dump"
+
+    def __init__(self, parameters: Mapping[str, Any], queries: Bound, *, pooler: bool) -> None:
+        self._parameters = parameters
+        self._queries = queries
+        self._pooler = pooler
+
+    def _refuse_pooler(self) -> None:
+        if self._pooler:
+            raise ConfigurationError(
+                "a backup and a restore need sessions of their own: give the URL of the server itself, "
+                "not that of the pooler before it"
+            )
+
+    def origin(self, connection: Connection) -> Origin:
+        info = connection.info
+        major, minor = divmod(info.server_version, 10000)
+        place = f"{info.host or 'localhost'}:{info.port}/{info.dbname}"
+        return Origin(place, info.dbname, f"PostgreSQL {major}.{minor}")
+
+    @contextmanager
+    def dump(self, connection: Connection, file: Path, progress: Progress) -> Iterator[str]:
+        self._refuse_pooler()
+        program = find("pg_dump", connection.info.server_version // 10000)
+        shown, environment = connection_for(self._parameters, file.parent)
+        snapshot = self._queries["archive.snapshot"](connection, {})
+        options = [
+            "--format=custom",
+            "--no-password",
+            f"--lock-wait-timeout={_LOCK_SECONDS}s",
+            f"--snapshot={snapshot}",
+            f"--dbname={shown}",
+        ]
+        with file.open("wb") as out, _running(program, options, out, environment) as process:
+            yield f"{program.name} {program.version}"
+            while process.poll() is None:
+                progress("dump", out.tell(), 0)
+                time.sleep(_LOOK_SECONDS)
+
+    @contextmanager
+    def scratch(self, place: Path, server: str | None) -> Iterator[str]:
+        parameters = dict(self._parameters)
+        if server is not None:
+            parameters, _ = url_settings(server)
+            demand_tls(parameters)
+        name = f"smdi_scratch_{int(time.time())}_{secrets.token_hex(4)}"
+        try:
+            with Connection.connect(**{**parameters, "autocommit": True}) as connection:
+                self._sweep(connection)
+                # In no language's order, so that the server's own does not matter.
+                connection.execute(
+                    f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' "
+                    "LC_COLLATE 'C' LC_CTYPE 'C'"
+                )
+                try:
+                    given = {**explicit(parameters), "dbname": name, "min_size": 1, "max_size": 4}
+                    yield f"postgresql://?{urlencode(given, quote_via=quote)}"
+                finally:
+                    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BackupError(
+                "a backup is proven by a restore into a scratch database, and this role may make none: "
+                "ALTER ROLE ... CREATEDB, or --scratch URL (scratch=...) of a server where it may, or "
+                "--no-verify (verify=False)"
+            ) from error
+        except psycopg.Error as error:
+            raise translate(error) from error
+
+    def _sweep(self, connection: Connection) -> None:
+        """Drop the scratch databases of runs that were killed."""
+        before = int(time.time()) - _STALE_SECONDS
+        for left in self._queries["archive.left_behind"](connection, {"before": before}):
+            with suppress(psycopg.Error):  # somebody is connected to it
+                connection.execute(f"DROP DATABASE IF EXISTS {left.quoted}")
+
+    def restore(
+        self,
+        file: Path,
+        *,
+        writing: Callable[[], AbstractContextManager[Connection]],
+        check: Callable[[], None],
+        force: bool,
+        privileges: bool,
+        progress: Progress,
+    ) -> None:
+        """Run the script that pg_restore writes, and commit when the rows are the right ones.
+
+        pg_restore would commit by itself, before anybody has looked at them. A second database, swapped
+        for the first by its name, would take the right to make one, lose the settings and grants of the
+        first, and end everybody's sessions.
+        """
+        self._refuse_pooler()
+        with writing() as connection:
+            try:
+                ((path,),) = connection.execute("SHOW search_path").fetchall()
+                self._make_room(connection, force=force)
+                self._load(connection, file, privileges=privileges, progress=progress)
+                connection.execute("SELECT set_config('search_path', %s, true)", [path])
+            except psycopg.errors.LockNotAvailable as error:
+                raise ConflictError(
+                    f"others have been using the tables for {_LOCK_SECONDS} seconds: stop what loads, "
+                    "and restore again"
+                ) from error
+            except psycopg.Error as error:
+                raise BackupError(f"nothing was restored: {translate(error)}") from error
+            check()
+
+    def _make_room(self, connection: Connection, *, force: bool) -> None:
+        """Let nobody write to what is there, and drop it.
+
+        :raises BackupError: where there are rows, and they are not to be replaced.
+        """
+        relations = self._queries["archive.relations"](connection, {})
+        connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
+        of_kind = {kind: [each for each in relations if each.kind == kind] for kind in _KINDS}
+        if tables := of_kind["TABLE"]:
+            names = ", ".join(each.quoted for each in tables)
+            connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+        full = [
+            each.quoted
+            for each in tables
+            if not (force or each.bookkeeping)
+            and connection.execute(f"SELECT 1 FROM {each.quoted} LIMIT 1").fetchone()  # noqa: S608  # quoted
+        ]
+        if full:
+            raise BackupError(
+                f"the database holds rows, in {listed(full)}: --force (force=True) replaces all of it"
+            )
+        for kind, found in of_kind.items():
+            if found:
+                names = ", ".join(each.quoted for each in found)
+                connection.execute(f"DROP {kind} IF EXISTS {names} CASCADE")
+
+    def _load(self, connection: Connection, file: Path, *, privileges: bool, progress: Progress) -> None:
+        """Send the server what pg_restore makes of a file, without extensions that stay as they are."""
+        program = find("pg_restore")
+        fixed = {each.name for each in self._queries["archive.fixed_extensions"](connection, {})}
+        with NamedTemporaryFile("w", encoding="utf-8") as wanted:
+            with _running(program, ["--list", str(file)], subprocess.PIPE) as process:
+                for line in map(bytes.decode, process.stdout or ()):
+                    extension = _EXTENSION.match(line)
+                    if extension is None or extension[1] not in fixed:
+                        wanted.write(line)
+            wanted.flush()
+            options = [
+                "--single-transaction",
+                "--clean",
+                "--if-exists",
+                "--no-owner",
+                *([] if privileges else ["--no-privileges", "--no-publications", "--no-subscriptions"]),
+                f"--use-list={wanted.name}",
+                "--file=-",
+                str(file),
+            ]
+            # An index may take longer than any answer that is waited for, while the server lives.
+            usual, connection.patience = connection.patience, None
+            with _running(program, options, subprocess.PIPE) as process:
+                assert process.stdout is not None
+                _send(connection, process.stdout, progress)
+            connection.patience = usual
+
+
+def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None:
+    """Send a script in pieces: what stands between two COPYs, and the rows of each.
+
+    :raises BackupError: where the script ends the transaction that all of it is to be in.
+    """
+    rows = 0
+    pending = b""
+    for line in script:
+        if line.startswith(_NOT_FOR_SERVERS):
+            continue
+        if not _COPY.fullmatch(line):
+            pending += line
+            continue
+        _execute(connection, pending)
+        pending = b""
+        progress("restore", rows, 0)
+        with connection.cursor() as cursor, cursor.copy(line) as copy:
+            piece = bytearray()
+            for row in iter(script.readline, _END_OF_COPY):
+                if not row:
+                    raise BackupError("the backup ends in the middle of a table")
+                piece += row
+                rows += 1
+                if len(piece) > _PIECE:
+                    copy.write(bytes(piece))
+                    piece.clear()
+                    progress("restore", rows, 0)
+            copy.write(bytes(piece))
+    _execute(connection, _COMMIT.sub(b"\n", pending))
+    progress("compare", rows, 0)
+
+
+def _execute(connection: Connection, statements: bytes) -> None:
+    connection.execute(statements, prepare=False)
+    if connection.info.transaction_status != TransactionStatus.INTRANS:
+        raise BackupError("the backup's script ends the transaction that it is to be restored in")
+
+
+@contextmanager
+def _running(
+    program: Program, options: list[str], out: Any, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program beside a block, which ends with it, well where the block does.
+
+    :raises BackupError: where it fails.
+    """
+    command = [program.path, *options]
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(  # noqa: S603  # found by find()
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=said, env=environment
+        ) as process,
+    ):
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+        if status := process.wait():
+            said.seek(0)
+            raise program.failed(status, said.read().decode("utf-8", "replace"))

