@@ -1,4 +1,4 @@
-"""Queries bound to an engine: what a call gives checked and coded, the SQL as the driver takes it."""
+"""Queries bound to an engine: what a call gives checked and dumped, the SQL as the driver takes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from aiosql.types import SQLOperationType
 
 from repo.errors import QueryContractError
-from repo.parameters import Coding, coder, row_coder
+from repo.parameters import Dumpers, dumper, row_dumper
 from repo.queries import OPERATORS, Catalogue, Query, many_rows, rows_together, with_rows
 
 __all__ = ["Adapter", "BoundQueries", "Runs", "sent"]
@@ -25,16 +25,16 @@ _OPERATIONS: Final[Mapping[str, SQLOperationType]] = {
 class Adapter(Protocol):
     """What a backend gives aiosql: how SQL is written and run on its driver.
 
-    Parameters come checked and coded, as ``coding`` says; so do the rows of a ``*!`` query, by position.
+    Parameters come checked, and dumped by ``dumpers``; so do the rows of a ``*!`` query, by position.
     Rows are held to the columns that :meth:`declare_columns` was told of: QueryContractError names the
-    query and its place where the names, their order or the types are others.
+    query and its file where the names, their order or the types differ.
 
     ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
 
     These are aiosql's adapter methods, by its names, and :meth:`declare_columns` beside them.
     """
 
-    coding: Coding
+    dumpers: Dumpers
     values_a_statement: int
 
     def declare_columns(self, query: Query) -> None:
@@ -54,7 +54,7 @@ class Adapter(Protocol):
     def select_value(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
         """The first value of the first row, or None."""
 
-    def select_batches(
+    def select_columnar(
         self,
         conn: Any,
         query_name: str,
@@ -83,7 +83,7 @@ class BoundQueries(dict[str, Runs]):
     """The queries of a catalogue as functions of a driver's connection, by full name.
 
     Each is called with the connection and a mapping of the declared parameters; a ``*!`` query with the
-    connection and rows of values in the order of its parameters, checked and coded. What can be written
+    connection and rows of values in the order of its parameters, checked and dumped. What can be written
     by many rows a statement is there in that form too, by the name that :func:`repo.queries.many_rows`
     gives it.
 
@@ -146,16 +146,16 @@ class BoundQueries(dict[str, Runs]):
 
     def rows(self, name: str) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
         """What makes of mappings the rows that a ``*!`` query is called with, some at a time."""
-        return row_coder(name, self._catalogue.query(name, self._dialect).types, self._adapter.coding)
+        return row_dumper(name, self._catalogue.query(name, self._dialect).types, self._adapter.dumpers)
 
-    def batches(self, name: str) -> Callable[..., list[Any]]:
+    def columnar(self, name: str) -> Callable[..., list[Any]]:
         """One query as a function of a connection, its parameters and what builds a batch."""
         self[name]  # the adapter has to know its columns
         query, adapter = self._catalogue.query(name, self._dialect), self._adapter
         sql = sent(query, adapter)
-        code = coder(name, query.types, adapter.coding)
-        return lambda connection, parameters, build, /: adapter.select_batches(
-            connection, name, sql, code(parameters), build
+        dump = dumper(name, query.types, adapter.dumpers)
+        return lambda connection, parameters, build, /: adapter.select_columnar(
+            connection, name, sql, dump(parameters), build
         )
 
 
@@ -181,13 +181,13 @@ def _bound(query: Query, adapter: Adapter) -> Runs:
     if query.operator == "*!":
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
-    code = _as_given if query.bare else coder(name, query.types, adapter.coding)
+    dump = _as_given if query.bare else dumper(name, query.types, adapter.dumpers)
     if query.operator in ("", "^", "<!"):
         one = adapter.select_one
         read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
-        return lambda connection, given, /: read(connection, name, sql, code(given), record)
+        return lambda connection, given, /: read(connection, name, sql, dump(given), record)
     run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
-    return lambda connection, given, /: run(connection, name, sql, code(given))
+    return lambda connection, given, /: run(connection, name, sql, dump(given))
 
 
 def _as_given(parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,9 +20,10 @@ from repo.repositories.institutions import InstitutionRepository
 from repo.repositories.market import MarketRepository
 from repo.repositories.sentiment import SentimentRepository
 from repo.repositories.tickers import TickerRepository
-from repo.sessions import Executor, Session
+from repo.sessions import Session
 from repo.settings import DatabaseURL, database_url
 from repo.showing import short
+from repo.transactions import Executor
 from repo.watching import LOG, OnQuery, Watch
 
 __all__ = ["Database", "Transaction", "connect"]
@@ -139,23 +140,23 @@ class Database(Generic[QueriesT]):
         raise AssertionError("the last attempt returns or raises")
 
     def migrate(
-        self, to: int | None = None, note: Callable[[str], None] = lambda label: None
+        self, to: int | None = None, on_applied: Callable[[str], None] = lambda label: None
     ) -> list[str]:
         """Bring the schema to the newest migration, or to number ``to``, up or down.
 
         Going down deletes tables and the rows in them. Processes that migrate at once wait for each
         other.
 
-        :param note: called with each migration's label when it is done.
+        :param on_applied: called with each migration's label when it is done.
         :returns: the labels of what was done; those undone begin with a minus.
         :raises MigrationError: when an applied file was changed since, or a migration fails.
         """
 
         def told(label: str) -> None:
             LOG.info("migrated: %s", label)
-            note(label)
+            on_applied(label)
 
-        return migrations.migrate(self._session, to, note=told)
+        return migrations.migrate(self._session, to, on_applied=told)
 
     def version(self) -> int:
         """The number of the newest migration applied; 0 for an empty database."""

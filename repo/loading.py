@@ -22,7 +22,7 @@ ending), or else by its columns.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from operator import attrgetter
 from pathlib import Path
@@ -117,6 +117,7 @@ def load(
     strict: bool = False,
     rejects: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    on_other: Callable[[Path], None] = lambda path: None,
 ) -> list[Loaded]:
     """Load a file, a folder or several of them, all or nothing, in bounded memory.
 
@@ -136,6 +137,7 @@ def load(
         name>.rejects.csv`` in the current folder, for each file with bad rows.
     :param progress: called now and then with the kind, the rows so far, and the bytes read so far of
         how many in the file; the count starts over where a file has to be read a second time.
+    :param on_other: called with each file of a folder that is left alone, but for hidden ones.
     :returns: what became of each file, in the order of loading.
     :raises MigrationError: for a database that lacks migrations, or is not this package's.
     :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
@@ -156,7 +158,8 @@ def load(
     paths = _paths(path)
     _check_names([*paths, *([] if rejects is None else [rejects])], mapping or {})
     try:
-        sources = _sources(paths, kind, symbol, mapping or {}, progress)
+        files = [each for path in paths for each in _files(Path(path), kind, on_other)]
+        sources = _sources(files, symbol, mapping or {}, progress)
         targets = [_reject_path(source, rejects, sources) for source in sources] if skip_bad else []
     except OSError as error:
         raise ConfigurationError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -220,27 +223,32 @@ def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
     )
 
 
+def _files(
+    path: Path, kind: str | None, on_other: Callable[[Path], None]
+) -> list[tuple[Path, str | None]]:
+    """A file, or those of a folder, each with what it holds where that is known by then."""
+    if not path.is_dir():
+        return [(path, kind)]
+    if kind is not None:
+        raise ConfigurationError(f"{path} is a folder: its files are named for their kinds")
+    files, others = contents(path)
+    for other in others:
+        on_other(other)
+    if not files:
+        raise ConfigurationError(
+            f"{path} has no file named {', '.join(TABLES)} with one of the endings {SUFFIXES}"
+        )
+    return [(file, each) for each, file in files.items()]
+
+
 def _sources(
-    paths: Iterable[str | os.PathLike[str]],
-    kind: str | None,
+    files: Iterable[tuple[Path, str | None]],
     symbol: str | None,
     mapping: Mapping[str, str],
     progress: Progress | None,
 ) -> list[Source]:
-    """The files that are meant, in the order of loading, with every header understood."""
-    sources: list[Source] = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            sources.append(_source(path, kind, symbol, mapping, progress))
-            continue
-        if kind is not None:
-            raise ConfigurationError(f"{path} is a folder: its files are named for their kinds")
-        files = contents(path).files
-        if not files:
-            raise ConfigurationError(
-                f"{path} has no file named {', '.join(TABLES)} with one of the endings {SUFFIXES}"
-            )
-        sources += [_source(file, each, symbol, mapping, progress) for each, file in files.items()]
+    """The files in the order of loading, with every header understood."""
+    sources = [_source(path, kind, symbol, mapping, progress) for path, kind in files]
     if not sources:
         raise ConfigurationError("no file is named")
     names = {field.name for source in sources for field in source.layout.table.fields}

@@ -178,7 +178,7 @@ def migrate(
     runner: Runner,
     to: int | None = None,
     schema: Path | None = None,
-    note: Callable[[str], None] = lambda label: None,
+    on_applied: Callable[[str], None] = lambda label: None,
 ) -> list[str]:
     """Apply what is not yet applied, or undo what is above ``to``.
 
@@ -186,7 +186,7 @@ def migrate(
 
     :param to: the number to end at; None is the newest there is, 0 takes everything back, rows
         included.
-    :param note: called with each migration's label when it is done.
+    :param on_applied: called with each migration's label when it is done.
     :returns: the labels, in the order done; those undone begin with a minus.
     :raises MigrationError: when an applied file was changed or is missing, or a migration fails; what
         was done before it stays.
@@ -204,7 +204,7 @@ def migrate(
         return done
     while (label := _step(runner, migrations, target)) is not None:
         done.append(label)
-        note(label)
+        on_applied(label)
     if done:
         runner.schema_changed()
     return done

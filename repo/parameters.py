@@ -29,13 +29,13 @@ from repo.validation import INT64_MAX, Refused, one_date, one_float, one_integer
 __all__ = [
     "CHECKS",
     "PYTHON_TYPES",
-    "Coding",
     "Declared",
+    "Dumpers",
     "agreed",
-    "coder",
     "declared",
+    "dumper",
     "list_form",
-    "row_coder",
+    "row_dumper",
 ]
 
 _CAST: Final = re.compile(
@@ -82,7 +82,7 @@ class Declared(NamedTuple):
         return f"{self.type or 'json'} []" if self.array else self.type
 
 
-class Coding(NamedTuple):
+class Dumpers(NamedTuple):
     """How a driver takes checked values: of each type that it does not take as it is, and lists."""
 
     values: Mapping[str, Callable[[Any], Any]]
@@ -164,34 +164,34 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """Of each type the check of a value that is not None."""
 
 
-def _one(kind: Declared, coding: Coding) -> Callable[[Any], Any]:
+def _one(kind: Declared, dumpers: Dumpers) -> Callable[[Any], Any]:
     """The check of one parameter and its form for a driver, None aside."""
     check = CHECKS[kind.type]
-    code = coding.values.get(kind.type)
+    dump = dumpers.values.get(kind.type)
 
     def one(value: Any) -> Any:
-        return check(value) if code is None else code(check(value))
+        return check(value) if dump is None else dump(check(value))
 
     def many(value: Any) -> Any:
         if isinstance(value, str | bytes) or not isinstance(value, Sequence):
             raise Refused(f"must be a list of {kind.type}, not {type(value).__name__}")
-        return coding.array([None if each is None else one(each) for each in value])
+        return dumpers.array([None if each is None else one(each) for each in value])
 
     if kind.array:
         return many
-    return one if code is not None else check
+    return one if dump is not None else check
 
 
-def coder(
-    query: str, types: Mapping[str, Declared], coding: Coding
+def dumper(
+    query: str, types: Mapping[str, Declared], dumpers: Dumpers
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """A function from the parameters of a call to what the driver is given.
 
     It raises InvalidRecord, naming query and parameter, for a value that is not of its type.
     """
-    ones = [(name, _one(kind, coding)) for name, kind in types.items()]
+    ones = [(name, _one(kind, dumpers)) for name, kind in types.items()]
 
-    def code(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def dump(parameters: Mapping[str, Any]) -> dict[str, Any]:
         ready = {}
         name = ""
         try:
@@ -203,7 +203,7 @@ def coder(
             raise InvalidRecord([Problem(None, name, parameters[name], reason)]) from None
         return ready
 
-    return code
+    return dump
 
 
 def _reason(name: str, kind: Declared, value: Any, reason: str) -> str:
@@ -220,14 +220,14 @@ def list_form(name: str, kind: str) -> str:
     )
 
 
-def row_coder(
-    query: str, types: Mapping[str, Declared], coding: Coding
+def row_dumper(
+    query: str, types: Mapping[str, Declared], dumpers: Dumpers
 ) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
     """A function from rows of parameters to lists of rows as the driver takes them, by position.
 
-    It raises InvalidRecord as :func:`coder` does, with the number of the row.
+    It raises InvalidRecord as :func:`dumper` does, with the number of the row.
     """
-    code = coder(query, types, coding)
+    dump = dumper(query, types, dumpers)
 
     def batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[list[Any]]]:
         number = 0
@@ -242,7 +242,7 @@ def row_coder(
                     field, reason = problem
                     raise InvalidRecord([Problem(number, field, row, f"{reason} [{query}]")])
                 try:
-                    ready.append(list(code(row).values()))
+                    ready.append(list(dump(row).values()))
                 except InvalidRecord as invalid:
                     raise InvalidRecord([invalid.problems[0]._replace(row=number)]) from None
                 number += 1

@@ -129,7 +129,7 @@ class Query:
         return columns_of(self.record) if self.record is not None else ()
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """``file:line``."""
         return f"{self.file}:{self.line}"
 
@@ -430,7 +430,7 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
             if dialect in variants:
                 raise QueryContractError(
                     f"{query.full_name} is there twice for {dialect}: "
-                    f"{variants[dialect].place} and {query.place}"
+                    f"{variants[dialect].location} and {query.location}"
                 )
             variants[dialect] = query
     for name, variants in grouped.items():
@@ -439,8 +439,8 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
             for what, value in first.contract.items():
                 if value != other.contract[what]:
                     raise QueryContractError(
-                        f"{name}: the {what} differs: {value!r} in {first.place}, "
-                        f"{other.contract[what]!r} in {other.place}"
+                        f"{name}: the {what} differs: {value!r} in {first.location}, "
+                        f"{other.contract[what]!r} in {other.location}"
                     )
         types = _types([first, *rest])
         grouped[name] = {
@@ -459,7 +459,7 @@ def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
     if alone and len(variants) == 1:
         return alone
     if alone:
-        where = " and ".join(each.place for each in variants.values())
+        where = " and ".join(each.location for each in variants.values())
         raise QueryContractError(
             f"{name} is in {where}: what is there in every dialect is written as variants, "
             f"in {', '.join(f'{each}/*.sql' for each in DIALECTS)}"
@@ -468,7 +468,7 @@ def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
         if dialect not in variants:
             other = next(iter(variants.values()))
             wanted = other.file.parent.parent / dialect / other.file.name
-            raise QueryContractError(f"{name} is in {other.place}, but not in {wanted}")
+            raise QueryContractError(f"{name} is in {other.location}, but not in {wanted}")
     return [variants[dialect] for dialect in DIALECTS]
 
 
@@ -482,11 +482,11 @@ def _types(variants: Sequence[Query]) -> dict[str, Declared]:
         try:
             types[name] = reduce(partial(agreed, name), found)
         except ValueError as error:
-            where = " and ".join(dict.fromkeys(each.place for each in variants))
+            where = " and ".join(dict.fromkeys(each.location for each in variants))
             raise QueryContractError(f"{where}: {error}") from None
         if not types[name].type:
             raise QueryContractError(
-                f"{variants[-1].place}: :{name} is a list on SQLite; cast it on PostgreSQL, as in "
+                f"{variants[-1].location}: :{name} is a list on SQLite; cast it on PostgreSQL, as in "
                 f"= ANY(CAST(:{name} AS text []))"
             )
     return types
@@ -504,15 +504,15 @@ def _hold(query: Query) -> None:
             form = f"write CAST(:{name} AS type), for calls are held to that type"
             if listed:
                 form = list_form(name, "text")
-            raise QueryContractError(f"{query.place}: :{name} has no type; {form}")
+            raise QueryContractError(f"{query.location}: :{name} has no type; {form}")
     if query.answers and query.record is None:
         raise QueryContractError(
-            f"{query.place}: a query that returns rows says of which columns: "
+            f"{query.location}: a query that returns rows says of which columns: "
             f"-- record_class: Name(column: type, other: type | None)"
         )
     columns = [(column.name, column.type) for column in query.columns]
     if wrong := misuse(query.sql, columns, answers=query.answers):
-        raise QueryContractError(f"{query.place}: {wrong}")
+        raise QueryContractError(f"{query.location}: {wrong}")
 
 
 class Catalogue:
@@ -575,7 +575,7 @@ class Catalogue:
         variants = self._of(full_name.rpartition(".")[0]).get(full_name, {})
         if dialect in variants:
             return variants[dialect]
-        others = ", ".join(f"{each} has one, in {query.place}" for each, query in variants.items())
+        others = ", ".join(f"{each} has one, in {query.location}" for each, query in variants.items())
         also = f": only {others}" if others else ""
         raise QueryContractError(f"there is no query {full_name} for {dialect}{also}")
 
@@ -692,6 +692,6 @@ def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable
             name = query.full_name
             if name not in package and query.name in reserved:
                 raise QueryContractError(
-                    f"{query.place}: {name} is a name of the package's own; choose another name, or "
+                    f"{query.location}: {name} is a name of the package's own; choose another name, or "
                     "another file"
                 )

@@ -202,7 +202,7 @@ def test_query_as_it_was_written(tmp_path: Path) -> None:
         "What it answers. Index: none.",
         "SELECT CAST(:a AS bigint) AS a;",
     )
-    assert found.place == f"{root / 'app.sql'}:8"
+    assert found.location == f"{root / 'app.sql'}:8"
     with pytest.raises(QueryContractError, match=r"no query app\.z for sqlite"):
         load([root]).query("app.z", "sqlite")
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, MigrationError, loading, migrations, sessions
+from repo import ConfigurationError, Database, MigrationError, loading, migrations, transactions
 from repo.queries import DIALECTS, shipped
 from tests.builders import bar, content, day, holding, python, raw, seed, sentiment, stored
 from tests.cli_helpers import smdi
@@ -65,7 +65,7 @@ def test_up_down_and_up(empty_url: str) -> None:
     notes: list[str] = []
     with repo.connect(empty_url) as db:
         assert db.version() == 0
-        assert db.migrate(note=notes.append) == UP
+        assert db.migrate(on_applied=notes.append) == UP
         assert db.version() == 2
         assert notes == UP
         assert db.migrate() == []
@@ -236,7 +236,7 @@ def test_the_schema_is_looked_at_once_in_a_while(
     url: str, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One look for many writes, and another after it migrated, or after a while."""
-    monkeypatch.setattr(sessions, "_VOUCHED_SECONDS", 3600.0)
+    monkeypatch.setattr(transactions, "_VOUCHED_SECONDS", 3600.0)
     seen: list[str] = []
 
     def looks() -> int:
@@ -257,7 +257,7 @@ def test_the_schema_is_looked_at_once_in_a_while(
         looks()
         seed(db)
         assert looks() == 2
-        monkeypatch.setattr(sessions, "_VOUCHED_SECONDS", 0.0)
+        monkeypatch.setattr(transactions, "_VOUCHED_SECONDS", 0.0)
         db._session.schema_changed()
         seed(db)
         raw(url, "INSERT INTO schema_migrations (version, name, checksum) VALUES (3, 'future', 'x')")
@@ -309,7 +309,7 @@ def test_a_migration_that_fails_leaves_no_trace(empty_url: str, schema: Path) ->
         for done in (UP, []):
             notes: list[str] = []
             with pytest.raises(MigrationError, match="0003_fails") as raised:
-                migrations.migrate(db._session, schema=schema, note=notes.append)
+                migrations.migrate(db._session, schema=schema, on_applied=notes.append)
             assert raised.value.__cause__ is not None
             assert notes == done
             assert db.version() == 2

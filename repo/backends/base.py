@@ -50,7 +50,7 @@ def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:
     """What to say of a result whose columns are not those of the query's record."""
     wanted = ", ".join(column.name for column in query.columns)
     return QueryContractError(
-        f"{query.full_name} ({query.place}) gives the columns {', '.join(found)}; "
+        f"{query.full_name} ({query.location}) gives the columns {', '.join(found)}; "
         f"its record has {wanted}, in this order"
     )
 
@@ -59,13 +59,15 @@ def wrong_type(query: Query, column: str, found: str) -> QueryContractError:
     """What to say of a column that holds another type than the query's record says."""
     declared = next(each.type.__name__ for each in query.columns if each.name == column)
     return QueryContractError(
-        f"{query.full_name} ({query.place}) gives {column} as {found}; its record says {declared}"
+        f"{query.full_name} ({query.location}) gives {column} as {found}; its record says {declared}"
     )
 
 
 def unlike(query: Query, reason: str) -> QueryContractError:
     """What to say of a query that the engine cannot run on the schema there is, in its own words."""
-    return QueryContractError(f"{query.full_name} ({query.place}) does not fit the database: {reason}")
+    return QueryContractError(
+        f"{query.full_name} ({query.location}) does not fit the database: {reason}"
+    )
 
 
 def write_rows(

@@ -48,12 +48,12 @@ def migrate(
             raise ConfigurationError(
                 f"going down from {at} to {to} deletes tables and the rows in them; say --yes for that"
             )
-        done = db.migrate(to, note=_note_step)
+        done = db.migrate(to, on_applied=_say_step)
         if not done:
             typer.echo(f"already at {db.version()}")
 
 
-def _note_step(label: str) -> None:
+def _say_step(label: str) -> None:
     undone = label.startswith("-")
     typer.echo(f"undid {label.removeprefix('-')}" if undone else f"applied {label}")
 
@@ -118,11 +118,8 @@ def load(
 
     fields = _as_mapping(mapping or [])
     with opened(ctx, url, read_only=False) as db:
-        others = [each for path in paths if path.is_dir() for each in loading.contents(path).others]
         if db.version() == 0:
             typer.echo(f"the database is empty; applied {', '.join(db.migrate())}", err=True)
-        for other in others:
-            say(f"left alone: {other}")
         try:
             with _progress() as progress:
                 done = loading.load(
@@ -135,6 +132,7 @@ def load(
                     strict=strict,
                     rejects=rejects,
                     progress=progress,
+                    on_other=lambda other: say(f"left alone: {other}"),
                 )
         except Missing as error:
             _explain_missing(error)

@@ -31,7 +31,7 @@ from repo.errors import (
     RepoError,
     UniqueViolation,
 )
-from repo.parameters import Coding
+from repo.parameters import Dumpers
 from repo.queries import Query
 from repo.records import OF_TICKER
 
@@ -158,7 +158,7 @@ def _answer(conn: Any) -> Any:
 class PostgreSQLAdapter:
     """aiosql's adapter for psycopg: binary results, records built as rows arrive, errors translated."""
 
-    coding = Coding({}, list)
+    dumpers = Dumpers({}, list)
     # psycopg parses a statement of more parameters than this anew each time.
     values_a_statement = 50
 
@@ -259,7 +259,7 @@ class PostgreSQLAdapter:
         rows = self.select(conn, query_name, sql, parameters, record_class)
         return rows[0] if rows else None
 
-    def select_batches(
+    def select_columnar(
         self,
         conn: Any,
         query_name: str,

@@ -27,7 +27,7 @@ from repo.errors import (
     RepoError,
     UniqueViolation,
 )
-from repo.parameters import Coding
+from repo.parameters import Dumpers
 from repo.queries import Query
 from repo.records import OF_TICKER
 
@@ -115,7 +115,7 @@ _DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 
-_CODING: Final = Coding(
+_DUMPERS: Final = Dumpers(
     {
         "date": lambda day: day.toordinal() - EPOCH,
         "timestamptz": lambda moment: (moment - _TIMESTAMP_EPOCH) // timedelta(microseconds=1),
@@ -194,10 +194,10 @@ class _Reading:
                     decode(value)
                 except (OverflowError, ValueError):
                     return RangeError(
-                        f"{self.query.full_name} ({self.query.place}): {self.names[index]} holds "
+                        f"{self.query.full_name} ({self.query.location}): {self.names[index]} holds "
                         f"{value}, which is no day or moment there is"
                     )
-        return QueryContractError(f"{self.query.full_name} ({self.query.place}): {error}")
+        return QueryContractError(f"{self.query.full_name} ({self.query.location}): {error}")
 
 
 def _records(
@@ -240,9 +240,9 @@ def _all_records(
 
 
 class SQLiteAdapter:
-    """aiosql's adapter for sqlite3: values coded and decoded, rows built once, errors translated."""
+    """aiosql's adapter for sqlite3: values dumped and decoded, rows built once, errors translated."""
 
-    coding = _CODING
+    dumpers = _DUMPERS
     # Twenty bars: measured with 5 to 100 of them, more take longer again.
     values_a_statement = 140
 
@@ -333,7 +333,7 @@ class SQLiteAdapter:
         rows = self.select(conn, query_name, sql, parameters, record_class)
         return rows[0] if rows else None
 
-    def select_batches(
+    def select_columnar(
         self,
         conn: sqlite3.Connection,
         query_name: str,
@@ -380,7 +380,7 @@ class SQLiteAdapter:
     def insert_update_delete_many(
         self, conn: sqlite3.Connection, query_name: str, sql: str, rows: Iterable[Sequence[Any]]
     ) -> int:
-        """The number of rows written; values are checked and coded already."""
+        """The number of rows written; values are checked and dumped already."""
         try:
             return max(conn.executemany(sql, rows).rowcount, 0)
         except sqlite3.Error as error:

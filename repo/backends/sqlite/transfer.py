@@ -32,6 +32,6 @@ class SQLiteTransfer:
             for chunk, piece in pieces(table, columns):
                 hashes.add(chunk, len(piece[0]), encoded(table, piece))
 
-        read = queries.batches(_ROWS[table.aggregate])
+        read = queries.columnar(_ROWS[table.aggregate])
         read(connection, _ALL, add)
         return hashes.end()

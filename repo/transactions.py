@@ -1,0 +1,482 @@
+"""Who runs a query on which connection: transactions, their handles, and calls outside them.
+
+A transaction belongs to the blocks that entered it. A call through a block's handle takes part in it
+from whichever thread it comes, one at a time. A call through the database takes part where the block was
+entered: in that thread, and in that asyncio task where there is one, and nowhere else. A context
+variable says where that was; since copies of a context travel with tasks and ``asyncio.to_thread``, what
+it says counts only in the thread and the task that it names.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
+
+from repo import migrations
+from repo.binding import BoundQueries
+from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
+from repo.errors import (
+    ConfigurationError,
+    ConflictError,
+    DatabaseUnavailable,
+    MigrationError,
+    QueryContractError,
+    RepoError,
+)
+from repo.queries import Catalogue
+from repo.showing import short
+from repo.watching import Watch
+
+__all__ = ["ENDED", "Block", "Executor", "SharedTransaction", "raise_failure"]
+
+_VOUCHED_SECONDS: Final = 1.0
+_LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
+"""Errors after which not even a savepoint saves a transaction."""
+_TWO_THREADS: Final = (
+    "the transaction is in use by another thread at this moment; a handle is used by one at a time"
+)
+ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
+_CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
+_STRUCK: Final = "an interrupt struck while a block was left; nothing of the transaction is kept"
+_FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
+
+
+class SharedTransaction:
+    """A transaction on its connection, shared by its blocks; ``lock`` is held by who uses it just now.
+
+    ``failed`` is the error after which it can only be rolled back to a savepoint, ``lost`` the one after
+    which all of it can only be rolled back.
+    """
+
+    __slots__ = (
+        "backend",
+        "blocks",
+        "connection",
+        "depth",
+        "ended",
+        "failed",
+        "forks",
+        "left",
+        "lock",
+        "lost",
+        "returned",
+        "uses",
+        "write",
+    )
+
+    def __init__(self, backend: Backend, connection: Connection, *, write: bool) -> None:
+        self.backend = backend
+        self.connection = connection
+        self.write = write
+        self.blocks: list[Block] = []
+        self.depth = 0
+        self.failed: RepoError | None = None
+        self.lost: RepoError | None = None
+        self.forks = forks()
+        self.lock = threading.RLock()
+        self.uses = 0
+        self.left = False
+        self.ended = False
+        self.returned = False
+
+    def _take(self) -> int:
+        """Begin to use it; how many uses of this thread's there were already."""
+        before = None
+        taken = False
+        try:
+            taken = self.lock.acquire(blocking=False)
+            if not taken:
+                raise ConfigurationError(_TWO_THREADS)
+            if self.backend.closed:
+                raise DatabaseUnavailable(_CLOSED)
+            if self.ended or self.left:
+                raise ConfigurationError(ENDED)
+            before = self.uses
+            self.uses = before + 1
+            return before  # noqa: TRY300  # an interrupt may strike here as well
+        except BaseException:
+            if before is not None:
+                self.uses = before
+            if taken:
+                self.lock.release()
+            raise
+
+    def _give_back(self, before: int) -> None:
+        self.uses = before
+        self.lock.release()  # last, see held()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Use it, and end it where its block was left meanwhile.
+
+        :raises ConfigurationError: where another thread is doing so, or it is over.
+        """
+        if self.forks != forks():
+            raise ConfigurationError(_FORKED)
+        before = None
+        given = False
+        try:
+            try:
+                before = self._take()
+                yield
+            finally:
+                if before is not None:
+                    given = self._give_back(before) is None  # type: ignore[func-returns-value]  # see held()
+        finally:
+            if before is not None and not given:
+                self._give_back(before)
+            if self.left:
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Roll back and give the connection back: now, or when whoever is using it is done."""
+        self.left = True
+        # Whoever fails to get the lock leaves the rest to its holder, who looks at ``left`` after it.
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.uses == 0 and not self.ended:
+                    self.end(commit=False)
+            finally:
+                self.lock.release()
+
+    def end(self, *, commit: bool) -> None:
+        """Commit or roll back, and give the connection back, once."""
+        self.ended = True
+        for block in self.blocks:
+            block.open = False
+        self.blocks.clear()
+        try:
+            if commit:
+                self.backend.commit(self.connection)
+            else:
+                self.backend.rollback(self.connection)
+        finally:
+            self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]  # see held()
+
+    def force(self) -> None:
+        """Roll back and give the connection back after an interrupt, wherever that struck.
+
+        The call that was interrupted is over, whatever ``uses`` says; one of another thread ends it.
+        """
+        self.left = True
+        if not self.returned and self.lock.acquire(blocking=False):
+            self.uses = 0
+            if not self.ended:
+                self.end(commit=False)
+            else:
+                self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]
+            self.lock.release()
+
+
+class Block:
+    """One ``with`` block of a transaction: the outermost, or a savepoint in it."""
+
+    __slots__ = ("depth", "open", "read_only", "transaction")
+
+    def __init__(self, transaction: SharedTransaction, depth: int, *, read_only: bool) -> None:
+        self.transaction = transaction
+        self.depth = depth
+        self.read_only = read_only
+        self.open = True
+
+
+class _Entry(NamedTuple):
+    """Where a block was entered, and what was entered there before it."""
+
+    executor: Executor
+    block: Block
+    thread: int
+    task: Any
+    outer: _Entry | None
+
+
+_entered: ContextVar[_Entry | None] = ContextVar("repo_entered", default=None)
+
+
+def _task() -> Any:
+    """The asyncio task that runs, if any."""
+    loop = running_loop()
+    if loop is None:
+        return None
+    import asyncio
+
+    return asyncio.current_task(loop)
+
+
+def _live(entry: _Entry | None) -> _Entry | None:
+    """The innermost entry whose block is still open in this process."""
+    now = forks()
+    while entry is not None and not (entry.block.open and entry.block.transaction.forks == now):
+        entry = entry.outer
+    return entry
+
+
+class Executor:
+    """Runs queries on a backend's connections, and keeps the books of its transactions."""
+
+    def __init__(self, backend: Backend, catalogue: Catalogue, watch: Watch) -> None:
+        self.backend = backend
+        self.dialect = backend.dialect
+        self.catalogue = catalogue
+        self.watch = watch
+        self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
+        self._vouched_until = 0.0
+
+    def vouch(self, connection: Connection) -> None:
+        """Before a write, see that the schema is one to write to.
+
+        :raises MigrationError: see :func:`repo.migrations.fitting`.
+        """
+        self.vouch_by(lambda query: self.queries[query](connection, {}))
+
+    def vouch_by(self, ask: Callable[[str], Any]) -> None:
+        """The same, by a function that gives what a named query answers; it holds for a moment."""
+        if time.monotonic() >= self._vouched_until and migrations.fitting(self.dialect, ask):
+            self._vouched_until = time.monotonic() + _VOUCHED_SECONDS
+
+    def vouch_again(self) -> None:
+        """Look again before the next write."""
+        self._vouched_until = 0.0
+
+    def current(self) -> Block | None:
+        """The innermost block that was entered here: in this thread, and in this asyncio task."""
+        entry = _entered.get()
+        while entry is not None:
+            if (
+                entry.executor is self
+                and entry.block.open
+                and entry.thread == threading.get_ident()
+                and entry.block.transaction.forks == forks()
+                and entry.task is _task()
+            ):
+                return entry.block
+            entry = entry.outer
+        return None
+
+    def acquire(self, *, write: bool) -> Connection:
+        """A connection for a call or a transaction of its own.
+
+        :raises ConfigurationError: where it would wait for a transaction that waits for this call: one
+            entered by the task or thread that this context is a copy of.
+        """
+        entry = _entered.get()
+        if entry is not None:  # else, as a rule, nothing was entered anywhere near
+            while (entry := _live(entry)) is not None:
+                if entry.executor is self and self.backend.waits_for(
+                    entry.block.transaction.connection, write=write
+                ):
+                    raise ConfigurationError(
+                        "this call would wait for the transaction of the block it is in, which was "
+                        "entered in another thread or task: call through the block's handle "
+                        "(with db.transaction() as tx: ... tx.market ...)"
+                    )
+                entry = entry.outer
+        return self.backend.acquire(write=write)
+
+    @contextmanager
+    def block(self, outer: Block | None, *, read_only: bool, isolation: str) -> Iterator[Block]:
+        """A transaction, or a savepoint in the transaction of an ``outer`` block."""
+        if isolation not in ISOLATION_LEVELS:
+            raise ConfigurationError(
+                f"isolation is one of {', '.join(ISOLATION_LEVELS)}, not {short(isolation)}"
+            )
+        block = None
+        left = False
+        try:
+            try:
+                if outer is None:
+                    block = self._begin(read_only=read_only, isolation=isolation)
+                else:
+                    block = self._begin_inner(outer, read_only=read_only)
+                _entered.set(_Entry(self, block, threading.get_ident(), _task(), _live(_entered.get())))
+                yield block
+            except BaseException as error:
+                if block is not None:
+                    left = self._leave(block, error) is None  # type: ignore[func-returns-value]  # see held()
+                raise
+            left = self._leave(block, None) is None  # type: ignore[func-returns-value]
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            # It may have struck anywhere, while the block was left too.
+            if block is not None and block.depth == 0:
+                block.transaction.force()
+            elif block is not None and not left:
+                block.transaction.lost = RepoError(_STRUCK)
+            raise
+
+    def _begin(self, *, read_only: bool, isolation: str) -> Block:
+        backend = self.backend
+        connection = None
+        try:
+            connection = self.acquire(write=not read_only)
+            backend.begin(connection, read_only=read_only, isolation=isolation)
+            transaction = SharedTransaction(backend, connection, write=not read_only)
+            block = Block(transaction, 0, read_only=read_only)
+            transaction.blocks.append(block)
+            return block  # noqa: TRY300  # an interrupt may strike here as well
+        except BaseException:
+            if connection is not None:
+                backend.rollback(connection)
+                backend.release(connection, write=not read_only)
+            raise
+
+    def _begin_inner(self, outer: Block, *, read_only: bool) -> Block:
+        transaction = outer.transaction
+        with transaction.used():
+            if transaction.blocks[-1].read_only and not read_only:
+                raise ConfigurationError("a transaction that writes cannot be inside a read-only one")
+            raise_failure(transaction)
+            depth = transaction.depth + 1
+            self.backend.savepoint(transaction.connection, depth)
+            transaction.depth = depth
+            block = Block(transaction, depth, read_only=read_only)
+            transaction.blocks.append(block)
+            return block
+
+    def _leave(self, block: Block, error: BaseException | None) -> None:
+        """End a block, wherever it is left; its own error goes on by itself.
+
+        :raises ConfigurationError: where it cannot end well.
+        """
+        entry = _entered.get()
+        if entry is not None and entry.block is block:
+            _entered.set(entry.outer)
+        transaction = block.transaction
+        if not block.open or transaction.forks != forks():
+            block.open = False
+            if error is None:
+                reason = (
+                    _FORKED
+                    if transaction.forks != forks()
+                    else (
+                        "the block's transaction is over: a block around it was left before it, or it "
+                        "was left while another thread used it; nothing of it is kept"
+                    )
+                )
+                raise ConfigurationError(reason)
+            return
+        outermost = block.depth == 0
+        if not transaction.lock.acquire(blocking=False):
+            # A call of another thread is still running: a task was cancelled while it awaited it.
+            self._lose(block, ConfigurationError(f"a block was left, but {_TWO_THREADS}"), error)
+            return
+        try:
+            if transaction.uses:  # this very thread is inside a call: a block that nobody holds any more
+                in_use = ConfigurationError("a block was left inside a call of its own transaction")
+                self._lose(block, in_use, error)
+            elif transaction.blocks[-1] is not block:
+                self._lose(
+                    block,
+                    ConfigurationError(
+                        "blocks were left in the wrong order: one inside is still open; all of the "
+                        "transaction is rolled back"
+                    ),
+                    error,
+                )
+            elif outermost:
+                self._leave_outermost(transaction, error)
+            else:
+                self._leave_inner(block, error)
+        finally:
+            transaction.lock.release()
+
+    def _lose(self, block: Block, reason: ConfigurationError, error: BaseException | None) -> None:
+        """Leave a block in a way that loses the whole transaction."""
+        transaction = block.transaction
+        block.open = False
+        transaction.lost = reason
+        if block.depth == 0:
+            for each in transaction.blocks:
+                each.open = False
+            transaction.abandon()
+        elif block in transaction.blocks:
+            place = transaction.blocks.index(block)
+            for each in transaction.blocks[place:]:
+                each.open = False
+            del transaction.blocks[place:]
+        if error is None:
+            raise reason
+
+    def _leave_outermost(self, transaction: SharedTransaction, error: BaseException | None) -> None:
+        failure = transaction.lost or transaction.failed
+        if transaction.backend.closed:
+            failure = DatabaseUnavailable(_CLOSED)
+        transaction.end(commit=error is None and failure is None)
+        if error is None and failure is not None:
+            raise failure
+
+    def _leave_inner(self, block: Block, error: BaseException | None) -> None:
+        transaction = block.transaction
+        block.open = False
+        transaction.blocks.pop()
+        failure = transaction.lost or transaction.failed
+        try:
+            if error is None and failure is None:
+                try:
+                    self.backend.release_savepoint(transaction.connection, block.depth)
+                except RepoError as refused:
+                    self._undo_to(transaction, block.depth, refused)
+                    raise
+            else:
+                self._undo_to(transaction, block.depth, error or failure)
+        finally:
+            transaction.depth = block.depth - 1
+        if error is None and failure is not None:
+            raise failure
+
+    def _undo_to(self, transaction: SharedTransaction, depth: int, error: BaseException | None) -> None:
+        transaction.failed = error if isinstance(error, _LOSES_ALL) else None
+        try:
+            self.backend.rollback_to(transaction.connection, depth)
+        except RepoError as lost:
+            transaction.failed = lost
+
+    @contextmanager
+    def savepoint(self, transaction: SharedTransaction) -> Iterator[None]:
+        """What a write inside a transaction stands in: released at the end, undone on any error."""
+        raise_failure(transaction)
+        transaction.depth += 1
+        depth = transaction.depth
+        kept = undone = False
+        try:
+            self.backend.savepoint(transaction.connection, depth)
+            try:
+                yield
+                raise_failure(transaction)
+                kept = self.backend.release_savepoint(transaction.connection, depth) is None  # type: ignore[func-returns-value]  # see held()
+            except BaseException as error:
+                undone = self._undo_to(transaction, depth, error) is None  # type: ignore[func-returns-value]
+                raise
+        except Exception:
+            raise
+        except BaseException:
+            if not (kept or undone):
+                transaction.lost = RepoError(_STRUCK)
+            raise
+        finally:
+            transaction.depth = depth - 1
+
+    def explain(self, connection: Connection, error: QueryContractError) -> RepoError:
+        """What a query that does not fit the schema comes from, if that can be told: no migration."""
+        with self.backend.beside(connection) as other:
+            if other is None:
+                return error
+            try:
+                started = self.queries["migrations.started"](other, {})
+                applied = self.queries["migrations.applied"](other, {}) if started else []
+            except RepoError:
+                return error
+        lacking = migrations.behind(self.dialect, applied[-1].version if applied else 0)
+        return MigrationError(f"{error}; it is {lacking}") if lacking else error
+
+
+def raise_failure(transaction: SharedTransaction) -> None:
+    """Raise the error after which a transaction can only be rolled back, if there was one."""
+    failure = transaction.lost or transaction.failed
+    if failure is not None:
+        raise failure
