@@ -124,7 +124,7 @@ class Batch(NamedTuple):
 
 @contextmanager
 def _setting_aside() -> Iterator[None]:
-    """Tell what is wrong with the folder of temporary files for what it is."""
+    """Turn an error of the temporary folder into the package's own."""
     try:
         yield
     except OSError as error:
@@ -236,7 +236,7 @@ class RowEncoder:
             yield marshal.loads(data)  # noqa: S302  # our own file, which nobody else sees
 
     def batches(self, find: FindKeys, *, keep: bool = False) -> Iterator[Batch]:
-        """The batches, each once, to be checked by whoever writes them.
+        """The batches, each once, to be checked by their writer.
 
         :param find: asks the database for the keys of tickers and institutions.
         :param keep: make :meth:`again` possible; an iterator's rows are set aside as they are checked.

@@ -1,4 +1,4 @@
-"""Queries bound to an engine: what a call gives checked and dumped, the SQL as the driver takes it."""
+"""Queries bound to an engine: parameters checked and dumped, SQL as the driver takes it."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class BoundQueries(dict[str, Runs]):
             return default
 
     def _query(self, name: str) -> Query | None:
-        """The query of a name, in the form of many rows where the name is of that."""
+        """The query of a name, in its many-row form if the name says so."""
         if name in self._catalogue:
             return self._catalogue.query(name, self._dialect)
         one, _, _ = name.partition(",")
@@ -145,7 +145,7 @@ class BoundQueries(dict[str, Runs]):
         return with_rows(query, rows_together(self._adapter.values_a_statement, len(query.parameters)))
 
     def rows(self, name: str) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
-        """What makes of mappings the rows that a ``*!`` query is called with, some at a time."""
+        """A function from mappings to the rows that a ``*!`` query takes, some at a time."""
         return row_dumper(name, self._catalogue.query(name, self._dialect).types, self._adapter.dumpers)
 
     def columnar(self, name: str) -> Callable[..., list[Any]]:
@@ -160,7 +160,7 @@ class BoundQueries(dict[str, Runs]):
 
 
 def sent(query: Query, adapter: Adapter) -> str:
-    """A query's SQL as its driver is given it, with its name in a comment for whoever reads the log.
+    """A query's SQL as its driver is given it, with its name in a comment for readers of logs.
 
     The comment follows the first word: what stands before a statement is left out by some that log it.
     """

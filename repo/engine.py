@@ -1,4 +1,4 @@
-"""What a database is to the rest of the package: a backend's duties, and what a process does to it."""
+"""What the rest of the package asks of a backend, and how it survives forks and interrupts."""
 
 from __future__ import annotations
 
@@ -170,11 +170,11 @@ class Transfer(Protocol):
 
 @contextmanager
 def held(lock: threading.Lock) -> Iterator[None]:
-    """Hold a lock; what ``with lock`` is, but that Ctrl-C at its end does not leave the lock held.
+    """Hold a lock, as ``with lock`` does, and release it even if Ctrl-C strikes at the end.
 
-    What says that something is done stands on the line that does it, here and wherever something has to
-    be given back: between two lines an interrupt may strike, and so on the line of a ``with`` itself,
-    after which a generator is closed, and a lock is not.
+    An interrupt may strike between any two lines, and on the line of a ``with`` itself. So the flag that
+    says that something was done is set on the very line that does it, here and wherever something has to
+    be given back.
     """
     taken = freed = False
     try:
@@ -197,7 +197,7 @@ def running_loop() -> AbstractEventLoop | None:
 
 
 class Forking(Protocol):
-    """What has to be told of a fork: sockets and locks are of one process."""
+    """What must be told of a fork, for sockets and locks belong to one process."""
 
     def before_fork(self) -> None:
         """Called in the process that is about to fork, by the thread that does."""
@@ -216,7 +216,7 @@ _forks = 0
 
 
 def forks() -> int:
-    """How many forks lie between the first process and this one; what was made before is not ours."""
+    """How many forks lie between the first process and this one."""
     return _forks
 
 

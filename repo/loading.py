@@ -58,8 +58,8 @@ class Loaded(NamedTuple):
 
     ``rows`` were read, and ``rejected`` of them left out. ``repeated`` gave way to a later row of the
     same key. Of the others ``new`` were not there, ``changed`` were there and differed, ``unchanged``
-    were there as they are. ``ignored`` are the columns that no field wants, and ``rejects`` is the file
-    with the rows left out.
+    were there as they are. ``ignored`` are the columns that belong to no field, and ``rejects`` is the
+    file with the rows left out.
     """
 
     kind: str
@@ -205,7 +205,7 @@ def _check_names(paths: Iterable[str | os.PathLike[str]], mapping: Mapping[Any, 
 
 
 def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
-    """What became of a file of which so many rows were written; ``always`` has it a reject file."""
+    """What became of a file; ``written`` rows were written, and ``always`` gives it a reject file."""
     # Where somebody else writes the same rows at the same moment, new ones may be there by then.
     new = min(source.tally.new, written)
     repeated = source.tally.repeated
@@ -400,7 +400,7 @@ class _Load:
         while True:
             try:
                 written: int = getattr(self._db, source.layout.kind).upsert(rows)
-                return written  # noqa: TRY300  # what a loop is for
+                return written  # noqa: TRY300  # in a loop
             except UniqueViolation as error:
                 earlier = self._has_earlier(number)
                 found = _clashing(self._db, source, earlier=earlier) if error.problems else {}

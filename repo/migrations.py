@@ -145,7 +145,7 @@ def applied(runner: Runner) -> list[Migration]:
 
 
 def behind(dialect: str, at: int) -> str:
-    """What to say of a database that lacks migrations, and what to do; empty where it lacks none."""
+    """The message for a database that lacks migrations; empty where it lacks none."""
     there = len(load(dialect))
     return f"at migration {at} of {there}: smdi migrate, or db.migrate()" if at < there else ""
 

@@ -69,7 +69,7 @@ PYTHON_TYPES: Final[Mapping[str, type]] = {
     "double precision": float,
     "text": str,
 }
-"""Of each type what a caller gives."""
+"""The Python type that a caller gives for each."""
 
 
 class Declared(NamedTuple):
@@ -83,7 +83,7 @@ class Declared(NamedTuple):
 
 
 class Dumpers(NamedTuple):
-    """How a driver takes checked values: of each type that it does not take as it is, and lists."""
+    """How checked values are handed to a driver: types that it does not take as they are, and lists."""
 
     values: Mapping[str, Callable[[Any], Any]]
     array: Callable[[list[Any]], Any]
@@ -161,7 +161,7 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "double precision": one_float,
     "text": _text,
 }
-"""Of each type the check of a value that is not None."""
+"""The check of a value of each type; None is NULL and not checked."""
 
 
 def _one(kind: Declared, dumpers: Dumpers) -> Callable[[Any], Any]:

@@ -168,8 +168,8 @@ class Query:
     def bare(self) -> bool:
         """Whether it lacks the types of parameters, or the columns of rows.
 
-        None but those may be so by which the package writes: their values come from records, as the
-        engine stores them, and their rows go no further.
+        Only the package's own writes may: their values come from records, as the engine stores them, and
+        their rows go no further.
         """
         untyped = any(name not in self.types for name in self.parameters)
         return untyped or (self.answers and self.record is None)
@@ -493,7 +493,7 @@ def _types(variants: Sequence[Query]) -> dict[str, Declared]:
 
 
 def _hold(query: Query) -> None:
-    """Hold an application's query to what the package's writers are spared.
+    """Check of an application's query what the package's own writes need not keep.
 
     :raises QueryContractError: for a parameter without a type, rows without a record, and what means
         something else on each engine: see :mod:`repo.statements`.
@@ -581,7 +581,7 @@ class Catalogue:
 
 
 def many_rows(name: str) -> str:
-    """What the many-row form of a ``*!`` query is bound as; no query of a file can have such a name."""
+    """The name of the many-row form of a ``*!`` query, which no query of a file can have."""
     return f"{name}, many rows"
 
 

@@ -143,7 +143,7 @@ class Divergence(NamedTuple):
 
 
 OF_TICKER: Final[dict[type[Any], type[Any]]] = {BarOfTicker: Bar}
-"""Records without a symbol, and what they are with it in front.
+"""Records without a symbol, and the same with it in front.
 
 A query of the package that has a parameter ``symbol`` and declares the first gives the second: the same
 symbol need not be sent in every row.

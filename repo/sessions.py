@@ -1,4 +1,4 @@
-"""Named queries run in a block's transaction, in that of whoever calls, or each in one of its own."""
+"""Named queries run in a block's transaction, in the caller's, or each in one of its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Undone(Exception):
 
 
 class Session:
-    """Runs named queries: in one block's transaction, or in that of whoever calls, or each by itself."""
+    """Runs named queries: in its block's transaction, in the caller's, or each in one of its own."""
 
     def __init__(self, executor: Executor, block: Block | None = None) -> None:
         self.executor = executor
@@ -63,9 +63,9 @@ class Session:
         return self.block() is not None
 
     def until_no_deadlock(self, write: Callable[[], _T], undo: Callable[[], None] = lambda: None) -> _T:
-        """Do what is a transaction of its own again where it was undone for who waited for it.
+        """Call ``write``, and again after a deadlock if it is a transaction of its own.
 
-        :param undo: called before it is done again.
+        :param undo: called before another attempt.
         """
         for _ in range(_ATTEMPTS):
             try:
@@ -128,7 +128,7 @@ class Session:
     def write(self, query: str, **parameters: Any) -> Any:
         """The same as :meth:`read` for a query that writes, which leaves no trace if it fails.
 
-        By itself it is tried again when the server undid it in favour of somebody who waited for it.
+        Outside a transaction it is tried again after a deadlock.
         """
 
         def write() -> Any:

@@ -93,7 +93,7 @@ def database_url(url: str | None = None) -> DatabaseURL:
 
 
 def _check_file(rest: str) -> None:
-    """See that what stands behind ``sqlite://`` is nothing or a file's name.
+    """Check that ``sqlite://`` is followed by nothing or by a file's name.
 
     It is not shown where it is neither, for then it may hold a password.
 

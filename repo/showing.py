@@ -1,4 +1,4 @@
-"""Values and names as they stand in a message: short, and with no effect on a terminal."""
+"""Values and names for messages: short, and without effect on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_A_VALUE: Final = 80
 _OF_A_NAME: Final = 40
 _NAMES: Final = 20
 _OBEYED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What a terminal does something about, and what turns the direction of the text around it."""
+"""Characters that a terminal acts upon, and those that change the direction of text."""
 
 
 def _cut(text: str, length: int) -> str:

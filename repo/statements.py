@@ -1,7 +1,7 @@
-"""What an application's statement must not do, told from its text before an engine sees it.
+"""Checks of an application's SQL that need its text alone, and no engine.
 
-These are the ways in which SQL that both engines take means something else on each of them, or hands out
-a day as the number that SQLite keeps.
+They find SQL that both engines take and each understands differently, and days that would come back as
+the numbers that SQLite keeps.
 """
 
 from __future__ import annotations

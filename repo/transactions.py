@@ -227,19 +227,19 @@ class Executor:
         self._vouched_until = 0.0
 
     def vouch(self, connection: Connection) -> None:
-        """Before a write, see that the schema is one to write to.
+        """Before a write, check that the schema is up to date.
 
         :raises MigrationError: see :func:`repo.migrations.fitting`.
         """
         self.vouch_by(lambda query: self.queries[query](connection, {}))
 
     def vouch_by(self, ask: Callable[[str], Any]) -> None:
-        """The same, by a function that gives what a named query answers; it holds for a moment."""
+        """The same by a function that runs a named query; the answer holds for a second."""
         if time.monotonic() >= self._vouched_until and migrations.fitting(self.dialect, ask):
             self._vouched_until = time.monotonic() + _VOUCHED_SECONDS
 
     def vouch_again(self) -> None:
-        """Look again before the next write."""
+        """Check again before the next write."""
         self._vouched_until = 0.0
 
     def current(self) -> Block | None:
@@ -438,7 +438,7 @@ class Executor:
 
     @contextmanager
     def savepoint(self, transaction: SharedTransaction) -> Iterator[None]:
-        """What a write inside a transaction stands in: released at the end, undone on any error."""
+        """The savepoint around a write inside a transaction: kept at the end, undone on any error."""
         raise_failure(transaction)
         transaction.depth += 1
         depth = transaction.depth
@@ -462,7 +462,7 @@ class Executor:
             transaction.depth = depth - 1
 
     def explain(self, connection: Connection, error: QueryContractError) -> RepoError:
-        """What a query that does not fit the schema comes from, if that can be told: no migration."""
+        """The error for a query that does not fit the schema: missing migrations, if that is why."""
         with self.backend.beside(connection) as other:
             if other is None:
                 return error

@@ -1,4 +1,4 @@
-"""What runs, seen while it runs: the logger ``repo``, slow queries, and a hook for metrics.
+"""Watching statements: the logger ``repo``, slow queries, and a hook for metrics.
 
 Nothing is logged but names, numbers and times: no value and no password. With no hook, no limit and no
 logger at DEBUG a query costs one look at the level more.
@@ -33,7 +33,7 @@ _telling: ContextVar[bool] = ContextVar("repo_telling", default=False)
 
 
 class Watch:
-    """Tells of statements: at DEBUG of each, at WARNING of slow ones, and the hook of each."""
+    """Reports statements: each at DEBUG and to the hook, slow ones at WARNING."""
 
     def __init__(self, slow_query: float | None, on_query: OnQuery | None) -> None:
         """Take what ``connect()`` was given.
@@ -50,7 +50,7 @@ class Watch:
         self._always = slow_query is not None or on_query is not None
 
     def watched(self, name: str, run: Runs) -> Runs:
-        """The same function, telling of each call, of one that fails too."""
+        """The same function, reporting each call, also one that fails."""
         always, wanted, tell = self._always, LOG.isEnabledFor, self._tell
 
         def watching(connection: Any, given: Any, /) -> Any:

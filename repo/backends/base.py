@@ -47,7 +47,7 @@ def lacks_symbol(query: Query) -> bool:
 
 
 def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:
-    """What to say of a result whose columns are not those of the query's record."""
+    """The error for a result whose columns are not those of the query's record."""
     wanted = ", ".join(column.name for column in query.columns)
     return QueryContractError(
         f"{query.full_name} ({query.location}) gives the columns {', '.join(found)}; "
@@ -56,7 +56,7 @@ def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:
 
 
 def wrong_type(query: Query, column: str, found: str) -> QueryContractError:
-    """What to say of a column that holds another type than the query's record says."""
+    """The error for a column of another type than the query's record says."""
     declared = next(each.type.__name__ for each in query.columns if each.name == column)
     return QueryContractError(
         f"{query.full_name} ({query.location}) gives {column} as {found}; its record says {declared}"
@@ -64,7 +64,7 @@ def wrong_type(query: Query, column: str, found: str) -> QueryContractError:
 
 
 def unlike(query: Query, reason: str) -> QueryContractError:
-    """What to say of a query that the engine cannot run on the schema there is, in its own words."""
+    """The error for a query that does not fit the schema, in the engine's words."""
     return QueryContractError(
         f"{query.full_name} ({query.location}) does not fit the database: {reason}"
     )

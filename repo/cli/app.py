@@ -1,4 +1,4 @@
-"""The commands together, and what becomes of their errors."""
+"""All commands, and how their errors are shown."""
 
 from __future__ import annotations
 

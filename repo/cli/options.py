@@ -1,4 +1,4 @@
-"""Options that several commands have, and the database they speak of."""
+"""Options that several commands have, and the database they open."""
 
 from __future__ import annotations
 

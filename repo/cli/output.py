@@ -19,7 +19,7 @@ __all__ = ["Format", "say", "show", "show_table", "shown"]
 
 
 def say(text: str, *, err: bool = True) -> None:
-    """Write a message; what a terminal would obey in the names and values it holds is written out."""
+    """Write a message, with control characters in names and values written out."""
     typer.echo(visible(text, keep="\n"), err=err)
 
 
@@ -130,7 +130,7 @@ def _write(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """A line for a pipe, which has no width: nothing is folded or cut."""
+    """A line for a pipe: nothing is folded or cut."""
     return "  ".join(
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(cells, widths, right, strict=True)

@@ -77,7 +77,7 @@ _INSTITUTIONS: Final = (
 
 
 class _Story(NamedTuple):
-    """What becomes of a ticker of late: shares held and interest by a factor, and its daily drift."""
+    """A ticker's last weeks: factors for shares held and interest, and a daily drift."""
 
     shares: float
     interest: float
@@ -100,7 +100,7 @@ _STORIES: Final[Mapping[str, _Story]] = {
 
 
 def identity() -> tuple[set[str], set[int], set[str]]:
-    """The symbols, CIKs and sources of the sample, by which it is told from other data."""
+    """The symbols, CIKs and sources of the sample, which tell it from other data."""
     return set(_NAMES), {_FIRST_CIK + number for number in range(len(_INSTITUTIONS))}, {SOURCE}
 
 

@@ -40,10 +40,10 @@ BLANK_ROWS: Final = 2_000_000
 """The most blank lines in a row: a spreadsheet has 1,048,576 lines."""
 
 _TOGETHER: Final = 25
-"""Rows read between two looks at how much that was."""
+"""Rows read between two checks of their size."""
 
 _CHUNK_BYTES: Final = 1024 * 1024
-"""Where a chunk ends, however few rows it has."""
+"""The size at which a chunk ends, however few rows it has."""
 
 _TOO_LONG: Final = f"the row is longer than {ROW_BYTES:,} bytes; is the file one of rows?"
 _CHANGED: Final = "was changed while it was read; load it when nobody writes to it"

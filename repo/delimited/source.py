@@ -1,4 +1,4 @@
-"""The records of one delimited file, and the problems of the rows that are none."""
+"""The records of one delimited file, and the problems of its bad rows."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ class Source:
         return found
 
     def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Trouble]]:
-        """Records of the rows whose cells can be read, and what keeps the others from it."""
+        """Records of the rows whose cells can be read, and what is wrong with the others."""
         rows = chunk.rows
         places: Sequence[int] = range(len(rows))
         troubles: list[_Trouble] = []
@@ -250,7 +250,7 @@ class Source:
         return _Rows(records, places).without(troubles), troubles
 
     def _vet(self, rows: _Rows, first: int) -> tuple[_Rows, list[_Trouble]]:
-        """The rows that ``upsert`` will take, and what keeps it from taking the others.
+        """The rows that ``upsert`` will take, and what is wrong with the others.
 
         :param first: the number of the chunk's first row.
         """

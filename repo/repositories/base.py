@@ -124,7 +124,7 @@ class Repository:
         return []
 
     def _joined_to_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
-        """The same of a query that joins the ticker: one row with no ``key`` stands for none.
+        """The rows of one ticker from an outer join: a single row without ``key`` means none.
 
         :raises UnknownTicker: when there is no such ticker.
         """

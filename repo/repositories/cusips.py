@@ -1,7 +1,7 @@
 """Which rows of tickers cannot be written, since another ticker has their CUSIP.
 
-The engines say that there is one, each in its own words and without its row. This goes through the rows
-as they do: of each symbol the last, in the order of the rows.
+The engines say that there is such a row, but not which. This goes through the rows as they do: the last
+of each symbol, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Clash(NamedTuple):
     owner_row: int | None
 
     def reason(self, place: str) -> str:
-        """What to say of it; ``place`` is where the owner is."""
+        """The message; ``place`` is where the owner is."""
         return f"is the CUSIP of {self.owner}, {place}; {self.symbol} cannot have it too"
 
 

@@ -72,7 +72,7 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
 _OLD_PLAN: Final = "0A000"
 
 _MIXED_UP: Final = frozenset({"26000", "42P05"})
-"""A prepared statement that is not there, or is there already: it is another session's."""
+"""A prepared statement is missing, or exists already: it belongs to another session."""
 
 _PLACE: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
 """A parameter as psycopg writes it, or a percent sign."""
@@ -151,7 +151,7 @@ def translate(error: Exception) -> RepoError:
 
 
 def _answer(conn: Any) -> Any:
-    """What a request that was sent is answered, waited for as every answer is."""
+    """The answer to a request that was sent."""
     return conn.wait(generators.execute(conn.pgconn))[-1]
 
 

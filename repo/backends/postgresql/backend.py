@@ -216,7 +216,7 @@ class PostgreSQLBackend:
         return getattr(error.__cause__, "sqlstate", None) == _DEADLOCK
 
     def _until_no_deadlock(self, write: Callable[[], int], undo: Callable[[], None]) -> int:
-        """Write, and again when the server undid it in favour of somebody who waited for it."""
+        """Write, and again after a deadlock."""
         for _ in range(_ATTEMPTS):
             try:
                 return write()

@@ -79,7 +79,7 @@ class Connection(psycopg.Connection[Any]):
         return bool(self._poll.poll(0))
 
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
-        """Wait for an answer, and not for ever: a server that is frozen keeps its sockets open.
+        """Wait for an answer, but not for ever: a frozen server keeps its sockets open.
 
         After some seconds it is looked at whether the server answers anybody. A ``timeout`` is the
         driver's own, which deals with its end.
@@ -103,7 +103,7 @@ class Connection(psycopg.Connection[Any]):
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
-        """Give up soon on what takes no time where the server answers at all."""
+        """Give up soon on what a server that answers at all does at once."""
         usual, self.patience = self.patience, PROOF_SECONDS
         try:
             yield
@@ -116,7 +116,7 @@ class Connection(psycopg.Connection[Any]):
             self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
 
     def prove(self, *, read_only: bool) -> None:
-        """Have the server answer soon, and take writes unless only reads are wanted.
+        """Check that the server answers, and takes writes unless only reads are wanted.
 
         :raises psycopg.Error: where it does not; the connection is closed then.
         """
@@ -130,7 +130,7 @@ class Connection(psycopg.Connection[Any]):
             raise
 
     def __del__(self, *_: Any) -> None:
-        """Go home if an interrupt came when it was taken and in nobody's hands yet, or no longer."""
+        """Return to the pool if an interrupt struck while nobody held it."""
         if self.home is not None and not self.closed:
             self.home.append(self)
         else:
@@ -139,7 +139,7 @@ class Connection(psycopg.Connection[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What each session is set to; of its own, or by each transaction where a ``pooler`` shares it."""
+    """The settings of each session, or of each transaction where a ``pooler`` shares sessions."""
 
     read_only: bool
     statement_seconds: float

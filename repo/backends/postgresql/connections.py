@@ -61,7 +61,7 @@ class Warm:
             return None
 
     def is_warm(self, connection: Connection) -> bool:
-        """Whether one can be used without another look: not so after a pause, or for ever."""
+        """Whether one can be used without a check: not after a pause, and not for ever."""
         now = time.monotonic()
         return (
             now - connection.used_at < _PROVE_AFTER_SECONDS
@@ -267,7 +267,7 @@ class Connections:
             self._waiting.discard(me)
 
     def _none_to_be_had(self, seconds: float | None) -> DatabaseUnavailable:
-        """Why there is none: since the server cannot be reached, or since all are in use."""
+        """Why there is none: the server cannot be reached, or all are in use."""
         waited = self._timeout if seconds is None else seconds
         if seconds is None and (trouble := _trouble(self._parameters)):
             return DatabaseUnavailable(f"no connection to be had: {trouble}")
@@ -363,7 +363,7 @@ def _close(process: int, pool: _Pool, warm: Warm, lost: deque[Connection]) -> No
 
 
 def _trouble(parameters: Mapping[str, Any]) -> str | None:
-    """What a new connection runs into; None where there is one."""
+    """The error that a new connection meets; None where it succeeds."""
     try:
         Connection.connect(**{**parameters, "connect_timeout": round(one.PROOF_SECONDS)}).close()
     except psycopg.Error as error:

@@ -126,10 +126,10 @@ _DUMPERS: Final = Dumpers(
 _Decoders = list[tuple[int, Callable[[Any], Any]]]
 
 _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
-"""What lies in a column of a type, where it is another."""
+"""The type that SQLite stores, where it differs from the record's."""
 
 _LOOK: Final = "SELECT * FROM"
-"""Stands before a query in parentheses: the driver describes what it runs, and no row of this is."""
+"""Put before a query in parentheses, to have its columns described without reading a row."""
 
 _HAS: Final = "SELECT 1 FROM pragma_table_info(?) LIMIT 1"
 _OVERFLOW: Final = "integer overflow"
@@ -183,7 +183,7 @@ class _Reading:
             raise wrong_columns(self.query, found)
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
-        """What to say of rows of which a value cannot be read as what its column is to hold."""
+        """The error for rows with a value that cannot be read as its column's type."""
         for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=True):
             for kind in set(map(type, values)) - stored:
                 return wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))

@@ -110,7 +110,7 @@ class SQLiteBackend:
             raise
 
     def _stands_still(self, error: sqlite3.OperationalError) -> bool:
-        """Whether a file that is only read cannot be opened just because its folder takes no files.
+        """Whether a read-only file cannot be opened only because its folder is not writable.
 
         SQLite makes two files beside one with a write-ahead log, whoever opens it. Where they cannot be
         made and are not there, nobody has the file open, and it is read as one that nobody changes;
@@ -478,7 +478,7 @@ def _close_all(connections: list[sqlite3.Connection]) -> None:
 
 
 def _look_at(path: Path, *, wanted: bool) -> None:
-    """Refuse what is no file; to open a pipe would be to wait for its other end.
+    """Refuse what is not a file: opening a pipe would wait for its other end.
 
     :param wanted: whether it has to be there.
     """
@@ -495,7 +495,7 @@ def _look_at(path: Path, *, wanted: bool) -> None:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes when somebody writes to a file; None where a log of writes lies beside it."""
+    """What changes when a file is written to; None if it has a write-ahead log."""
     try:
         found = path.stat()
         log = path.with_name(f"{path.name}-wal")
