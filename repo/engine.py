@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from repo.errors import RepoError
     from repo.schemas import Schema
     from repo.tables import Table
+    from repo.upkeep import Upkeep
 
 __all__ = [
     "ISOLATION_LEVELS",
@@ -156,6 +157,9 @@ class Backend(Protocol):
 
     def archive(self, queries: Bound) -> Archive:
         """What writes backups of the database and restores them."""
+
+    def upkeep(self) -> Upkeep:
+        """What is known of the upkeep of this engine's databases."""
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""

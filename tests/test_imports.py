@@ -16,7 +16,7 @@ PACKAGE = Path(repo.__file__).parent
 LAYERS = [
     {"showing"},
     {"errors"},
-    {"schemas", "scripts", "settings", "validation"},
+    {"schemas", "scripts", "settings", "upkeep", "validation"},
     {"parameters", "records"},
     {"tables"},
     {"statements"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"backends", "transactions"},
     {"sessions"},
     {"database"},
-    {"digests", "introspection", "loading", "review", "stubs"},
+    {"digests", "introspection", "loading", "maintenance", "review", "stubs"},
     {"backup"},
     {"cli"},
     {"__main__"},

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import backing, cataloguing, checking, demo, reading, reviewing, writing
+from repo.cli import backing, cataloguing, checking, demo, reading, reviewing, upkeep, writing
 from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
@@ -114,6 +114,9 @@ for _command, _examples in (
     ),
     (cataloguing.stubs, ["smdi stubs --queries sql", "smdi stubs --queries sql --check"]),
     (reviewing.review, ["smdi review --base main", "smdi review --queries sql --explain full-scan"]),
+    (upkeep.maintain, ["smdi maintain --plan", "smdi maintain"]),
+    (upkeep.sizes, ["smdi sizes", "smdi sizes --record /var/lib/smdi/sizes.json --format json"]),
+    (upkeep.health, ["smdi health", "smdi health --format json"]),
     (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
 ):
     # "\b" keeps the lines as they are.

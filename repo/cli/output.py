@@ -41,6 +41,15 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _size(value: float) -> str:
+    """Bytes, in a unit that leaves three or four digits."""
+    for unit in ("bytes", "kB", "MB"):
+        if abs(value) < 10_000:
+            return f"{value:,.0f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} GB"
+
+
 def _signed_percent(value: float) -> str:
     return f"{100.0 * value:+,.1f}%"
 
@@ -52,6 +61,9 @@ _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
     **dict.fromkeys(("unchanged", "repeated", "rejected"), _whole),
     **dict.fromkeys(("flow", "interest_change", "price_return"), _signed_percent),
     **dict.fromkeys(("institutional_rank", "retail_rank"), "{:.2f}".format),
+    **dict.fromkeys(("bytes", "free", "grown"), _size),
+    "share": "{:.1%}".format,
+    "seconds": "{:.1f}".format,
     "divergence": "{:+.2f}".format,
     "ownership_percent": "{:.2f}%".format,
     "score": "{:+.2f}".format,

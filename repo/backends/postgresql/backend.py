@@ -29,6 +29,7 @@ from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.archives import Archive
+    from repo.upkeep import Upkeep
 
 __all__ = ["PostgreSQLBackend"]
 
@@ -303,6 +304,11 @@ class PostgreSQLBackend:
         from repo.backends.postgresql.archive import PostgreSQLArchive
 
         return PostgreSQLArchive(self.connections.parameters, queries, pooler=self.connections.pooler)
+
+    def upkeep(self) -> Upkeep:
+        from repo.backends.postgresql.upkeep import PostgreSQLUpkeep
+
+        return PostgreSQLUpkeep(self)
 
     def close(self) -> None:
         self.connections.close()

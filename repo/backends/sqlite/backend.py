@@ -31,6 +31,7 @@ from repo.watching import LOG
 
 if TYPE_CHECKING:
     from repo.archives import Archive
+    from repo.upkeep import Upkeep
 
 __all__ = ["SQLiteBackend"]
 
@@ -447,6 +448,11 @@ class SQLiteBackend:
         from repo.backends.sqlite.archive import SQLiteArchive
 
         return SQLiteArchive(self, self._path, queries)
+
+    def upkeep(self) -> Upkeep:
+        from repo.backends.sqlite.upkeep import SQLiteUpkeep
+
+        return SQLiteUpkeep(self, self._path)
 
     def close(self) -> None:
         self.closed = True

@@ -1,0 +1,120 @@
+"""The commands that keep a database in order: maintain, sizes and health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from repo.cli.options import As, Url, opened
+from repo.cli.output import Format, say, show, show_table
+
+if TYPE_CHECKING:
+    from repo.upkeep import Check
+
+__all__ = ["health", "maintain", "sizes"]
+
+
+def maintain(
+    ctx: typer.Context,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what there is to do and why, and do nothing.")
+    ] = False,
+    form: As = Format.TABLE,
+    url: Url = None,
+) -> None:
+    """Do what the database gains by: VACUUM, ANALYZE, REINDEX, a checkpoint.
+
+    Only where there is something to gain; --plan says where, and why. Readers and writers go on beside
+    it: nothing waits for a lock for more than a few seconds, and what had to be left undone is told,
+    with the reason. On SQLite writers wait for a VACUUM, a second or two for 100 MB. On PostgreSQL the
+    role has to own the tables.
+
+    Exits with 1 when something was left undone.
+    """
+    from repo import maintenance
+
+    with opened(ctx, url, read_only=plan) as db:
+        if plan:
+            tasks = maintenance.plan(db)
+            _show(form, maintenance.Task, tasks, "nothing to do")
+            return
+        done = maintenance.maintain(db, note=lambda task: say(f"{task.statement}: {task.reason}"))
+    _show(form, maintenance.Done, done, "nothing to do")
+    if any(each.left for each in done):
+        raise typer.Exit(1)
+
+
+def _show(form: Format, record: Any, rows: Sequence[Any], nothing: str) -> None:
+    if rows or form is not Format.TABLE:
+        show(form, record, rows)
+    else:
+        typer.echo(nothing)
+
+
+def sizes(
+    ctx: typer.Context,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the sizes are kept until the next time; a file of yours without, in "
+            "~/.local/state/smart-money-repo.",
+        ),
+    ] = None,
+    form: As = Format.TABLE,
+    url: Url = None,
+) -> None:
+    """What the database, its tables and its indexes take, and how much more than the last time.
+
+    "free" is what is empty or dead in it, and may be filled again. On PostgreSQL rows and free are about
+    right, as of the last ANALYZE. "share" is the part of the database, which has parts of its own beside
+    these.
+    """
+    from repo import maintenance
+
+    with opened(ctx, url) as db:
+        found = maintenance.sizes(db, record or maintenance.record_of(db))
+    if form is not Format.TABLE:
+        show(form, maintenance.Size, found)
+        return
+    rows = [each._asdict() for each in found]
+    for row in rows:
+        row["name"] = f"  {row['name']}" if row["kind"] == "index" else row["name"]
+    show_table(["name", "rows", "bytes", "free", "share", "grown"], rows)
+    if found[0].since is not None:
+        typer.echo(f"grown since {found[0].since:%Y-%m-%d %H:%M} UTC")
+    if any(each.bytes is None for each in found):
+        say("what tables and indexes take is not known: this SQLite was built without dbstat")
+
+
+def health(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None:
+    """Whether the database is in health: a line for each thing looked at, with what to do.
+
+    pass, warn (look at it) or fail (mend it). Tables and indexes are read whole, so it takes as long as
+    that; nothing is written, and nobody waits. On PostgreSQL it sees more where the extensions amcheck
+    and pg_stat_statements are installed.
+
+    Exits with 1 when a line says fail.
+    """
+    from repo import maintenance
+
+    with opened(ctx, url) as db:
+        found = maintenance.health(db)
+    _tell(form, found)
+
+
+def _tell(form: Format, found: Sequence[Check]) -> None:
+    """Print a check list, and exit with 1 where a line of it failed."""
+    from repo.upkeep import Check, Status
+
+    if form is not Format.TABLE:
+        show(form, Check, found)
+    else:
+        for each in found:
+            advice = f"\n      to do: {each.advice}" if each.status is not Status.PASS else ""
+            say(f"{each.status}  {each.check}: {each.found}{advice}", err=False)
+    if any(each.status is Status.FAIL for each in found):
+        raise typer.Exit(1)

@@ -1,0 +1,204 @@
+"""The upkeep of a database: what there is to do about it and its doing, its sizes, and its health.
+
+What is asked of either engine, and what is worth doing, stands in ``repo/backends/<engine>/upkeep.py``;
+thresholds are named there. Autovacuum, and SQLite's own checkpoints, do most of it by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from repo.errors import ConfigurationError, RepoError
+from repo.upkeep import Check, Relation, Status, Task
+
+if TYPE_CHECKING:
+    from repo.database import Database
+    from repo.upkeep import Upkeep
+
+__all__ = [
+    "Check",
+    "Done",
+    "Relation",
+    "Size",
+    "Status",
+    "Task",
+    "health",
+    "maintain",
+    "plan",
+    "record_of",
+    "sizes",
+]
+
+_WHOLE: Final = "(all)"
+_STATE_FOLDER: Final = "smart-money-repo"
+
+
+class Done(NamedTuple):
+    """What became of a task: the seconds it took, and why it was left undone where that is not empty."""
+
+    statement: str
+    reason: str
+    seconds: float
+    left: str
+
+
+def _upkeep(db: Database) -> Upkeep:
+    """What the engine knows.
+
+    :raises ConfigurationError: inside a transaction.
+    """
+    if db._session.in_transaction():
+        raise ConfigurationError("upkeep has no part in transactions; leave this one first")
+    return db._session.executor.backend.upkeep()
+
+
+def plan(db: Database) -> list[Task]:
+    """What there is to do, in the order to do it, each with the reason; nothing is done.
+
+    :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
+    :raises ConfigurationError: inside a transaction.
+    """
+    return _upkeep(db).tasks(db._session.read)
+
+
+def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -> list[Done]:
+    """Do what :func:`plan` says, beside readers and writers.
+
+    What would wait long for others is left undone, and nothing of it behind; the next run does it. On
+    SQLite writers wait for a VACUUM, which writes the file anew: a second or two for 100 MB.
+
+    :param note: called with each task before it is begun.
+    :returns: every task, with what became of it.
+    :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
+    :raises ConfigurationError: inside a transaction, and for a database that was opened read only.
+    """
+    upkeep = _upkeep(db)
+    if db._session.executor.backend.read_only:
+        raise ConfigurationError("the database was opened read only")
+    ask = db._session.read
+    found: list[Done] = []
+    # A VACUUM may bring to light that an index is empty, so that there is more to do after it.
+    while tasks := [
+        task for task in upkeep.tasks(ask) if all(task.statement != each.statement for each in found)
+    ]:
+        for task in tasks:
+            note(task)
+            began = time.monotonic()
+            try:
+                left = upkeep.perform(ask, task)
+            except RepoError as error:
+                left = str(error)
+            found.append(Done(*task, time.monotonic() - began, left))
+    return found
+
+
+def health(db: Database) -> list[Check]:
+    """Whether a database is in health: a line for each thing looked at, the gravest first.
+
+    Tables and indexes are read whole.
+
+    :raises ConfigurationError: inside a transaction.
+    """
+    return [*_upkeep(db).checks(db._session.read)]
+
+
+class Size(NamedTuple):
+    """What a table or an index takes, or all of the database (``kind``): see :class:`Relation`.
+
+    ``share`` is its part of the whole, ``grown`` how many bytes it takes more than in the record of
+    ``since``; None is not known.
+    """
+
+    name: str
+    owner: str
+    kind: str
+    rows: int | None
+    bytes: int | None
+    free: int | None
+    share: float | None
+    grown: int | None
+    since: datetime | None
+
+
+def record_of(db: Database) -> Path:
+    """The file in the user's state folder that keeps the last sizes of a database."""
+    home = Path.home()
+    folder = (
+        os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or home / ".local" / "state"
+    )
+    place = _upkeep(db).place()
+    name = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]
+    return Path(folder) / _STATE_FOLDER / f"sizes-{name}.json"
+
+
+def sizes(db: Database, record: Path | None = None) -> list[Size]:
+    """What a database, its tables and its indexes take, and how much more than at the last record.
+
+    The record is replaced. It is a file of whoever asks and no table: so a role that only reads can keep
+    one, a backup that is restored brings no old one back, and asking changes nothing in the database.
+
+    :param record: the file to keep it in; None keeps none, and so knows of no growth.
+    :returns: the whole, and then the largest table first, each followed by its indexes.
+    :raises ConfigurationError: inside a transaction, and for a file that is no record.
+    """
+    upkeep = _upkeep(db)
+    ask = db._session.read
+    space, relations = upkeep.space(ask), upkeep.relations(ask)
+    owned: dict[str, int] = {}
+    for each in relations:
+        owned[each.owner] = owned.get(each.owner, 0) + (each.bytes or 0)
+    relations.sort(key=lambda each: (-owned[each.owner], each.owner, each.kind == "index", each.name))
+    whole = Relation(_WHOLE, "", "database", None, space.bytes, space.free)
+    before = {} if record is None else _read(record)
+    since = datetime.fromisoformat(before["at"]) if before else None
+    found = []
+    for each in (whole, *relations):
+        share = None if each.bytes is None or not space.bytes else each.bytes / space.bytes
+        grown = None
+        if each.bytes is not None and before:
+            grown = each.bytes - before["bytes"].get(each.name, 0)
+        found.append(Size(*each, share, grown, since))
+    if record is not None:
+        _write(record, found)
+    return found
+
+
+def _read(record: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        if not all(type(each) is int for each in found["bytes"].values()):
+            raise TypeError
+        datetime.fromisoformat(found["at"])
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigurationError(f"{record} is no record of sizes: name another, or delete it") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {record}: {error.strerror}") from error
+    return dict(found)
+
+
+def _write(record: Path, found: list[Size]) -> None:
+    text = json.dumps(
+        {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "bytes": {each.name: each.bytes for each in found if each.bytes is not None},
+        }
+    )
+    new = record.with_name(f"{record.name}.{os.getpid()}.new")
+    try:
+        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        new.replace(record)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"cannot write {record}: {error.strerror}; name another by --record"
+        ) from error
