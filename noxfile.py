@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
+import time
 from pathlib import Path
 
 import nox
@@ -21,6 +23,19 @@ BENCH = nox.project.dependency_groups(PROJECT, "bench")
 EXTRAS = ".[cli,review,arrow]"
 # A process for each core, each with a PostgreSQL server of its own; ``-- -n 0`` is one after another.
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+# The tests that most mistakes are caught by: what is written, read, refused and undone, on both engines.
+SHARPEST = (
+    *("rows", "market", "holdings", "sentiment", "tickers", "institutions", "divergence", "oracle"),
+    *("transactions", "safety", "records", "many_rows", "loading_counts", "contract", "imports"),
+)
+STARTED = time.monotonic()
+
+
+@atexit.register
+def _say_how_long_it_took() -> None:
+    minutes, seconds = divmod(round(time.monotonic() - STARTED), 60)
+    if minutes or seconds > 1:  # a list of the sessions is no run
+        print(f"nox took {minutes} min {seconds} s")
 
 
 @nox.session
@@ -31,6 +46,16 @@ def tests(session: nox.Session, backend: str) -> None:
     engine = f"--backend={backend}"
     others = ("--ignore=tests/equivalence", "--ignore=tests/faults")
     session.run("pytest", *SIDE_BY_SIDE, engine, *others, *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run what most mistakes are caught by, on both engines, in less than a minute; no linter."""
+    session.install("-e", EXTRAS, *TEST)
+    files = [f"tests/test_{name}.py" for name in SHARPEST]
+    short = ("--hypothesis-profile=quick", "-k", "not killed and not memory", "--maxfail=10")
+    others = "--ignore=tests/equivalence/test_real_data.py"
+    session.run("pytest", *SIDE_BY_SIDE, *short, *files, "tests/equivalence", others, *session.posargs)
 
 
 @nox.session

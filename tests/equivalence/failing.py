@@ -7,23 +7,18 @@ from datetime import date
 from typing import Any, Final
 
 import repo
-from repo import Bar, Holding, Institution, Sentiment, Ticker
+from repo import Ticker
+from tests import strategies
 from tests.equivalence.engines import Engines
 from tests.equivalence.exact import Outcome, outcome
 from tests.equivalence.loads import referred, write_referred
-from tests.equivalence.model import Refused, Rows
+from tests.equivalence.model import AGGREGATES, Refused, Rows
 
 __all__ = ["DAY", "GOOD", "as_foreseen", "fails", "others", "start"]
 
 DAY: Final = date(2020, 3, 31)
 
-GOOD: Final[dict[str, Any]] = {
-    "tickers": Ticker("NEW", "New", None),
-    "institutions": Institution(7, "Seven"),
-    "market": Bar("A", DAY, 1.0, 2.0, 0.5, 1.5, 100),
-    "holdings": Holding("A", 1, DAY, DAY, 10, 20, 0.5),
-    "sentiment": Sentiment("A", "s", DAY, 5, 0.5),
-}
+GOOD: Final[dict[str, Any]] = {name: strategies.GOOD[record] for name, record in AGGREGATES.items()}
 """A row of each table that nothing is wrong with."""
 
 _AFTER: Final = Ticker("AFTER", "written after the error, in the same transaction")

@@ -11,6 +11,7 @@ from repo import Bar, Holding, Institution, Sentiment, Ticker
 from tests.equivalence.engines import Dump
 from tests.equivalence.exact import exact
 from tests.oracle import World, fold
+from tests.strategies import Content
 
 __all__ = ["AGGREGATES", "Refused", "Rows"]
 
@@ -82,6 +83,15 @@ class Rows:
     market: dict[tuple[str, date], Any] = field(default_factory=dict)
     holdings: dict[tuple[str, date, int, date], Any] = field(default_factory=dict)
     sentiment: dict[tuple[str, str, date], Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: Content) -> Rows:
+        """The rows that a database with this content holds."""
+        rows = cls()
+        parts = (content.tickers, content.institutions, content.bars, content.holdings)
+        for aggregate, part in zip(AGGREGATES, (*parts, content.sentiment), strict=True):
+            rows.upsert(aggregate, part)
+        return rows
 
     def copy(self) -> Rows:
         """The same rows, to be changed apart from these."""

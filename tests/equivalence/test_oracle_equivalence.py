@@ -54,7 +54,7 @@ def test_generated_databases(engines: Engines, asked: tuple[Content, Questions])
     engines.clear()
     for db in engines.both:
         content.write(db)
-    world = content.world()
+    world = Rows.of(content).world()
     for name, arguments in questions:
         found = engines.same(lambda db: call(db, name, arguments))  # noqa: B023  # called at once
         same_as_oracle(world, name, arguments, found)

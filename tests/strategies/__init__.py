@@ -1,6 +1,7 @@
 """Hypothesis strategies: rows, whole databases and what must be refused, thickest where it breaks."""
 
 from tests.strategies.bad import (
+    GOOD,
     REFUSED_ARGUMENTS,
     REFUSED_ROWS,
     REFUSED_VALUES,
@@ -9,7 +10,6 @@ from tests.strategies.bad import (
     OwnFloat,
     OwnInt,
     OwnText,
-    refused_arguments,
     refused_rows,
     refused_values,
 )
@@ -25,6 +25,7 @@ from tests.strategies.rows import (
 )
 
 __all__ = [
+    "GOOD",
     "REFUSED_ARGUMENTS",
     "REFUSED_ROWS",
     "REFUSED_VALUES",
@@ -41,7 +42,6 @@ __all__ = [
     "holdings",
     "institutions",
     "palettes",
-    "refused_arguments",
     "refused_rows",
     "refused_values",
     "sentiment_rows",

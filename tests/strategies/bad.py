@@ -16,6 +16,7 @@ from repo import Bar, Holding, Institution, Sentiment, Ticker
 from tests.strategies.values import INT64_MAX
 
 __all__ = [
+    "GOOD",
     "REFUSED_ARGUMENTS",
     "REFUSED_ROWS",
     "REFUSED_VALUES",
@@ -24,7 +25,6 @@ __all__ = [
     "OwnFloat",
     "OwnInt",
     "OwnText",
-    "refused_arguments",
     "refused_rows",
     "refused_values",
 ]
@@ -172,18 +172,19 @@ REFUSED_VALUES: Final[dict[type[Any], dict[str, tuple[Any, ...]]]] = {
 """For each field of each record, values that must not reach a driver."""
 
 _DAY: Final = date(2020, 3, 31)
-_GOOD: Final[dict[type[Any], Any]] = {
-    Ticker: Ticker("A", "Agilent", None),
-    Institution: Institution(1, "One"),
+GOOD: Final[dict[type[Any], Any]] = {
+    Ticker: Ticker("NEW", "New", None),
+    Institution: Institution(7, "Seven"),
     Bar: Bar("A", _DAY, 1.0, 2.0, 0.5, 1.5, 100),
     Holding: Holding("A", 1, _DAY, _DAY, 10, 20, 0.5),
     Sentiment: Sentiment("A", "s", _DAY, 5, 0.5),
 }
+"""A row of each table that nothing is wrong with."""
 
 REFUSED_ROWS: Final[dict[type[Any], tuple[Any, ...]]] = {
     record: (
         *(None, 1, "A", tuple(good), list(good), good._asdict(), ()),
-        *(other for kind, other in _GOOD.items() if kind is not record),
+        *(other for kind, other in GOOD.items() if kind is not record),
         *(
             {
                 Bar: (
@@ -197,7 +198,7 @@ REFUSED_ROWS: Final[dict[type[Any], tuple[Any, ...]]] = {
             }.get(record, ())
         ),
     )
-    for record, good in _GOOD.items()
+    for record, good in GOOD.items()
 }
 """Rows that are wrong as a whole: of another type, or two fields in the wrong order."""
 
@@ -233,7 +234,7 @@ _KINDS: Final[dict[type[Any], dict[str, str]]] = {
         name: {str: "text", int: "integer", float: "float", date: "date"}.get(type(value), "text")
         for name, value in good._asdict().items()
     }
-    for record, good in _GOOD.items()
+    for record, good in GOOD.items()
 }
 
 
@@ -246,8 +247,3 @@ def refused_values(record: type[Any], field: str) -> st.SearchStrategy[Any]:
 def refused_rows(record: type[Any]) -> st.SearchStrategy[Any]:
     """A row that is wrong as a whole."""
     return st.sampled_from(REFUSED_ROWS[record])
-
-
-def refused_arguments(kind: str) -> st.SearchStrategy[Any]:
-    """A value that an argument of a call must refuse."""
-    return st.sampled_from(REFUSED_ARGUMENTS[kind])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import repo
 from repo import Bar, Holding, Institution, Sentiment, Ticker
-from tests.oracle import World, fold
+from tests.oracle import fold
 from tests.strategies import rows as strategies
 from tests.strategies import values
 
@@ -48,22 +48,6 @@ class Content:
         db.market.upsert(self.bars)
         db.holdings.upsert(self.holdings)
         db.sentiment.upsert(self.sentiment)
-
-    def world(self) -> World:
-        """The rows as the oracle takes them."""
-        return World(
-            tickers={
-                fold(row.symbol): (row.company_name, row.cusip and fold(row.cusip))
-                for row in self.tickers
-            },
-            institutions={row.cik: row.name for row in self.institutions},
-            bars={(fold(row.symbol), row.date): row[2:] for row in self.bars},
-            holdings={
-                (fold(row.symbol), row.quarter_end, row.cik, row.filing_date): row[4:]
-                for row in self.holdings
-            },
-            sentiment={(fold(row.symbol), row.source, row.date): row[3:] for row in self.sentiment},
-        )
 
     @property
     def days(self) -> list[date]:
