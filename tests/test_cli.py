@@ -111,39 +111,26 @@ def iso(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("command", READ)
-def test_json(filled: Database, url: str, command: str) -> None:
-    """JSON is an array of objects with every field, every digit and ISO dates."""
-    done = smdi(command, *READ[command], "--format", "json", "--url", url)
-    assert (done.code, done.err) == (0, "")
-    rows = expected(filled, command)
+def test_forms(filled: Database, url: str, command: str) -> None:
+    """JSON and CSV have every field and digit; a table in a pipe is plain, and cuts nothing."""
+    rows, told = expected(filled, command), {}
     assert rows
-    assert json.loads(done.out) == [
+    for form in ("json", "csv", "table"):
+        done = smdi(command, *READ[command], "--format", form, "--url", url)
+        assert (done.code, done.err) == (0, "")
+        told[form] = done.out
+    assert json.loads(told["json"]) == [
         {field: iso(value) for field, value in row._asdict().items()} for row in rows
     ]
-
-
-@pytest.mark.parametrize("command", READ)
-def test_csv(filled: Database, url: str, command: str) -> None:
-    """CSV has a header, every digit, ISO dates, and nothing for NULL."""
-    done = smdi(command, *READ[command], "--format", "csv", "--url", url)
-    assert (done.code, done.err) == (0, "")
-    header, *rows = csv.reader(io.StringIO(done.out, newline=""), strict=True)
-    wanted = expected(filled, command)
-    assert header == list(wanted[0]._fields)
-    assert rows == [["" if value is None else str(value) for value in row] for row in wanted]
-
-
-@pytest.mark.parametrize("command", READ)
-def test_table_in_a_pipe(filled: Database, url: str, command: str) -> None:
-    """A table in a pipe has no colour, no frame, and cuts nothing."""
-    done = smdi(command, *READ[command], "--url", url)
-    assert (done.code, done.err) == (0, "")
-    assert not re.search("[\x1b│─…]", done.out)
-    lines = done.out.splitlines()
-    rows = expected(filled, command)
-    assert len(lines) == (len(rows[0]) if command == "summary" else len(rows) + 1)
+    header, *lines = csv.reader(io.StringIO(told["csv"], newline=""), strict=True)
+    assert header == list(rows[0]._fields)
+    assert lines == [["" if value is None else str(value) for value in row] for row in rows]
+    table = told["table"].splitlines()
+    assert smdi(command, *READ[command], "--url", url).out == told["table"]
+    assert not re.search("[\x1b│─…]", told["table"])
+    assert len(table) == (len(rows[0]) if command == "summary" else len(rows) + 1)
     if command == "tickers":
-        assert lines[1] == f"A       {LONG_NAME.strip()}  037833100"
+        assert table[1] == f"A       {LONG_NAME.strip()}  037833100"
 
 
 def test_numbers_in_a_table(filled: Database, url: str) -> None:
