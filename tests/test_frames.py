@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -39,46 +38,6 @@ def _filled(db: repo.Database) -> None:
         for source in "xy"
         for i in range(4)
     )
-
-
-def _rows(table: Any, record: type[Any]) -> list[Any]:
-    return [record(**row) for row in table.to_pylist()]
-
-
-def test_frames_have_the_rows_that_records_have(db: repo.Database) -> None:
-    """A frame has the same values in the same order as the lists of records."""
-    _filled(db)
-    symbols = ["A", "B"]
-    assert _rows(db.market.frame(), Bar) == [b for s in symbols for b in db.market.history(s)]
-    assert _rows(db.holdings.frame(), Holding) == [h for s in symbols for h in db.holdings.history(s)]
-    assert _rows(db.sentiment.frame(), Sentiment) == [
-        r for s in symbols for r in db.sentiment.history(s)
-    ]
-
-
-def test_both_engines_give_equal_frames(pair: tuple[repo.Database, repo.Database]) -> None:
-    """Schema, values and the bits of floats are equal on both engines."""
-    frames = []
-    for db in pair:
-        _filled(db)
-        frames.append(
-            [
-                db.market.frame(),
-                db.market.frame(["b"], DAY, DAY + timedelta(10)),
-                db.holdings.frame(["A"]),
-                db.sentiment.frame(None, None, DAY + timedelta(1), "y"),
-                db.divergence.ranking_frame(DAY + timedelta(9), "x", 5),
-                db.divergence.timeline_frame("A", source="y"),
-            ]
-        )
-    assert [table.num_rows for table in frames[0]] == [5002, 11, 6, 4, 0, 2502]
-    for ours, theirs in zip(*frames, strict=True):
-        assert ours.schema.equals(theirs.schema)
-        assert ours.equals(theirs)
-        for one, other in zip(ours.columns, theirs.columns, strict=True):
-            if one.type == pa.float64():
-                bits = [[struct.pack(">d", v) for v in c.drop_null().to_pylist()] for c in (one, other)]
-                assert bits[0] == bits[1]
 
 
 def test_dates_are_date32_and_an_empty_frame_has_the_same_schema(db: repo.Database) -> None:
