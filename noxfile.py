@@ -67,10 +67,10 @@ def equivalence(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the behaviour suite on both engines, and show what of ``repo`` no test comes by."""
+    """Run the tests of all these on both engines, and show what of ``repo`` none comes by."""
     session.install("-e", EXTRAS, *TEST, *COVERAGE)
-    others = ("--ignore=tests/equivalence", "--ignore=tests/faults")
-    session.run("pytest", *SIDE_BY_SIDE, "--cov", *others, *session.posargs)
+    every = ("tests", "tests/equivalence", "--ignore=tests/faults", "--hypothesis-profile=quick")
+    session.run("pytest", *SIDE_BY_SIDE, "--cov", *every, *session.posargs)
 
 
 @nox.session

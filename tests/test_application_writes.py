@@ -28,11 +28,6 @@ INSERT INTO notes (id, day, weight)
 VALUES (CAST(:id AS bigint), CAST(:day AS date), CAST(:weight AS double precision))
 RETURNING id, day, weight;
 
--- name: whole(number)^
--- record_class: Whole(number: int)
--- A number as an integer. Index: none, it reads no table.
-SELECT CAST(:number AS bigint) AS number;
-
 -- name: every()
 -- record_class: Note(id: int, day: date | None, weight: float | None)
 -- The notes by id. Index: the primary key.
@@ -93,10 +88,3 @@ def test_a_write_gives_its_row_back_as_a_record(notes: repo.Database) -> None:
     assert (type(written).__name__, *written) == ("Note", 7, date(2020, 1, 2), 2.0)
     assert type(written.weight) is float
     assert notes.queries.notes.every() == [written]
-
-
-def test_a_fraction_for_an_integer_is_refused(notes: repo.Database) -> None:
-    """What a query casts is held to that type before an engine rounds it in its own way."""
-    assert notes.queries.notes.whole(number=1).number == 1
-    with pytest.raises(repo.InvalidRecord, match=r"number = 1\.5: must be an int, not float"):
-        notes.queries.notes.whole(number=1.5)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
 from repo.delimited.files import Delimited
-from repo.errors import ConfigurationError, InvalidRecord, UnknownInstitution, UnknownTicker
+from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
 from repo.loading import Loaded, contents, load
 from repo.tables import TABLES
 
@@ -292,19 +292,6 @@ def test_files_that_cannot_be_read(
             load(memory, path)
 
 
-def test_unknown_names_are_all_told(db: Database, tmp_path: Path) -> None:
-    """Unknown tickers and institutions are raised as by upsert, all of them; nothing is written."""
-    known(db)
-    rows = "A,2020-01-02,1\nY,2020-01-02,1\nX,2020-01-02,1\n"
-    with pytest.raises(UnknownTicker) as missing:
-        load(db, market(tmp_path, f"symbol,date,close\n{rows}"))
-    assert missing.value.missing == ("X", "Y")
-    header = KIND_FILES["holdings"].splitlines()[0]
-    with pytest.raises(UnknownInstitution):
-        load(db, write(tmp_path, "holdings.csv", f"{header}\nA,99,2019-12-31,2020-02-14,5,500,\n"))
-    assert db.market.history("A") == []
-
-
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
@@ -458,16 +445,6 @@ def test_a_txt_file_is_sniffed(memory: Database, tmp_path: Path) -> None:
     text = "Ticker\tName\nA\tAlpha, Inc.\n"
     load(memory, write(tmp_path, "tickers.txt", text))
     assert memory.tickers.get("A").company_name == "Alpha, Inc."
-
-
-def test_the_last_of_two_rows_wins(db: Database, tmp_path: Path) -> None:
-    """Rows of one key settle, the last one wins, however far apart they are in the file."""
-    known(db)
-    days = [date.fromordinal(DAY.toordinal() + number).isoformat() for number in range(2500)]
-    rows = [f"A,{day},1" for day in days] + [f"A,{day},2" for day in reversed(days)]
-    path = market(tmp_path, "\n".join(["symbol,date,close", *rows, ""]))
-    assert load(db, path)[0][2:4] == (5000, 2500)
-    assert {bar.close for bar in db.market.history("A")} == {2.0}
 
 
 def test_progress(memory: Database, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -66,16 +65,6 @@ def test_the_first_and_last_days_there_are(db: Database) -> None:
     assert db.market.history("AAPL", date.min, date.max) == bars
     assert db.market.on(date.max) == bars[2:]
     assert db.market.coverage() == [Coverage("AAPL", date.min, date.max, 3)]
-
-
-def test_history_comes_by_date_however_it_was_written(db: Database) -> None:
-    """Rows written in any order are read by date."""
-    seed(db)
-    bars = [bar(on=day(number), volume=number) for number in range(2500)]
-    shuffled = bars[:]
-    random.Random(1).shuffle(shuffled)
-    db.market.upsert(shuffled)
-    assert db.market.history("AAPL") == bars
 
 
 READS: Mapping[str, tuple[Callable[[Database, str], Any], Any]] = {
