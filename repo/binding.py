@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 from aiosql.types import SQLOperationType
 
 from repo.errors import QueryContractError
-from repo.parameters import Dumpers, dumper, row_dumper
+from repo.parameters import PYTHON_TYPES, Dumpers, dumper, row_dumper
 from repo.queries import OPERATORS, Catalogue, Query, many_rows, rows_together, with_rows
 
-__all__ = ["Adapter", "BoundQueries", "Runs", "sent"]
+__all__ = ["Adapter", "BoundQueries", "Runs", "dumped", "sent"]
 
 Runs = Callable[..., Any]
 """A query bound to an engine: called with a connection, and with parameters or rows."""
@@ -20,6 +20,9 @@ Runs = Callable[..., Any]
 _OPERATIONS: Final[Mapping[str, SQLOperationType]] = {
     operator: operation for operation, operator in OPERATORS.items()
 }
+
+
+_NAMES: Final[Mapping[type, str]] = {kind: name for name, kind in PYTHON_TYPES.items()}
 
 
 class Adapter(Protocol):
@@ -157,6 +160,19 @@ class BoundQueries(dict[str, Runs]):
         return lambda connection, parameters, build, /: adapter.select_columnar(
             connection, name, sql, dump(parameters), build
         )
+
+
+def dumped(query: Query, adapter: Adapter, given: Mapping[str, Any]) -> Any:
+    """Parameters as the driver takes them: by name, or by position for a query that takes rows.
+
+    :raises InvalidRecord: for a value that is not of its parameter's type.
+    """
+    ready = dumper(query.full_name, query.types, adapter.dumpers)(given)
+    for name in query.parameters:
+        if name not in ready:  # its type is that of the record it comes from
+            dump = adapter.dumpers.values.get(_NAMES.get(type(given[name]), ""))
+            ready[name] = given[name] if dump is None else dump(given[name])
+    return [ready[name] for name in query.parameters] if query.operator == "*!" else ready
 
 
 def sent(query: Query, adapter: Adapter) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from repo.chunks import Chunk
     from repo.errors import RepoError
     from repo.schemas import Schema
+    from repo.steps import Plan
     from repo.tables import Table
     from repo.upkeep import Upkeep
 
@@ -145,6 +146,22 @@ class Backend(Protocol):
 
     def transfer(self) -> Transfer:
         """How whole tables are read and filled."""
+
+    def plan(
+        self,
+        connection: Connection,
+        queries: Bound,
+        query: Query,
+        sql: str,
+        parameters: Any,
+        *,
+        analyze: bool,
+    ) -> Plan:
+        """How a query is run inside a transaction; where it is run for that, what it took.
+
+        :param sql: as the driver takes it.
+        :param parameters: dumped; by position for a query that takes rows.
+        """
 
     def run_script(self, connection: Connection, script: str) -> None:
         """Run the statements of a migration inside a transaction."""

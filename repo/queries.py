@@ -87,6 +87,7 @@ _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _COPY: Final = re.compile(r"COPY\s+\w+\s*\((?P<columns>[^)]*)\)\s+FROM\s+STDIN", re.IGNORECASE)
+_STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
 _NEEDS: Final = re.compile(r"\bNeeds:\s+(?P<relation>\w+)")
 _ENGINE: Final = "engine"
 _FILES_REMEMBERED: Final = 128
@@ -142,6 +143,11 @@ class Query:
     def defines(self) -> bool:
         """Whether it makes or drops what other statements are about."""
         return _DEFINES.match(self.sql) is not None
+
+    @property
+    def aside(self) -> bool:
+        """Whether it is about rows that the package's own writes set aside in a table."""
+        return self.ours and _STAGE.search(self.sql) is not None
 
     @property
     def ours(self) -> bool:

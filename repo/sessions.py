@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
-from repo.binding import sent
+from repo.binding import dumped, sent
 from repo.engine import Connection
 from repo.errors import (
     ConfigurationError,
@@ -18,15 +17,17 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
+from repo.queries import Query
 from repo.schemas import Schema
 from repo.scripts import for_transaction, statements
 from repo.tables import Table
 from repo.transactions import ENDED, Block, Executor, SharedTransaction, raise_failure
 
+if TYPE_CHECKING:
+    from repo.steps import Plan
+
 __all__ = ["Session"]
 
-_STAGE: Final = re.compile(r"\b[a-z_]+_stage\b")
-"""A table in which the package's own writes set rows aside."""
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 5
 _READ_ONLY: Final = "the database was opened read only"
@@ -240,6 +241,29 @@ class Session:
             pass
         return found
 
+    def plan(self, query: Query, arguments: Mapping[str, Any], *, analyze: bool) -> Plan:
+        """How the engine runs a query; what it writes is undone. See :func:`repo.plans.explain`."""
+        if self.in_transaction():
+            raise ConfigurationError("a plan has a transaction of its own; leave this one first")
+        executor, backend = self.executor, self.executor.backend
+        parameters = dumped(query, backend.adapter, arguments)
+        writes = query.aside or (analyze and query.writes)
+        if writes and backend.read_only:
+            raise ConfigurationError(_READ_ONLY)
+        found: list[Plan] = []
+        try:
+            with executor.block(None, read_only=not writes, isolation="repeatable read") as block:
+                connection = block.transaction.connection
+                if query.aside:
+                    self._queries[f"{query.aggregate}.stage"](connection, {})
+                sql = sent(query, backend.adapter)
+                found.append(
+                    backend.plan(connection, self._queries, query, sql, parameters, analyze=analyze)
+                )
+                raise _Undone
+        except _Undone:
+            return found[0]
+
     def _misfits(self, transaction: SharedTransaction) -> list[QueryContractError]:
         backend, catalogue = self.executor.backend, self.catalogue
         connection, depth = transaction.connection, transaction.depth + 1
@@ -258,9 +282,7 @@ class Session:
                 else:
                     backend.release_savepoint(connection, depth)
         for query in queries:
-            own = query.ours
-            aside = query.writes or (own and _STAGE.search(query.sql))
-            if query.defines or (aside and backend.read_only):
+            if query.defines or ((query.writes or query.aside) and backend.read_only):
                 continue
             backend.savepoint(connection, depth)
             try:

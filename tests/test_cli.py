@@ -26,6 +26,7 @@ from tests.cli_helpers import on_a_terminal, smdi, start, whole
 COMMANDS = (
     "queries",
     "stubs",
+    "explain",
     "migrate",
     "load",
     "backup",

@@ -396,6 +396,7 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "introspection.definitions": {},
         "introspection.table_columns": {},
         "archive.tables": {},
+        "relations.all": {},
         "rows.tickers": KEYS_OF_ALL,
         "rows.institutions": KEYS_OF_ALL,
         "rows.market": {**KEYS_OF_ALL, **DAYS_OF_ALL},

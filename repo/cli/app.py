@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repo.cli import backing, cataloguing, checking, demo, reading, reviewing, upkeep, writing
+from repo.cli import (
+    backing,
+    cataloguing,
+    checking,
+    demo,
+    explaining,
+    reading,
+    reviewing,
+    upkeep,
+    writing,
+)
 from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
@@ -83,6 +93,13 @@ def _options(
 
 for _command, _examples in (
     (checking.check, ["smdi check", "smdi check --queries sql"]),
+    (
+        explaining.explain,
+        [
+            "smdi explain market.history --arg symbol=AAPL --arg start= --arg end=",
+            "smdi explain market.on_day --arg date=2020-06-01 --analyze",
+        ],
+    ),
     (writing.migrate, ["smdi migrate", "smdi migrate --to 1 --yes"]),
     (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
     (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import pq
@@ -29,6 +29,7 @@ from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.archives import Archive
+    from repo.steps import Plan
     from repo.upkeep import Upkeep
 
 __all__ = ["PostgreSQLBackend"]
@@ -287,6 +288,20 @@ class PostgreSQLBackend:
         from repo.backends.postgresql.transfer import PostgreSQLTransfer
 
         return PostgreSQLTransfer()
+
+    def plan(
+        self,
+        connection: Connection,
+        queries: Bound,
+        query: Query,
+        sql: str,
+        parameters: Any,
+        *,
+        analyze: bool,
+    ) -> Plan:
+        from repo.backends.postgresql import plans  # which no program needs that only runs queries
+
+        return plans.plan(connection, query, sql, parameters, analyze=analyze)
 
     def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)

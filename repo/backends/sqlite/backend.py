@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import finalize
 
 from repo.backends.base import Passing, check_option, finder, merge, refuse_unknown, write_rows
@@ -31,6 +31,7 @@ from repo.watching import LOG
 
 if TYPE_CHECKING:
     from repo.archives import Archive
+    from repo.steps import Plan
     from repo.upkeep import Upkeep
 
 __all__ = ["SQLiteBackend"]
@@ -425,6 +426,20 @@ class SQLiteBackend:
         from repo.backends.sqlite.transfer import SQLiteTransfer
 
         return SQLiteTransfer()
+
+    def plan(
+        self,
+        connection: sqlite3.Connection,
+        queries: Bound,
+        query: Query,
+        sql: str,
+        parameters: Any,
+        *,
+        analyze: bool,
+    ) -> Plan:
+        from repo.backends.sqlite import plans  # which no program needs that only runs queries
+
+        return plans.plan(connection, queries, query, sql, parameters, analyze=analyze)
 
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
         # executescript() commits first, so the statements are run one at a time.

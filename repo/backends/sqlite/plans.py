@@ -1,0 +1,179 @@
+"""EXPLAIN QUERY PLAN as steps, and what running a statement takes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from repo.backends.base import unlike
+from repo.backends.sqlite.adapter import translate
+from repo.batches import BATCH_ROWS
+from repo.engine import Bound
+from repo.errors import RepoError
+from repo.queries import Query
+from repo.statements import plain
+from repo.steps import Plan, Step
+
+__all__ = ["plan"]
+
+_READS: Final = re.compile(
+    r"(?P<does>SCAN|SEARCH) (?P<alias>\S+)"
+    r"(?: USING (?P<kind>(?:AUTOMATIC (?:PARTIAL )?)?(?:COVERING )?INDEX|(?:INTEGER )?PRIMARY KEY)"
+    r"(?: (?P<index>[^\s(]+))?)?(?: (?P<condition>\(.*\)))?"
+)
+_SORTS: Final = "USE TEMP B-TREE"
+_PRIMARY: Final = re.compile(r"\bCONSTRAINT\s+(\w+)\s+PRIMARY\s+KEY", re.IGNORECASE)
+_UNIQUE: Final = re.compile(r"\bCONSTRAINT\s+(\w+)\s+UNIQUE\s*\(([^)]*)\)", re.IGNORECASE)
+_NAMED: Final = re.compile(
+    r"(?:\b(?:FROM|JOIN|INTO|UPDATE)\s+|,\s*)(\w+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE
+)
+_NUMBERS: Final = count()
+_AT_ONCE: Final = 100
+_THREAD_IO: Final = Path("/proc/thread-self/io")
+
+
+class _Names(NamedTuple):
+    """What goes by which name: indexes by their tables and constraints, tables by a query's aliases."""
+
+    table_of: Mapping[str, str]
+    shown: Mapping[str, str]
+    keys: Mapping[str, str]
+    aliases: Mapping[str, Sequence[str]]
+
+    def table(self, alias: str, index: str | None, *, keyed: bool) -> str | None:
+        """The table that a step reads; None where it reads what another step made."""
+        if index is not None and index in self.table_of:
+            return self.table_of[index]
+        found = [each for each in self.aliases.get(alias, ()) if not keyed or each in self.keys]
+        return found[0] if found else None
+
+
+def _names(relations: Sequence[Any], sql: str) -> _Names:
+    table_of, shown, keys, unique = {}, {}, {}, {}
+    for each in relations:
+        if each.name == each.of_table and each.definition:
+            primary = _PRIMARY.search(each.definition)
+            keys[each.name] = primary[1] if primary else "PRIMARY KEY"
+            for name, columns in _UNIQUE.findall(each.definition):
+                unique[each.name, " ".join(columns.split())] = name
+    for each in relations:
+        if each.name != each.of_table:
+            table_of[each.name] = each.of_table
+            shown[each.name] = unique.get((each.of_table, each.columns or ""), each.name)
+    aliases: dict[str, list[str]] = {}
+    for table, alias in _NAMED.findall(plain(sql)):
+        if table in keys:
+            for name in (alias, table):
+                aliases.setdefault(name, []).append(table)
+    return _Names(table_of, shown, keys, aliases)
+
+
+def _step(detail: str, names: _Names, steps: tuple[Step, ...]) -> Step:
+    found = _READS.match(detail)
+    if found is None:
+        return Step(detail, sorts=detail.startswith(_SORTS), steps=steps)
+    kind, written = found["kind"] or "", found["index"]
+    automatic, keyed = kind.startswith("AUTOMATIC"), kind.endswith("PRIMARY KEY")
+    table = names.table(found["alias"], written, keyed=keyed)
+    index = names.shown.get(written, written) if written else None
+    if keyed and table is not None:
+        index = names.keys[table]
+    does = f"{found['does']} {found['alias']}" if table != found["alias"] else found["does"]
+    return Step(
+        # An index made for this one statement takes all rows of the table, and a tree of its own.
+        f"{does} USING {kind}" if automatic else does,
+        table=table,
+        index=index,
+        condition=found["condition"],
+        whole=(found["does"] == "SCAN" or automatic) and table is not None,
+        sorts=automatic,
+        steps=steps,
+    )
+
+
+def _tree(rows: Sequence[tuple[Any, ...]], names: _Names) -> tuple[Step, ...]:
+    """The steps from rows of EXPLAIN QUERY PLAN: number, number of the one above, nothing, detail."""
+
+    def below(number: int) -> tuple[Step, ...]:
+        return tuple(_step(row[3], names, below(row[0])) for row in rows if row[1] == number)
+
+    return below(0)
+
+
+def plan(
+    connection: sqlite3.Connection,
+    queries: Bound,
+    query: Query,
+    sql: str,
+    parameters: Any,
+    *,
+    analyze: bool,
+) -> Plan:
+    """See :meth:`repo.engine.Backend.plan`."""
+    names = _names(queries["relations.all"](connection, {}), query.sql)
+    try:
+        explained = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    except sqlite3.Error as error:
+        found = translate(error)
+        raise unlike(query, str(error)) if type(found) is RepoError else found from error
+    steps = _tree(explained, names)
+    try:
+        if not analyze:
+            return Plan(query.full_name, "sqlite", steps)
+        counted = _Counting(connection)
+        # A statement that ran before goes on counting where it ended.
+        fresh = f"/* {next(_NUMBERS)} */ {sql}"
+        with counted, closing(connection.execute(fresh, parameters)) as cursor:
+            rows = sum(_counts(cursor)) if query.answers else cursor.rowcount
+    except sqlite3.Error as error:
+        raise translate(error) from error
+    return Plan(query.full_name, "sqlite", steps, rows, counted.pages, counted.instructions)
+
+
+def _counts(cursor: sqlite3.Cursor) -> Iterator[int]:
+    while rows := cursor.fetchmany(BATCH_ROWS):
+        yield len(rows)
+
+
+class _Counting:
+    """Counts what a connection reads and does, from an empty cache on."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._hundreds = 0
+        self._before: int | None = None
+        self.pages: int | None = None
+        ((self._page_size,),) = connection.execute("PRAGMA page_size").fetchall()
+        ((_, _, self._file),) = connection.execute("PRAGMA database_list").fetchmany(1)
+
+    @property
+    def instructions(self) -> int:
+        return self._hundreds * _AT_ONCE
+
+    def _count(self) -> int:
+        self._hundreds += 1
+        return 0
+
+    def __enter__(self) -> None:
+        self._connection.execute("PRAGMA shrink_memory")
+        self._connection.set_progress_handler(self._count, _AT_ONCE)
+        self._before = _bytes_read() if self._file else None
+
+    def __exit__(self, *raised: object) -> None:
+        after = _bytes_read()
+        self._connection.set_progress_handler(None, 0)
+        if self._before is not None and after is not None:
+            self.pages = (after - self._before) // self._page_size
+
+
+def _bytes_read() -> int | None:
+    """What this thread has read so far, from memory or from disk; None where nobody tells."""
+    try:
+        return int(_THREAD_IO.read_text().split("rchar:")[1].split()[0])
+    except (OSError, IndexError, ValueError):
+        return None

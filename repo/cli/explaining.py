@@ -1,0 +1,202 @@
+"""The command that shows how a query is run: explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from repo.cli.options import Url, opened
+from repo.cli.output import say
+from repo.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from repo.database import Database
+    from repo.queries import Query
+    from repo.steps import Plan, Step
+
+__all__ = ["explain"]
+
+
+class _Form(StrEnum):
+    TREE = "tree"
+    JSON = "json"
+
+
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "date": date.fromisoformat,
+    "timestamptz": datetime.fromisoformat,
+    "bigint": int,
+    "integer": int,
+    "double precision": float,
+    "text": str,
+}
+
+
+def explain(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A query, such as market.history.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arg",
+            metavar="NAME=VALUE",
+            help="A parameter's value; may be given again. Nothing behind the sign is NULL, a list is "
+            "separated by commas.",
+        ),
+    ] = None,
+    analyze: Annotated[
+        bool,
+        typer.Option("--analyze", help="Run it too, and show what it read; what it writes is undone."),
+    ] = False,
+    queries: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="A folder of an application's queries, laid out as the package's; may be given again.",
+        ),
+    ] = None,
+    form: Annotated[_Form, typer.Option("--format", help="tree is for reading, json for scripts.")] = (
+        _Form.TREE
+    ),
+    url: Url = None,
+) -> None:
+    """Show how the database runs a query, step by step.
+
+    Which tables and indexes each step reads and by which condition; below them what to look at first:
+    tables that are read from end to end, and sorts. A step takes its rows from those below it. Every
+    parameter has to be given, for the plan depends on it: without any, the query's are listed.
+    """
+    from repo import plans
+
+    folders = queries or ()
+    with opened(ctx, url, queries=folders) as db:  # which makes no file where there is none
+        query = _query(db, name)
+    writes = query.aside or (analyze and query.writes)
+    with opened(ctx, url, read_only=not writes, queries=folders) as db:
+        plan = plans.explain(db, name, _arguments(query, given or []), analyze=analyze)
+    if form is _Form.JSON:
+        facts = {
+            "whole": sorted(plan.whole),
+            "indexes": sorted(plan.indexes),
+            "sorts": plan.sorts,
+            "on_disk": plan.on_disk,
+            "rows_read": plan.rows_read,
+        }
+        typer.echo(json.dumps({**asdict(plan), **facts}, indent=2))
+        return
+    say("\n".join([_headline(plan), *_lines(plan.steps, ""), *_facts(plan)]), err=False)
+
+
+def _query(db: Database, name: str) -> Query:
+    session = db._session
+    names = session.catalogue.names(dialect=session.dialect)
+    if name not in names:
+        near = get_close_matches(name, names, 3)
+        also = f"; did you mean {' or '.join(near)}?" if near else "; smdi check names those that misfit"
+        raise ConfigurationError(f"there is no query {name}{also}")
+    return session.catalogue.query(name, session.dialect)
+
+
+def _arguments(query: Query, given: list[str]) -> dict[str, Any]:
+    from repo.plans import parameters
+
+    found: dict[str, Any] = {}
+    for each in given:
+        name, sign, text = each.partition("=")
+        if not sign or name not in query.parameters or name in found:
+            raise ConfigurationError(
+                f"--arg {each}: {query.full_name} takes {parameters(query) or 'no parameters'}, "
+                "each once, as NAME=VALUE"
+            )
+        found[name] = _value(query, name, text)
+    if missing := [each for each in query.parameters if each not in found]:
+        raise ConfigurationError(
+            f"{query.full_name} takes {parameters(query)}; missing: "
+            f"{' '.join(f'--arg {each}=...' for each in missing)}"
+        )
+    return found
+
+
+def _value(query: Query, name: str, text: str) -> Any:
+    """What is written as the type that the query declares; else as what it looks like."""
+    if not text:
+        return None
+    declared = query.types.get(name)
+    if declared is None:
+        for read in (int, float, date.fromisoformat):
+            try:
+                return read(text)
+            except ValueError:
+                continue
+        return text
+    read = _READ[declared.type]
+    try:
+        return [read(each) for each in text.split(",")] if declared.array else read(text)
+    except ValueError:
+        raise ConfigurationError(f"--arg {name}={text}: {name} is of type {declared}") from None
+
+
+def _amount(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _headline(plan: Plan) -> str:
+    took = [
+        _amount(number, noun)
+        for number, noun in (
+            (plan.rows, "row"),
+            (plan.pages, "page"),
+            (plan.instructions, "instruction"),
+        )
+        if number is not None
+    ]
+    return f"{plan.query} on {plan.dialect}" + (f": {', '.join(took)}" if took else "")
+
+
+def _lines(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        last = number == len(steps)
+        yield f"{indent}{'└─' if last else '├─'} {_line(step)}"
+        yield from _lines(step.steps, indent + ("   " if last else "│  "))
+
+
+def _line(step: Step) -> str:
+    text = step.does
+    if step.table is not None:
+        text += f" of {step.table}"
+    if step.index is not None:
+        text += f" by {step.index}"
+    if step.condition is not None:
+        text += f", where {step.condition}"
+    numbers = []
+    if step.rows is not None:
+        numbers.append(_amount(step.rows, "row"))
+    if step.estimated_rows is not None:
+        each = " a loop" if (step.loops or 1) > 1 else ""
+        numbers.append(f"about {step.estimated_rows:,} expected{each}")
+    if step.removed:
+        numbers.append(f"{step.removed:,} dropped")
+    if (step.loops or 1) > 1:
+        numbers.append(_amount(step.loops or 0, "loop"))
+    if step.pages is not None:
+        numbers.append(_amount(step.pages, "page"))
+    if step.on_disk:
+        numbers.append("on disk")
+    return f"{text} [{', '.join(numbers)}]" if numbers else text
+
+
+def _facts(plan: Plan) -> Iterator[str]:
+    if plan.whole:
+        yield f"read from end to end: {', '.join(sorted(plan.whole))}"
+    if plan.indexes:
+        yield f"indexes: {', '.join(sorted(plan.indexes))}"
+    if plan.sorts:
+        yield f"{_amount(plan.sorts, 'sort')}{', on disk' if plan.on_disk else ''}"

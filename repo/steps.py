@@ -1,0 +1,100 @@
+"""What an engine makes of a statement: the steps that it takes, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Plan", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a plan, with those that it takes its rows from.
+
+    What an engine does not tell is None. SQLite tells neither how many rows it expects of a step nor how
+    many there were; what was read there is told of the whole plan.
+    """
+
+    does: str
+    """In the engine's own words: ``Index Only Scan``, ``SEARCH``, ``Hash Join``."""
+    table: str | None = None
+    index: str | None = None
+    """By the name of its constraint, on both engines, where it stands for one."""
+    condition: str | None = None
+    whole: bool = False
+    """Whether it reads its table, or the index of it, from end to end."""
+    sorts: bool = False
+    on_disk: bool | None = None
+    """Whether what it sorted, or hashed, was more than memory was given for."""
+    estimated_rows: int | None = None
+    """Of one loop."""
+    rows: int | None = None
+    """Of all loops together."""
+    removed: int | None = None
+    """How many rows, of all loops, its condition dropped after they were read."""
+    loops: int | None = None
+    pages: int | None = None
+    """Read by it and the steps below it, from memory or from disk."""
+    steps: tuple[Step, ...] = ()
+
+    def all(self) -> Iterator[Step]:
+        """This step and all below it, from above."""
+        yield self
+        for each in self.steps:
+            yield from each.all()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an engine runs a query.
+
+    ``rows``, ``pages`` and ``instructions`` are None unless the query was run for it.
+    """
+
+    query: str
+    dialect: str
+    steps: tuple[Step, ...]
+    rows: int | None = None
+    """Rows that it returned, or wrote if it returns none."""
+    pages: int | None = None
+    """On PostgreSQL the pages looked at, each time counted; on SQLite those read into an empty cache,
+    which only Linux tells, and only of a file."""
+    instructions: int | None = None
+    """Of SQLite's virtual machine, in hundreds: the same for the same rows on every machine."""
+
+    def all(self) -> Iterator[Step]:
+        """Every step, from above."""
+        for each in self.steps:
+            yield from each.all()
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The tables that it reads from end to end."""
+        return frozenset(step.table for step in self.all() if step.whole and step.table is not None)
+
+    @property
+    def indexes(self) -> frozenset[str]:
+        """The indexes that it reads."""
+        return frozenset(step.index for step in self.all() if step.index is not None)
+
+    @property
+    def sorts(self) -> int:
+        """How many steps sort, or build a tree of their own to bring rows into order."""
+        return sum(step.sorts for step in self.all())
+
+    @property
+    def on_disk(self) -> bool | None:
+        """Whether a step had to use the disk to sort or hash; None where that is not told."""
+        told = [step.on_disk for step in self.all() if step.on_disk is not None]
+        return any(told) if told or not self.sorts else None
+
+    @property
+    def rows_read(self) -> int | None:
+        """Rows that it read from tables, those that a condition dropped included; PostgreSQL's only."""
+        read = [
+            step.rows + (step.removed or 0)
+            for step in self.all()
+            if step.rows is not None and step.table is not None
+        ]
+        return sum(read) if read else None
