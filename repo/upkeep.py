@@ -100,3 +100,6 @@ class Upkeep(Protocol):
 
     def checks(self, ask: Ask) -> Iterator[Check]:
         """Whether the database is in health, the gravest first."""
+
+    def deployment(self, ask: Ask) -> Iterator[Check]:
+        """Whether the database is set up as one in production should be."""

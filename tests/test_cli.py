@@ -34,6 +34,8 @@ COMMANDS = (
     "maintain",
     "sizes",
     "health",
+    "doctor",
+    "grant",
     "tickers",
     "history",
     "summary",

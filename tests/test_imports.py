@@ -30,7 +30,8 @@ LAYERS = [
     {"sessions"},
     {"database"},
     {"digests", "introspection", "loading", "maintenance", "plans", "review", "sample", "stubs"},
-    {"backup"},
+    {"backup", "roles"},
+    {"doctor"},
     {"cli"},
     {"__main__"},
 ]

@@ -134,6 +134,8 @@ for _command, _examples in (
     (upkeep.maintain, ["smdi maintain --plan", "smdi maintain"]),
     (upkeep.sizes, ["smdi sizes", "smdi sizes --record /var/lib/smdi/sizes.json --format json"]),
     (upkeep.health, ["smdi health", "smdi health --format json"]),
+    (upkeep.doctor, ["smdi doctor --backups backups/", "smdi doctor --format json"]),
+    (upkeep.grant, ["smdi grant", "smdi grant --print"]),
     (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
 ):
     # "\b" keeps the lines as they are.

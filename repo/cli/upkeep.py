@@ -1,4 +1,4 @@
-"""The commands that keep a database in order: maintain, sizes and health."""
+"""The commands that keep a database in order: maintain, sizes, health, doctor and grant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from repo.cli.output import Format, say, show, show_table
 if TYPE_CHECKING:
     from repo.upkeep import Check
 
-__all__ = ["health", "maintain", "sizes"]
+__all__ = ["doctor", "grant", "health", "maintain", "sizes"]
 
 
 def maintain(
@@ -104,6 +104,53 @@ def health(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None
     with opened(ctx, url) as db:
         found = maintenance.health(db)
     _tell(form, found)
+
+
+def doctor(
+    ctx: typer.Context,
+    backups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Where backups are written, to see how old the last one is."
+        ),
+    ] = None,
+    form: As = Format.TABLE,
+    url: Url = None,
+) -> None:
+    """The check list for production: whether the database can be relied on, with what to do.
+
+    pass, warn (look at it) or fail (mend it). Where the URL and its password are, who may do what, TLS,
+    settings against the machine's memory and disk, the schema against its migrations, and the last
+    proven backup. Run it as the programs do, and once as the owner, who alone can compare the schema.
+
+    Exits with 1 when a line says fail.
+    """
+    from repo.doctor import doctor as examine
+
+    _tell(form, examine(url if url is not None else ctx.obj, backups=backups))
+
+
+def grant(
+    ctx: typer.Context,
+    show_sql: Annotated[
+        bool, typer.Option("--print", help="Write the SQL and do nothing; for an administrator.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Let smdi_writer write rows and smdi_reader read them, in tables made later too (PostgreSQL).
+
+    Run it as the role that owns the tables, which alone can change the schema then; again does no harm.
+    The two are groups, made where they are missing, which takes the right to make roles. To put somebody
+    into one: CREATE ROLE loader LOGIN PASSWORD '...' IN ROLE smdi_writer.
+    """
+    from repo import roles
+
+    with opened(ctx, url, read_only=show_sql) as db:
+        if show_sql:
+            typer.echo(roles.statements(db.dialect))
+            return
+        roles.grant(db)
+    typer.echo("smdi_writer may write rows, smdi_reader may read them")
 
 
 def _tell(form: Format, found: Sequence[Check]) -> None:

@@ -418,7 +418,7 @@ SELECT COUNT(to_regclass('pg_stat_statements')) AS installed;
 
 -- name: slowest(count)
 -- record_class: Slowest(name: str, calls: int, mean: float, longest: float, total: float)
--- The named queries that took the most time in all: calls, milliseconds in the mean, at most and in all. For
+-- The named queries that read and took the most time in all: calls, milliseconds in the mean, at most and in all. For
 -- health. Needs: pg_stat_statements. Index: none, there are few thousand statements.
 SELECT
     f.name AS name,
@@ -434,7 +434,7 @@ FROM (
         s.max_exec_time AS max_exec_time
     FROM pg_stat_statements AS s
     INNER JOIN pg_database AS d ON d.oid = s.dbid
-    WHERE d.datname = CURRENT_DATABASE()
+    WHERE d.datname = CURRENT_DATABASE() AND s.query ~* '^\s*(select|with)\s'
 ) AS f
 WHERE f.name IS NOT NULL
 GROUP BY f.name

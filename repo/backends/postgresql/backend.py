@@ -323,7 +323,7 @@ class PostgreSQLBackend:
     def upkeep(self) -> Upkeep:
         from repo.backends.postgresql.upkeep import PostgreSQLUpkeep
 
-        return PostgreSQLUpkeep(self)
+        return PostgreSQLUpkeep(self, self.connections.pool.max_size)
 
     def close(self) -> None:
         self.connections.close()

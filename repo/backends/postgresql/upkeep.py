@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
+from repo.backends.postgresql import deployment
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.engine import Backend
@@ -50,8 +51,9 @@ _SLOWEST: Final = 5
 class PostgreSQLUpkeep:
     """What a database on a server needs, and its health."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, pool: int) -> None:
         self._backend = backend
+        self._pool = pool
 
     def place(self) -> str:
         connection = self._backend.acquire(write=False)
@@ -263,6 +265,9 @@ class PostgreSQLUpkeep:
             "VACUUM (FREEZE), and end what keeps autovacuum from it" if state.age > warn else "",
         )
         yield self._slowest(ask)
+
+    def deployment(self, ask: Ask) -> Iterator[Check]:
+        return deployment.checks(self._backend, self._pool, ask)
 
     def _amcheck(self, ask: Ask) -> Check:
         name = "tables and indexes by amcheck"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from repo.backends.sqlite import deployment
 from repo.backends.sqlite.adapter import translate
 from repo.engine import Backend
 from repo.errors import DatabaseUnavailable
@@ -138,6 +139,9 @@ class SQLiteUpkeep:
                 if waits is not None:
                     connection.execute(f"PRAGMA busy_timeout = {waits}")
                 self._backend.release(connection, write=True)
+
+    def deployment(self, ask: Ask) -> Iterator[Check]:
+        return deployment.checks(self._backend, self._path)
 
     def checks(self, ask: Ask) -> Iterator[Check]:
         damage = [each.message for each in ask("file.damage")]

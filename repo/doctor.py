@@ -1,0 +1,141 @@
+"""The check list for a database in production: whether it can be relied on, line by line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from repo import backup, introspection, migrations
+from repo.database import Database, connect
+from repo.errors import ConfigurationError, RepoError
+from repo.settings import database_url, split_url
+from repo.upkeep import Check, Status, checked
+
+__all__ = ["doctor"]
+
+_DAILY: Final = timedelta(hours=26)
+_LONG_AGO: Final = timedelta(days=7)
+_SHORTEST: Final = 4
+"""Passwords shorter than that are found everywhere."""
+_LARGEST_FILE: Final = 1 << 20
+
+
+def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check]:
+    """Whether a database is fit for production; nothing is written.
+
+    Settings of the server, the file and the machine, who may do what, the schema and the last backup;
+    what is wrong with rows and indexes is asked by :func:`repo.maintenance.health`.
+
+    :param url: None takes DATABASE_URL from the environment.
+    :param backups: the folder that backups are written to.
+    :raises ConfigurationError: for a URL that cannot be used.
+    """
+    address = database_url(url)
+    found = [
+        checked(
+            "URL",
+            [] if url is not None or os.environ.get("DATABASE_URL") else [f"not set: {address}"],
+            "set DATABASE_URL where the programs run, from a file that they alone can read",
+            otherwise=str(address),
+        ),
+        _in_files(address.secret),
+    ]
+    try:
+        db = connect(address.secret, read_only=True)
+    except ConfigurationError:
+        raise
+    except RepoError as error:
+        advice = "start the server, or mend the URL"
+        return [*found, Check(Status.FAIL, "reachable", str(error), advice)]
+    with db:
+        found.append(Check(Status.PASS, "reachable", "yes"))
+        upkeep = db._session.executor.backend.upkeep()
+        found += upkeep.deployment(db._session.read)
+        found += _schema(db, address.secret)
+        found.append(_last_backup(db, backups))
+    return found
+
+
+def _in_files(secret: str) -> Check:
+    """Whether the password of a URL stands in a file that git keeps."""
+    name = "password in files"
+    _, credentials, _, query = split_url(secret)
+    given = [credentials.partition(":")[2]]
+    given += [each[9:] for each in query.split("&") if each.startswith("password=")]
+    passwords = {text.encode() for each in given for text in (each, unquote(each))}
+    wanted = [each for each in passwords if len(each) >= _SHORTEST]
+    if not wanted:
+        return Check(Status.PASS, name, "the URL has none")
+    git = shutil.which("git")
+    listed = git and subprocess.run([git, "ls-files", "-z"], capture_output=True, check=False)  # noqa: S603
+    if not listed or listed.returncode:
+        return Check(Status.PASS, name, "not looked for: this folder is none of git's")
+    holding = []
+    for each in filter(None, listed.stdout.split(b"\0")):
+        path = Path(os.fsdecode(each))
+        if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+            content = path.read_bytes()
+            if any(password in content for password in wanted):
+                holding.append(str(path))
+    advice = "change the password, and keep the new one out of git: .pgpass, PGPASSFILE or DATABASE_URL"
+    return checked(name, holding, advice, otherwise="in none that git keeps", status=Status.FAIL)
+
+
+def _schema(db: Database, url: str) -> Iterator[Check]:
+    try:
+        at, head = db.version(), len(migrations.load(db.dialect))
+    except RepoError as error:
+        yield Check(Status.FAIL, "schema", str(error), "see smdi migrate --help")
+        return
+    yield checked(
+        "schema",
+        [] if at == head else [f"at migration {at} of {head}"],
+        "smdi migrate" if at < head else "upgrade this package",
+        otherwise=f"at migration {at}, the newest",
+        status=Status.FAIL,
+    )
+    try:
+        # To compare it a schema is built and rolled back, which takes more rights than to read one.
+        with connect(url) as writing:
+            altered = [str(each) for each in introspection.differences(writing)]
+    except RepoError as error:
+        found = f"not compared with the migrations: {error}"
+        yield Check(Status.WARN, "schema unaltered", found, "run this as the role that owns the tables")
+        return
+    yield checked(
+        "schema unaltered",
+        altered,
+        "undo it by hand, or write a migration that does the same",
+        otherwise="as the migrations make it",
+        status=Status.FAIL,
+    )
+
+
+def _last_backup(db: Database, folder: Path | None) -> Check:
+    name = "last proven backup"
+    advice = "smdi backup FOLDER, every night: see the README"
+    if folder is None:
+        return Check(Status.WARN, name, "no folder was named", "smdi doctor --backups FOLDER")
+    executor = db._session.executor
+    connection = executor.backend.acquire(write=False)
+    try:
+        source = executor.backend.archive(executor.queries).origin(connection).source
+    finally:
+        executor.backend.release(connection, write=False)
+    proven = [
+        each.manifest.made_at
+        for each in backup.backups(folder)
+        if each.manifest.proven and each.manifest.source == source
+    ]
+    if not proven:
+        return Check(Status.FAIL, name, f"there is none of {source} in {folder}", advice)
+    age = datetime.now(UTC) - max(proven)
+    status = Status.FAIL if age > _LONG_AGO else Status.WARN if age > _DAILY else Status.PASS
+    shown = f"{age / timedelta(hours=1):,.0f} hours ago"
+    return Check(status, name, shown, "" if status is Status.PASS else advice)
