@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 from repo import backends, migrations
 from repo.engine import Backend, IsolationLevel
 from repo.errors import ConfigurationError, ConflictError, QueryContractError
+from repo.migrations import State
 from repo.named import NamedQueries
 from repo.queries import load
 from repo.repositories.divergence import DivergenceRepository
@@ -140,23 +141,43 @@ class Database(Generic[QueriesT]):
         raise AssertionError("the last attempt returns or raises")
 
     def migrate(
-        self, to: int | None = None, on_applied: Callable[[str], None] = lambda label: None
+        self,
+        to: int | None = None,
+        on_applied: Callable[[str], None] = lambda label: None,
+        *,
+        of: str | None = None,
+        lock_timeout: float = migrations.LOCK_SECONDS,
+        attempts: int = migrations.ATTEMPTS,
     ) -> list[str]:
         """Bring the schema to the newest migration, or to number ``to``, up or down.
 
         Going down deletes tables and the rows in them. Processes that migrate at once wait for each
-        other.
+        other. An application's migrations (``connect(schema=...)``) come after the package's, and those
+        that stand upon one of these are undone before it.
 
         :param on_applied: called with each migration's label when it is done.
+        :param of: the application's sequence that ``to`` means, and the only one gone through; without
+            it ``to`` is the package's, and without both all are brought to their newest.
+        :param lock_timeout: seconds that a statement on PostgreSQL may wait for a lock, while readers
+            queue up behind it; 0 is no limit. A step that met it is undone and tried again.
+        :param attempts: how often a step is tried that meets a conflict.
         :returns: the labels of what was done; those undone begin with a minus.
-        :raises MigrationError: when an applied file was changed since, or a migration fails.
+        :raises ConflictError: when the last attempt met one too.
+        :raises MigrationError: when an applied file was changed since, or a migration fails, with file,
+            line, statement and the engine's words.
         """
 
         def told(label: str) -> None:
             LOG.info("migrated: %s", label)
             on_applied(label)
 
-        return migrations.migrate(self._session, to, on_applied=told)
+        return migrations.migrate(
+            self._session, to, on_applied=told, of=of, lock_timeout=lock_timeout, attempts=attempts
+        )
+
+    def migrations(self) -> list[State]:
+        """How each migration stands, of the package and of the application, by sequence and number."""
+        return migrations.status(self._session)
 
     def version(self) -> int:
         """The number of the newest migration applied; 0 for an empty database."""
@@ -211,6 +232,7 @@ def connect(
     *,
     read_only: bool = False,
     queries: Path | str | Sequence[Path | str] = (),
+    schema: migrations.Folders = (),
     slow_query: float | None = None,
     on_query: OnQuery | None = None,
     **options: Unpack[Options],
@@ -222,6 +244,8 @@ def connect(
         environment, or else ``sqlite:///data/divergence.db``.
     :param read_only: refuse writes.
     :param queries: a folder of an application's own SQL, laid out as ``queries/``, or several.
+    :param schema: a folder of an application's own migrations, laid out as ``schema/``, or several. Each
+        is a sequence that has the folder's name; a mapping gives other names.
     :param slow_query: seconds; a statement that takes longer is logged at WARNING.
     :param on_query: called after each statement with its query's name, the seconds it took and its
         number of rows, in the thread that ran it; an error of its own is logged and goes no further.
@@ -231,11 +255,15 @@ def connect(
     :raises ConfigurationError: for a URL or an option that cannot be used.
     :raises DatabaseUnavailable: when the server or the file cannot be reached.
     :raises QueryContractError: when the SQL files break their contract.
+    :raises MigrationError: when the files of migrations do.
     """
     address = database_url(url)
     watch = Watch(slow_query, on_query)
     catalogue = load([queries] if isinstance(queries, str | Path) else queries)
+    sources = migrations.sources(schema)
+    if sources:
+        migrations.chains(address.engine, sources)
     given: dict[str, Any] = {**options}  # names that are no option's are refused by the backend
     backend = backends.connect(address, read_only=read_only, **given)
-    executor = Executor(backend, catalogue, watch)
+    executor = Executor(backend, catalogue, watch, sources)
     return Database(address, backend, Session(executor))

@@ -166,6 +166,13 @@ class Backend(Protocol):
     def run_script(self, connection: Connection, script: str) -> None:
         """Run the statements of a migration inside a transaction."""
 
+    def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
+        """Run one statement of a migration outside of transactions, where the engine has such.
+
+        :param again: whether it may have been run before, and failed or not: what it builds or drops is
+            left as it is where that is done.
+        """
+
     def schema_changed(self) -> None:
         """Forget what connections remember of the schema as it was."""
 

@@ -29,6 +29,7 @@ __all__ = [
     "Table",
     "Trigger",
     "built",
+    "check",
     "compare",
     "describe",
     "differences",
@@ -72,3 +73,18 @@ def differences(db: Database) -> list[Difference]:
     """
     wanted = expected(db)
     return compare(wanted, describe(db).only(each.name for each in wanted.tables))
+
+
+def check(db: Database) -> list[str]:
+    """All that keeps a database from being what the files of migrations say, a line each.
+
+    What is pending, unfinished, changed since it was applied, or newer; and what was altered by hand.
+    """
+    states = db.migrations()
+    found = [each.meaning for each in states if each.state not in ("applied", "other")]
+    if any(each.state in ("changed", "newer") for each in states):
+        return [
+            *found,
+            "nothing can be said of what was altered by hand: the files are not those applied",
+        ]
+    return [*found, *map(str, differences(db))]

@@ -44,6 +44,7 @@ class Session:
         self.executor = executor
         self.dialect = executor.dialect
         self.catalogue = executor.catalogue
+        self.sources = executor.sources
         self._bound = block
         self._queries = executor.queries
 
@@ -177,6 +178,19 @@ class Session:
         """Run several statements in the transaction."""
         with self._writing() as connection:
             self.executor.backend.run_script(connection, script)
+
+    def builds_beside(self) -> bool:
+        """Whether there are statements that only run outside of a transaction."""
+        return not self.executor.backend.one_writer
+
+    def run_alone(self, statement: str, *, again: bool) -> None:
+        """Run a statement of a migration outside of every transaction, that of the block included."""
+        backend = self.executor.backend
+        connection = self.executor.acquire(write=True)
+        try:
+            backend.run_alone(connection, statement, again=again)
+        finally:
+            backend.release(connection, write=True)
 
     def describe(self) -> Schema:
         """The schema as it is."""

@@ -218,11 +218,18 @@ def _live(entry: _Entry | None) -> _Entry | None:
 class Executor:
     """Runs queries on a backend's connections, and keeps the books of its transactions."""
 
-    def __init__(self, backend: Backend, catalogue: Catalogue, watch: Watch) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        catalogue: Catalogue,
+        watch: Watch,
+        sources: tuple[migrations.Source, ...] = (),
+    ) -> None:
         self.backend = backend
         self.dialect = backend.dialect
         self.catalogue = catalogue
         self.watch = watch
+        self.sources = sources
         self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
         self._vouched_until = 0.0
 
@@ -235,7 +242,9 @@ class Executor:
 
     def vouch_by(self, ask: Callable[[str], Any]) -> None:
         """The same by a function that runs a named query; the answer holds for a second."""
-        if time.monotonic() >= self._vouched_until and migrations.fitting(self.dialect, ask):
+        if time.monotonic() >= self._vouched_until and migrations.fitting(
+            self.dialect, ask, self.sources
+        ):
             self._vouched_until = time.monotonic() + _VOUCHED_SECONDS
 
     def vouch_again(self) -> None:
@@ -467,11 +476,11 @@ class Executor:
             if other is None:
                 return error
             try:
-                started = self.queries["migrations.started"](other, {})
-                applied = self.queries["migrations.applied"](other, {}) if started else []
+                lacking = migrations.lacking(
+                    self.dialect, lambda query: self.queries[query](other, {}), self.sources
+                )
             except RepoError:
                 return error
-        lacking = migrations.behind(self.dialect, applied[-1].version if applied else 0)
         return MigrationError(f"{error}; it is {lacking}") if lacking else error
 
 

@@ -430,6 +430,7 @@ TYPES = {
     "int4": int,
     "float8": float,
     "text": str,
+    "name": str,
     "date": date,
     "timestamptz": datetime,
 }

@@ -13,17 +13,38 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 -- name: lock()$
 -- record_class: Locked(locked: int)
--- Keeps other migrations waiting until the transaction ends, for migrations.migrate(). BEGIN IMMEDIATE
--- has done so already. Index: none, it reads no table.
+-- 1: BEGIN IMMEDIATE keeps other migrations waiting until the transaction ends. For migrations.migrate().
+-- Index: none, it reads no table.
 SELECT 1 AS locked;
+
+-- name: patience(milliseconds)$
+-- record_class: Patience(set_to: str)
+-- Nothing is set: who writes has waited for the one lock there is, and readers wait for nobody. For
+-- migrations.migrate(). Index: none, it reads no table.
+SELECT CAST(CAST(:milliseconds AS bigint) AS text) AS set_to;
+
+-- name: prepare_steps()!
+-- Makes the record of applications' migrations and of unfinished ones where there is none yet, for
+-- migrations.migrate(). Index: none, it creates a table.
+CREATE TABLE IF NOT EXISTS schema_steps (
+    sequence TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    upon INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    CONSTRAINT schema_steps_pkey PRIMARY KEY (sequence, version),
+    CONSTRAINT schema_steps_state_check CHECK (state IN ('applied', 'applying', 'undoing'))
+) STRICT;
 
 -- name: started()$
 -- record_class: Started(started: int)
--- 1 where the record's table is there, 0 where it is not, for migrations.migrate() and version().
+-- How many of the record's two tables are there, for migrations.migrate() and version().
 -- Index: none, the catalogue is small.
 SELECT COUNT(*) AS started
 FROM sqlite_master AS m
-WHERE m.type = 'table' AND m.name = 'schema_migrations';
+INNER JOIN sqlite_master AS r ON r.type = 'table' AND r.name = 'schema_migrations'
+WHERE m.type = 'table' AND m.name IN ('schema_migrations', 'schema_steps');
 
 -- name: strangers()$
 -- record_class: Strangers(names: str)

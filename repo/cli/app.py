@@ -15,6 +15,7 @@ from repo.cli import (
     checking,
     demo,
     explaining,
+    migrating,
     reading,
     reviewing,
     upkeep,
@@ -100,7 +101,10 @@ for _command, _examples in (
             "smdi explain market.on_day --arg date=2020-06-01 --analyze",
         ],
     ),
-    (writing.migrate, ["smdi migrate", "smdi migrate --to 1 --yes"]),
+    (
+        migrating.migrate,
+        ["smdi migrate", "smdi migrate --check", "smdi migrate --dry-run", "smdi migrate --to 1 --yes"],
+    ),
     (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
     (
         backing.backup,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from repo.cli.options import Url, opened
+from repo.cli.options import Schema, Url, opened
 from repo.cli.output import say
 from repo.errors import DatabaseUnavailable
 
@@ -24,6 +24,7 @@ def check(
             help="A folder of an application's queries, laid out as the package's; may be given again.",
         ),
     ] = None,
+    schema: Schema = None,
     url: Url = None,
 ) -> None:
     """Have the database prepare every query, and list those that do not fit its schema.
@@ -32,11 +33,16 @@ def check(
     with 1 when there is one. Where the database takes no writes, queries that write are left out.
     """
     folders = queries or ()
-    with opened(ctx, url, queries=folders) as db:  # which makes no file where there is none
+    with opened(
+        ctx, url, queries=folders, schema=schema
+    ) as db:  # which makes no file where there is none
         found = db.check()
         behind = db.version() == 0
     looked_at = "query that reads"
-    with suppress(DatabaseUnavailable), opened(ctx, url, read_only=False, queries=folders) as db:
+    with (
+        suppress(DatabaseUnavailable),
+        opened(ctx, url, read_only=False, queries=folders, schema=schema) as db,
+    ):
         found = db.check()
         looked_at = "query"
     for misfit in found:

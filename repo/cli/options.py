@@ -16,7 +16,7 @@ from repo.settings import database_url
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["As", "End", "Source", "Start", "Symbol", "Url", "day", "opened"]
+__all__ = ["As", "End", "Schema", "Source", "Start", "Symbol", "Url", "day", "opened"]
 
 _IN_MEMORY: Final = "sqlite://"
 
@@ -39,6 +39,15 @@ Url = Annotated[
         help="The database: sqlite:///relative/file.db, sqlite:////absolute/file.db or "
         "postgresql://user@host/name. Without it DATABASE_URL of the environment counts, "
         "or else sqlite:///data/divergence.db.",
+    ),
+]
+Schema = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--schema",
+        metavar="FOLDER",
+        help="A folder of an application's own migrations, laid out as the package's schema/: a "
+        "sequence that has the folder's name, or another as NAME=FOLDER; may be given again.",
     ),
 ]
 As = Annotated[
@@ -68,11 +77,33 @@ Source = Annotated[
 
 
 def opened(
-    ctx: typer.Context, url: str | None, *, read_only: bool = True, queries: Sequence[Path] = ()
+    ctx: typer.Context,
+    url: str | None,
+    *,
+    read_only: bool = True,
+    queries: Sequence[Path] = (),
+    schema: Sequence[str] | None = None,
 ) -> Database:
     """The database of the command's --url, or else of the one before the command's name."""
     from repo.database import connect  # with the drivers, which --help does not need
 
     if not read_only and database_url(url if url is not None else ctx.obj).secret == _IN_MEMORY:
         raise ConfigurationError("a database in memory is gone when the command ends: name a file")
-    return connect(url if url is not None else ctx.obj, read_only=read_only, queries=queries)
+    return connect(
+        url if url is not None else ctx.obj,
+        read_only=read_only,
+        queries=queries,
+        schema=_folders(schema or ()),
+    )
+
+
+def _folders(given: Sequence[str]) -> dict[str, Path]:
+    """The folders of ``--schema``, by their names or those given before them."""
+    found: dict[str, Path] = {}
+    for each in given:
+        name, named, folder = each.rpartition("=")
+        path = Path(folder)
+        found[name if named else path.resolve().name] = path
+    if len(found) < len(given):
+        raise ConfigurationError("two folders of --schema have one name; write NAME=FOLDER")
+    return found

@@ -1,4 +1,4 @@
-"""The commands that write: migrate and load."""
+"""The command that writes rows: load."""
 
 from __future__ import annotations
 
@@ -12,50 +12,16 @@ import typer
 
 from repo.cli.options import Url, opened
 from repo.cli.output import say, show_table
-from repo.errors import ConfigurationError, Missing
+from repo.errors import Missing
 from repo.showing import listed, short_name
 from repo.tables import SINGLE_TICKER, TABLES
 
 if TYPE_CHECKING:
     from repo.loading import Loaded, Progress
 
-__all__ = ["load", "migrate"]
+__all__ = ["load"]
 
 _KINDS = f"{', '.join([*TABLES][:-1])} or {[*TABLES][-1]}"
-
-
-def migrate(
-    ctx: typer.Context,
-    to: Annotated[
-        int | None,
-        typer.Option(
-            min=0, metavar="N", help="The migration to end at: up or down; the newest without."
-        ),
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Go down, which deletes tables and the rows in them.")
-    ] = False,
-    url: Url = None,
-) -> None:
-    """Bring the schema up to date.
-
-    Applies the migrations that are new, or goes up or down to number N. A SQLite file that is not there
-    is created.
-    """
-    with opened(ctx, url, read_only=False) as db:
-        at = db.version()
-        if to is not None and to < at and not yes:
-            raise ConfigurationError(
-                f"going down from {at} to {to} deletes tables and the rows in them; say --yes for that"
-            )
-        done = db.migrate(to, on_applied=_say_step)
-        if not done:
-            typer.echo(f"already at {db.version()}")
-
-
-def _say_step(label: str) -> None:
-    undone = label.startswith("-")
-    typer.echo(f"undid {label.removeprefix('-')}" if undone else f"applied {label}")
 
 
 def load(

@@ -306,6 +306,25 @@ class PostgreSQLBackend:
     def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)
 
+    def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
+        from repo.backends.postgresql.building import run_alone
+
+        # A large index takes its time; but behind a pooler a session's settings are somebody else's too.
+        patience, limit = connection.patience, None
+        try:
+            if not connection.each_time:
+                ((limit,),) = connection.execute("SHOW statement_timeout").fetchall()
+                connection.execute("SET statement_timeout TO 0")
+                connection.patience = None
+            run_alone(connection, statement, again=again)
+        except psycopg.Error as error:
+            raise translate(error) from error
+        finally:
+            connection.patience = patience
+            if limit is not None and not connection.closed:
+                with suppress(psycopg.Error):
+                    connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
+
     def schema_changed(self) -> None:
         """Give up the connections there are: their prepared statements are of the schema as it was."""
         self.connections.replace()

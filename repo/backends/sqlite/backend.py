@@ -451,6 +451,9 @@ class SQLiteBackend:
         if script[start:].strip():
             self._execute(connection, script[start:])
 
+    def run_alone(self, connection: sqlite3.Connection, statement: str, *, again: bool) -> None:
+        self._execute(connection, statement)
+
     def schema_changed(self) -> None:
         """Nothing to do: SQLite prepares its statements anew when the schema changes."""
 

@@ -1,0 +1,37 @@
+"""Statements that run outside of transactions: indexes that are built and dropped beside writers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from repo.backends.postgresql.connection import Connection
+
+__all__ = ["run_alone"]
+
+_INDEX: Final = re.compile(
+    r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
+    r"(?P<name>\"(?:[^\"]|\"\")+\"|[\w.]+)\s*(?=\W|\Z)",
+    re.IGNORECASE,
+)
+_VALID: Final = "SELECT x.indisvalid FROM pg_index AS x WHERE x.indexrelid = to_regclass(%s)"
+
+
+def run_alone(connection: Connection, statement: str, *, again: bool) -> None:
+    """Run a statement on a connection that is in no transaction.
+
+    An index that a failed build left behind is dropped before it is built.
+
+    :param again: whether it may have been run before: what was built and dropped then stays so.
+    :raises psycopg.Error: where it fails.
+    """
+    found = _INDEX.match(statement)
+    if found is not None:
+        builds, name = found["verb"].upper() == "CREATE", found["name"]
+        row = connection.execute(_VALID, [name], prepare=False).fetchone()
+        if again and (row == (True,) if builds else row is None):
+            return
+        if builds and row == (False,):
+            # The name is written in the migration, where the build that failed had it from.
+            connection.execute(f"DROP INDEX CONCURRENTLY {name}".encode(), prepare=False)
+    connection.execute(statement.encode(), prepare=False)

@@ -1,0 +1,122 @@
+"""The command that brings the schema up to date, and tells how it stands: migrate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repo.cli.options import As, Schema, Url, opened
+from repo.cli.output import Format, say, show
+from repo.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from repo.database import Database
+
+__all__ = ["migrate"]
+
+
+def migrate(
+    ctx: typer.Context,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="The migration to end at: up or down; the newest without."
+        ),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The application's sequence that N counts, and the only one to go through.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Change nothing; exit with 1, and say why, when a migration is pending, unfinished or "
+            "was changed, or somebody altered a table, column, constraint or index by hand.",
+        ),
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Change nothing; list the migrations and how each stands.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; print the SQL that would be run.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go down, which deletes tables and the rows in them.")
+    ] = False,
+    lock_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            max=600.0,
+            help="On PostgreSQL, how long a statement may wait for a lock while readers queue up behind "
+            "it; then it is undone, and tried again a little later, ten times in all. 0 is no limit.",
+        ),
+    ] = 3.0,
+    schema: Schema = None,
+    form: As = Format.TABLE,
+    url: Url = None,
+) -> None:
+    """Bring the schema up to date.
+
+    Applies the migrations that are new, or goes up or down to number N. A SQLite file that is not there
+    is created. An application's own migrations come after the package's.
+    """
+    if check + status + dry_run > 1:
+        raise ConfigurationError("--check, --status and --dry-run are of one command each")
+    with opened(ctx, url, read_only=check or status or dry_run, schema=schema) as db:
+        if check:
+            _check(db)
+        elif status:
+            from repo.migrations import State
+
+            show(form, State, db.migrations(), hide=["meaning"])
+        elif dry_run:
+            _print_plan(db, to, of)
+        else:
+            _migrate(db, to, of, lock_timeout, yes=yes)
+
+
+def _check(db: Database) -> None:
+    from repo import introspection
+
+    found = introspection.check(db)
+    for each in found:
+        say(each, err=False)
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"up to date and unaltered: {len(db.migrations())} migrations")
+
+
+def _print_plan(db: Database, to: int | None, of: str | None) -> None:
+    from repo import migrations
+
+    steps = migrations.plan(db._session, to, of)
+    for step in steps:
+        typer.echo(f"-- {step.label}: {step.file}\n{step.sql.rstrip()}\n")
+    if not steps:
+        typer.echo("nothing to do", err=True)
+
+
+def _migrate(db: Database, to: int | None, of: str | None, lock_timeout: float, *, yes: bool) -> None:
+    from repo import migrations
+
+    down = [each.label for each in migrations.plan(db._session, to, of) if not each.up]
+    if down and to is not None and not yes:
+        names = ", ".join(label.removeprefix("-") for label in down)
+        raise ConfigurationError(
+            f"going down to {to} undoes {names}, which deletes tables and the rows in them; say --yes "
+            "for that"
+        )
+    if not db.migrate(to, on_applied=_say_step, of=of, lock_timeout=lock_timeout):
+        typer.echo(f"already at {db.version() if of is None else to}")
+
+
+def _say_step(label: str) -> None:
+    undone = label.startswith("-")
+    typer.echo(f"undid {label.removeprefix('-')}" if undone else f"applied {label}")

@@ -1,0 +1,134 @@
+"""What a database says was applied to it, held against the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from repo.errors import MigrationError, QueryContractError
+from repo.migrations.files import PACKAGE, Migration, Source, label, load
+
+__all__ = ["APPLIED", "APPLYING", "UNDOING", "Chains", "Record", "State", "chains", "read", "states"]
+
+Ask = Callable[[str], Any]
+"""Gives what a named query without parameters answers."""
+
+APPLIED: Final = "applied"
+APPLYING: Final = "applying"
+UNDOING: Final = "undoing"
+
+Chains = Mapping[str, Sequence[Migration]]
+"""The migrations by the names of their sequences, the package's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was applied by sequence, each by number; and what was begun and not finished, with its state.
+
+    ``tables`` counts the tables of the record: there is none in an empty database, and the one of steps
+    comes when it is first needed.
+    """
+
+    tables: int
+    applied: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    begun: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    def at(self, sequence: str = PACKAGE) -> int:
+        """The number of the newest migration of a sequence; 0 for none."""
+        found = self.applied.get(sequence)
+        return int(found[-1].version) if found else 0
+
+
+class State(NamedTuple):
+    """How a migration stands: applied, pending, unfinished, changed, newer or other."""
+
+    migration: str
+    state: str
+    meaning: str
+
+
+def chains(dialect: str, sources: Iterable[Source] = (), schema: Path | None = None) -> Chains:
+    """The files of the package and of an application; see :func:`repo.migrations.load`."""
+    own = {PACKAGE: load(dialect, schema)}
+    return own | {each.name: load(dialect, each.folder, each.name) for each in sources}
+
+
+def read(ask: Ask) -> Record:
+    """The record of a database.
+
+    :raises MigrationError: when it is another program's.
+    """
+    tables = ask("migrations.started")
+    if not tables:
+        return Record(0)
+    try:
+        applied: dict[str, list[Any]] = {PACKAGE: list(ask("migrations.applied"))}
+        steps = ask("migrations.steps") if tables > 1 else []
+    except QueryContractError as error:
+        raise MigrationError(
+            f"the table schema_migrations is not this package's, so neither is the database: {error}"
+        ) from error
+    begun: dict[tuple[str, int], str] = {}
+    for step in steps:
+        if step.state != APPLIED:
+            begun[step.sequence, step.version] = step.state
+        if step.sequence != PACKAGE and step.state != APPLYING:
+            applied.setdefault(step.sequence, []).append(step)
+    return Record(tables, applied, begun)
+
+
+def refuse_strangers(ask: Ask) -> None:
+    """Refuse a database without a record of migrations that has tables all the same."""
+    names = ask("migrations.strangers")
+    if names:
+        raise MigrationError(
+            f"the database has tables that no migration of this package made, such as {names}; it is "
+            "another program's, and is left as it is: choose another file"
+        )
+
+
+def states(record: Record, files: Chains) -> list[State]:
+    """How each migration stands, by sequence and number."""
+    found = []
+    for sequence, migrations in files.items():
+        applied = record.applied.get(sequence, ())
+        for place, each in enumerate(applied):
+            name = label(sequence, each.version, each.name)
+            found.append(State(name, *_state(record, sequence, each, migrations, place, name)))
+        for migration in migrations[len(applied) :]:
+            if (sequence, migration.number) in record.begun:
+                state = "unfinished", f"{migration.label} was begun and not finished: migrate again"
+            else:
+                state = "pending", f"{migration.label} is not applied"
+            found.append(State(migration.label, *state))
+    found += [
+        State(name, "other", f"{name} was applied from a folder that was not given")
+        for sequence, rows in record.applied.items()
+        if sequence not in files
+        for name in [label(sequence, each.version, each.name) for each in rows]
+    ]
+    return found
+
+
+def _state(
+    record: Record, sequence: str, row: Any, files: Sequence[Migration], place: int, name: str
+) -> tuple[str, str]:
+    if place >= len(files):
+        whose = "this package" if sequence == PACKAGE else f"the files of {sequence}"
+        return "newer", f"{name} was applied by a newer version of {whose}"
+    if files[place].label != name:
+        return "changed", f"{name} was applied where the files have {files[place].label}"
+    if files[place].checksum != row.checksum:
+        return "changed", f"{name} was changed after it was applied"
+    if (sequence, row.version) in record.begun:
+        return "unfinished", f"the undo of {name} was begun and not finished: migrate again"
+    return APPLIED, ""
+
+
+def refuse_differences(record: Record, files: Chains) -> None:
+    """Refuse a database to which something else was applied than the files there are."""
+    found = [each.meaning for each in states(record, files) if each.state in ("changed", "newer")]
+    if found:
+        raise MigrationError("; ".join(found))
