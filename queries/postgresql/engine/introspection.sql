@@ -106,8 +106,8 @@ ORDER BY c.relname ASC, i.relname ASC;
 
 -- name: index_columns()
 -- record_class: FoundIndexColumn(name: str, expression: str, included: int)
--- The columns of each index in their order, keys and those included, for introspection.describe(). Index:
--- none, the catalogue is small.
+-- The columns of each index in their order, keys and those included, for introspection.describe().
+-- Index: none, the catalogue is small.
 SELECT
     i.relname AS name,
     pg_get_indexdef(x.indexrelid, p.place, TRUE)
