@@ -289,7 +289,7 @@ class RowEncoder:
         return columns
 
     def _encoded(self) -> Iterator[Batch]:
-        """The batches, from where the rows are, with the names of tickers and institutions."""
+        """Batches of the rows given, or of those set aside; tickers and institutions still by name."""
         if self._ahead:
             self._row = 0
             for columns in self._aside():

@@ -79,7 +79,7 @@ class Adapter(Protocol):
         """The number of rows written."""
 
     def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """The number of rows written, of many."""
+        """Run a statement once for each row of parameters; how many rows were written in all."""
 
 
 class BoundQueries(dict[str, Runs]):

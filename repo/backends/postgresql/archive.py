@@ -112,7 +112,7 @@ class PostgreSQLArchive:
             raise translate(error) from error
 
     def _sweep(self, connection: Connection) -> None:
-        """Drop the scratch databases of runs that were killed."""
+        """Drop scratch databases older than five minutes that nobody uses: killed runs leave them."""
         before = int(time.time()) - _STALE_SECONDS
         for left in self._queries["archive.left_behind"](connection, {"before": before}):
             with suppress(psycopg.Error):  # somebody is connected to it

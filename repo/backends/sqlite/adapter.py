@@ -253,7 +253,7 @@ class SQLiteAdapter:
         self._readings[query.full_name] = _Reading(query)
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
-        """SQL as sqlite3 takes it: rows of a ``*!`` query are bound by position."""
+        """SQL as sqlite3 takes it: the parameters of a ``*!`` query become ``?``, bound by position."""
         if op_type is not SQLOperationType.INSERT_UPDATE_DELETE_MANY:
             return sql
         return VAR_REF.sub(lambda found: f"{found['lead']}?" if found["var_name"] else found[0], sql)

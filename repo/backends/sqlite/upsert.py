@@ -104,7 +104,7 @@ class DirectWrite:
         return count
 
     def _admit(self, keys: list[tuple[Any, ...]]) -> bool:
-        """Whether none of these keys can have come before; counts them if so."""
+        """Whether no earlier batch of this upsert can have had one of these keys; counts them then."""
         admitted = self._ranges.admit(keys)
         if admitted:
             self._keys += len(keys)
