@@ -111,6 +111,13 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session
+def review(session: nox.Session) -> None:
+    """Compare the SQL with that of main, on both engines; ``-- --base REF`` compares with another."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("smdi", "review", "--base", "main", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Do what the README's first command does, in a folder of its own."""
     session.install(".[cli]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 from weakref import WeakSet
@@ -146,6 +146,12 @@ class Backend(Protocol):
 
     def transfer(self) -> Transfer:
         """How whole tables are read and filled."""
+
+    def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:
+        """What a transaction did to each table: rows of ``footprint.tables``.
+
+        None where an engine locks nothing less than the database.
+        """
 
     def plan(
         self,

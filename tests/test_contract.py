@@ -404,6 +404,7 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "rows.sentiment": {**KEYS_OF_ALL, **DAYS_OF_ALL},
     },
     "postgresql": {
+        "footprint.tables": {},
         "introspection.columns": {},
         "introspection.constraints": {},
         "introspection.index_columns": {},

@@ -28,7 +28,7 @@ def test_the_page_of_the_packages_queries_is_current() -> None:
     assert smdi("queries", "--format", "markdown").out == page, "smdi queries --format markdown"
     called = page.partition("### tickers.get\n")[2].partition("###")[0]
     assert "`MarketRepository.delete`, `TickerRepository.get`" in called
-    assert "nobody" not in page
+    assert "nobody here" not in page
 
 
 def test_an_applications_queries_and_their_callers(tmp_path: Path) -> None:

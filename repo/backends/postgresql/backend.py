@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
@@ -302,6 +302,10 @@ class PostgreSQLBackend:
         from repo.backends.postgresql import plans  # which no program needs that only runs queries
 
         return plans.plan(connection, query, sql, parameters, analyze=analyze)
+
+    def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:
+        found: Sequence[Any] = queries["footprint.tables"](connection, {})
+        return found
 
     def run_script(self, connection: Connection, script: str) -> None:
         self._execute(connection, script)

@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -440,6 +440,9 @@ class SQLiteBackend:
         from repo.backends.sqlite import plans  # which no program needs that only runs queries
 
         return plans.plan(connection, queries, query, sql, parameters, analyze=analyze)
+
+    def table_states(self, connection: sqlite3.Connection, queries: Bound) -> Sequence[Any]:
+        return ()
 
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
         # executescript() commits first, so the statements are run one at a time.

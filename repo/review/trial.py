@@ -1,0 +1,132 @@
+"""A sample's database inside a transaction that is rolled back: migrated, asked for plans and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from repo.binding import dumped, sent
+from repo.database import Database
+from repo.engine import Connection
+from repo.errors import RepoError
+from repo.queries import Query
+from repo.scripts import Statement, for_transaction, statements
+from repo.steps import Plan
+
+__all__ = ["Trial", "trial"]
+
+_STAGE: Final = "_stage"
+"""The end of the name of a table in which rows are set aside."""
+
+
+class _RolledBack(Exception):
+    """Ends a transaction of which nothing is to be kept."""
+
+
+@contextmanager
+def trial(db: Database) -> Iterator[Trial]:
+    """A transaction of a sample, of which nothing is kept."""
+    try:
+        with db._session.executor.block(None, read_only=False, isolation="read committed") as block:
+            yield Trial(db, block.transaction.connection)
+            raise _RolledBack
+    except _RolledBack:
+        pass
+
+
+class Trial:
+    """What can be asked of a sample in such a transaction; a statement that fails leaves no trace."""
+
+    def __init__(self, db: Database, connection: Connection) -> None:
+        self._executor = db._session.executor
+        self._backend = self._executor.backend
+        self._connection = connection
+        self._depth = 1
+
+    @contextmanager
+    def _savepoint(self, *, keep: bool = False) -> Iterator[None]:
+        depth = self._depth
+        self._depth += 1
+        self._backend.savepoint(self._connection, depth)
+        try:
+            yield
+        except BaseException:
+            self._backend.rollback_to(self._connection, depth)
+            raise
+        else:
+            if keep:
+                self._backend.release_savepoint(self._connection, depth)
+            else:
+                self._backend.rollback_to(self._connection, depth)
+        finally:
+            self._depth = depth
+
+    def migrate(self, script: str) -> Iterator[tuple[Statement, Mapping[str, Any]]]:
+        """Run the statements of a script; with each, what became of the tables by it.
+
+        :raises RepoError: where one fails.
+        """
+        for statement in statements(script):
+            if sql := for_transaction(statement.sql):
+                with self._savepoint(keep=True):
+                    self._backend.run_script(self._connection, sql)
+            yield statement, self.states()
+
+    def settle(self, tables: Collection[str]) -> None:
+        """Let the engine count anew what planning goes by, of tables that were written anew.
+
+        An engine that does not tell which those are counts all, for it does so the same each time.
+        """
+        names = [*tables] if self.states() else [""]
+        for name in names:
+            self._backend.run_script(self._connection, f"ANALYZE {name}")
+
+    def states(self) -> Mapping[str, Any]:
+        """The tables as they are in the transaction; none where an engine does not tell."""
+        found = self._backend.table_states(self._connection, self._executor.queries)
+        return {each.name: each for each in found}
+
+    def plan(self, query: Query, arguments: Mapping[str, Any], *, analyze: bool) -> Plan:
+        """How a query is run; what it writes is undone.
+
+        :raises RepoError: where it fails.
+        """
+        adapter = self._backend.adapter
+        with self._savepoint():
+            self._stage(query)
+            sql, given = sent(query, adapter), dumped(query, adapter, arguments)
+            return self._backend.plan(
+                self._connection, self._executor.queries, query, sql, given, analyze=analyze
+            )
+
+    def misfit(self, query: Query) -> str:
+        """Why the engine cannot prepare a query, in its words; empty where it can."""
+        try:
+            with self._savepoint():
+                self._stage(query)
+                self._backend.prove(self._connection, query, sent(query, self._backend.adapter))
+        except RepoError as error:
+            return str(error)
+        return ""
+
+    def rows(self, query: Query, arguments: Mapping[str, Any]) -> Sequence[Any]:
+        """What a query that reads gives.
+
+        :raises RepoError: where it fails.
+        """
+        adapter = self._backend.adapter
+        adapter.declare_columns(query)
+        with self._savepoint():
+            sql, given = sent(query, adapter), dumped(query, adapter, arguments)
+            found: Sequence[Any] = adapter.select(
+                self._connection, query.full_name, sql, given, query.record
+            )
+            # A symbol that was given is put in front of the package's own rows.
+            return [tuple(row)[-len(query.columns) :] for row in found]
+
+    def _stage(self, query: Query) -> None:
+        """Make the table that a query is about in which rows are set aside."""
+        stage = f"{query.aggregate}.stage"
+        if _STAGE in query.sql and query.name != "stage" and stage in self._executor.queries:
+            self._executor.queries[stage](self._connection, {})
