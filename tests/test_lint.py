@@ -23,7 +23,8 @@ KEYWORD = re.compile(
 
 def statements(file: Path) -> list[str]:
     """The statements of a file, each with its comments."""
-    found = re.findall(r".*?;\s*\n", file.read_text(encoding="utf-8"), re.DOTALL)
+    ends = r"^(?!--)[^\n]*;\s*\n"  # a comment may end with a semicolon too
+    found = re.findall(f".*?{ends}", file.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert "".join(found) == file.read_text(encoding="utf-8")
     return found
 
