@@ -151,12 +151,16 @@ class BoundQueries(dict[str, Runs]):
         """A function from mappings to the rows that a ``*!`` query takes, some at a time."""
         return row_dumper(name, self._catalogue.query(name, self._dialect).types, self._adapter.dumpers)
 
+    def statement(self, name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+        """One query as its driver is given it, and what makes its parameters so."""
+        query = self._catalogue.query(name, self._dialect)
+        return sent(query, self._adapter), dumper(name, query.types, self._adapter.dumpers)
+
     def columnar(self, name: str) -> Callable[..., list[Any]]:
         """One query as a function of a connection, its parameters and what builds a batch."""
         self[name]  # the adapter has to know its columns
-        query, adapter = self._catalogue.query(name, self._dialect), self._adapter
-        sql = sent(query, adapter)
-        dump = dumper(name, query.types, adapter.dumpers)
+        adapter = self._adapter
+        sql, dump = self.statement(name)
         return lambda connection, parameters, build, /: adapter.select_columnar(
             connection, name, sql, dump(parameters), build
         )

@@ -7,7 +7,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, get_args
 from weakref import WeakSet
 
 from repo.binding import Adapter, BoundQueries
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from repo.archives import Archive
-    from repo.batches import RowEncoder
+    from repo.batches import Columns, RowEncoder
     from repo.chunks import Chunk
     from repo.errors import RepoError
     from repo.schemas import Schema
@@ -32,6 +33,8 @@ __all__ = [
     "Connection",
     "Introspection",
     "IsolationLevel",
+    "Limits",
+    "Shadow",
     "Transfer",
     "forks",
     "held",
@@ -195,11 +198,81 @@ class Backend(Protocol):
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
 
 
+class Limits(NamedTuple):
+    """Which rows of a table: bounds of the first column of its key, and days; all are included."""
+
+    first: int = -(2**63)
+    last: int = 2**63 - 1
+    since: date = date.min
+    until: date = date.max
+
+
+class Shadow(Protocol):
+    """A copy under way in a target, which its readers do not see; one transaction for each ``keep``."""
+
+    def obstacles(self) -> list[str]:
+        """What depends on the target's tables and keeps others from taking their place."""
+
+    def begun(self) -> tuple[str, bool] | None:
+        """What an unfinished copy was begun with, and whether its indexes are built; None for none."""
+
+    def begin(self, header: str, token: str) -> None:
+        """Make the tables, and note what the copy is begun with and whose it is."""
+
+    def take_over(self, token: str, *, built: bool) -> None:
+        """Go on with an unfinished copy: another process that does so too finds that out."""
+
+    def arrived(self) -> Mapping[str, list[Chunk]]:
+        """The chunks that have arrived, by table."""
+
+    def write(self, table: Table, columns: Columns, data: bytes) -> None:
+        """Write rows; ``data`` are the same as :func:`repo.chunks.encoded` has them."""
+
+    def keep(self, table: Table, chunks: Sequence[Chunk]) -> None:
+        """Commit what was written, and note that these chunks have arrived."""
+
+    def drop(self) -> None:
+        """Roll back what was written since."""
+
+    def clear(self, table: Table) -> None:
+        """Take out what has arrived of a table."""
+
+    def finish(self) -> None:
+        """Build indexes and constraints, and gather statistics."""
+
+    def install(self, *, replace: bool, prove: Callable[[Connection], None]) -> None:
+        """Put the tables where readers see them, all at once, if ``prove`` does not raise.
+
+        :param prove: is given a connection that sees the copy by the tables' own names.
+        :param replace: whether there may be rows, which are then gone.
+        :raises TransferError: where there are rows that may not be replaced.
+        """
+
+    def abandon(self) -> None:
+        """Remove what an unfinished copy has left."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
 class Transfer(Protocol):
     """How an engine's tables are read and filled whole, their values as :data:`Columns` has them."""
 
     def digest(self, connection: Connection, queries: BoundQueries, table: Table) -> list[Chunk]:
         """The digests of a table's chunks, by chunk."""
+
+    def read(
+        self,
+        connection: Connection,
+        queries: BoundQueries,
+        table: Table,
+        limits: Limits,
+        take: Callable[[Columns], None],
+    ) -> None:
+        """Give rows in the order of the key to ``take``, some at a time."""
+
+    def shadow(self, queries: BoundQueries) -> Shadow:
+        """The copy under way in this database, if there is one, or is to be."""
 
 
 @contextmanager

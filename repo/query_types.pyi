@@ -39,6 +39,21 @@ class InstitutionsIdentifyIdentity(NamedTuple):
     cik: int
     institution_id: int
 
+class Begun(NamedTuple):
+    """A row of journal.begun."""
+
+    header: str
+    token: str
+    built: int
+
+class Journaled(NamedTuple):
+    """A row of journal.chunks."""
+
+    name: str
+    chunk: int
+    number: int
+    sha256: str
+
 class Unfit(NamedTuple):
     """A row of market.unfit."""
 
@@ -82,6 +97,30 @@ class Strangers(NamedTuple):
     """A row of migrations.strangers."""
 
     names: str
+
+class Counted(NamedTuple):
+    """A row of proof.counts."""
+
+    name: str
+    number: int
+
+class Fault(NamedTuple):
+    """A row of proof.duplicates."""
+
+    name: str
+    id: int | None
+    other_id: int | None
+    day: date | None
+    other_day: date | None
+    text: str | None
+    number: int
+
+class Orphans(NamedTuple):
+    """A row of proof.orphans."""
+
+    name: str
+    id: int
+    number: int
 
 class Source(NamedTuple):
     """A row of sentiment.sources."""
@@ -208,6 +247,43 @@ class InstitutionsQueries:
     def unstage(self) -> int:
         """Drops the table that stage() made.
         Index: none, it drops a table."""
+
+class JournalArrivedRow(TypedDict):
+    """A row that journal.arrived takes."""
+
+    name: str | None
+    chunk: int | None
+    number: int | None
+    sha256: str | None
+
+class JournalQueries:
+    """journal.sql"""
+
+    def arrived(self, rows: Iterable[JournalArrivedRow], /) -> int:
+        """Notes chunks in the transaction in which their rows arrive. Needs: copy_journal.
+        Index: copy_journal_pkey."""
+
+    def begin(self, *, header: str | None, token: str | None, built: int | None) -> int:
+        """Notes what a copy is begun with. Needs: copy_state. Index: none, it has one row."""
+
+    def begun(self) -> Begun | None:
+        """What the copy was begun with, whose it is, and whether its indexes are built, for copy().
+        Order: total because there is one row. Needs: copy_state. Index: none, it has one row."""
+
+    def change(self, *, token: str | None, built: int | None) -> int:
+        """Takes a copy over, and notes whether its indexes are built. Needs: copy_state. Index: none, it has one row."""
+
+    def chunks(self) -> list[Journaled]:
+        """The chunks that have arrived, with their digests in the source. Order: total because
+        name and chunk are the key. Needs: copy_journal. Index: copy_journal_pkey."""
+
+    def clear(self, *, name: str | None) -> int:
+        """Forgets the chunks of a table, in the transaction in which its rows go. Needs: copy_journal.
+        Index: copy_journal_pkey."""
+
+    def hold(self, *, token: str | None) -> int:
+        """Keeps others from taking the copy over while a chunk is written; counts no row once somebody has.
+        Needs: copy_state. Index: none, it has one row."""
 
 class MarketQueries:
     """market.sql"""
@@ -337,6 +413,24 @@ class MigrationsQueries:
         """The first tables and views of a file that has no record of migrations, and so is another program's, as
         one text, for migrations.migrate() and the first write. Index: none, the catalogue is small."""
 
+class ProofQueries:
+    """proof.sql"""
+
+    def counts(self) -> list[Counted]:
+        """How many rows each table has, for copy(). Order: total because a name comes once.
+        Index: the smallest of each table."""
+
+    def duplicates(self) -> list[Fault]:
+        """The first twenty values of unique keys that come more than once, with the constraint of each, for copy()
+        and verify(). Where the constraints are there it has none. Order: total because each is of one key.
+        Index: those of the keys."""
+
+    def orphans(self) -> list[Orphans]:
+        """The first twenty keys that rows refer to and that are not there, with the foreign key and how many rows
+        do, for copy() and verify(). Where the constraints are there it has none.
+        Order: total because each is of one key.
+        Index: market_data_pkey, institutional_holdings_pkey, retail_sentiment_pkey, tickers_pkey, institutions_pkey."""
+
 class SentimentQueries:
     """sentiment.sql"""
 
@@ -432,7 +526,9 @@ class Queries:
     divergence: DivergenceQueries
     holdings: HoldingsQueries
     institutions: InstitutionsQueries
+    journal: JournalQueries
     market: MarketQueries
     migrations: MigrationsQueries
+    proof: ProofQueries
     sentiment: SentimentQueries
     tickers: TickersQueries

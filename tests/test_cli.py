@@ -44,6 +44,8 @@ COMMANDS = (
     "ranking",
     "timeline",
     "review",
+    "copy",
+    "verify",
     "demo",
 )
 Q4, Q1, Q2 = date(2019, 12, 31), date(2020, 3, 31), date(2020, 6, 30)

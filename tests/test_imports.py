@@ -30,7 +30,7 @@ LAYERS = [
     {"sessions"},
     {"database"},
     {"digests", "introspection", "loading", "maintenance", "plans", "sample", "stubs"},
-    {"backup", "review", "roles"},
+    {"backup", "review", "roles", "transfer"},
     {"doctor"},
     {"cli"},
     {"__main__"},

@@ -18,6 +18,7 @@ from repo.cli import (
     migrating,
     reading,
     reviewing,
+    transferring,
     upkeep,
     writing,
 )
@@ -140,6 +141,17 @@ for _command, _examples in (
     (upkeep.health, ["smdi health", "smdi health --format json"]),
     (upkeep.doctor, ["smdi doctor --backups backups/", "smdi doctor --format json"]),
     (upkeep.grant, ["smdi grant", "smdi grant --print"]),
+    (
+        transferring.copy,
+        [
+            "smdi copy sqlite:///data/divergence.db postgresql://user@host/divergence",
+            "smdi copy postgresql://user@host/divergence sqlite:///slice.db --symbols AAPL,MSFT",
+        ],
+    ),
+    (
+        transferring.verify,
+        ["smdi verify sqlite:///data/divergence.db postgresql://user@host/divergence"],
+    ),
     (demo.demo, ["smdi demo", "smdi demo --path /tmp/look.db"]),
 ):
     # "\b" keeps the lines as they are.

@@ -8,7 +8,8 @@ are a table of fixed width, which numpy reads where it lies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from importlib import import_module
 from struct import Struct
 from typing import Any, Final
@@ -21,7 +22,7 @@ from psycopg.types.array import ArrayBinaryLoader
 from repo.batches import EPOCH
 from repo.errors import ConfigurationError
 
-__all__ = ["decode", "is_single", "read_raw"]
+__all__ = ["as_list", "decode", "is_single", "read_raw"]
 
 _HEADER: Final = Struct(">iiIii")
 _DAYS: Final = 730_120 - EPOCH
@@ -33,6 +34,11 @@ _FORMATS: Final[Mapping[int, str]] = {
     types["int8"].oid: ">i8",
     types["float8"].oid: ">f8",
 }
+
+_CODES: Final = {">i4": "i", ">i8": "q", ">f8": "d"}
+_ELEMENTS: Final[Mapping[int, str]] = {oid: f"i{_CODES[form]}" for oid, form in _FORMATS.items()}
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class _Raw(Loader):
@@ -69,6 +75,26 @@ def decode(value: Any) -> Any:
     )
     column = cells["value"].astype(form.replace(">", "="))
     return column + numpy.int32(_DAYS) if oid == types["date"].oid else column
+
+
+@lru_cache(maxsize=1024)
+def _unpacker(form: str, elements: int) -> Struct:
+    return Struct(">" + form * elements)
+
+
+def as_list(value: Any) -> list[Any]:
+    """The same without numpy, and moments as microseconds since 1970-01-01."""
+    if isinstance(value, bytes):
+        oid, length = _HEADER.unpack_from(value)[2:4]
+        column = list(_unpacker(_ELEMENTS[oid], length).unpack_from(value, _HEADER.size)[1::2])
+        return [day + _DAYS for day in column] if oid == types["date"].oid else column
+    return list(map(_as_number, value))
+
+
+def _as_number(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value - _FIRST) // _MICROSECOND
+    return value.toordinal() - EPOCH if isinstance(value, date) else value
 
 
 def is_single(value: Any) -> bool:

@@ -287,7 +287,7 @@ class PostgreSQLBackend:
     def transfer(self) -> Transfer:
         from repo.backends.postgresql.transfer import PostgreSQLTransfer
 
-        return PostgreSQLTransfer()
+        return PostgreSQLTransfer(self)
 
     def plan(
         self,

@@ -92,6 +92,18 @@ class SQLiteBackend:
         self._writer: sqlite3.Connection | None = self._opened(write=not read_only)
         on_fork(self)
 
+    @property
+    def path(self) -> Path | None:
+        """The file; None in memory."""
+        return self._path
+
+    def open_apart(self) -> sqlite3.Connection:
+        """A connection that writes and is the caller's own, to set and to close."""
+        try:
+            return self._open(write=True)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
     def _opened(self, *, write: bool) -> sqlite3.Connection:
         connection = None
         try:
@@ -425,7 +437,7 @@ class SQLiteBackend:
     def transfer(self) -> Transfer:
         from repo.backends.sqlite.transfer import SQLiteTransfer
 
-        return SQLiteTransfer()
+        return SQLiteTransfer(self)
 
     def plan(
         self,

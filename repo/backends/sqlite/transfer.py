@@ -1,14 +1,26 @@
-"""Whole tables of SQLite, read as they are stored."""
+"""Whole tables of SQLite, read as they are stored, and filled in a file beside the database.
+
+A copy fills tables like those that readers see in a file of its own, ``<name>.copy``. When all of it is
+there, the rows go over in one transaction, for a file that others have open cannot change places.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
+from repo.backends.shadow import COPY, JOURNAL, Shadow
+from repo.backends.sqlite.adapter import translate
 from repo.batches import Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces
-from repo.tables import Table
+from repo.engine import Limits
+from repo.errors import ConfigurationError, ConflictError, TransferError
+from repo.tables import TABLES, Table
 
 __all__ = ["SQLiteTransfer"]
 
@@ -19,11 +31,21 @@ _ROWS: Final = {
     "holdings": "rows.holdings",
     "sentiment": "rows.sentiment",
 }
-_ALL: Final = {"first": -(2**63), "last": 2**63 - 1, "since": date.min, "until": date.max}
+_FILLING: Final = {
+    "tickers": "filling.tickers",
+    "institutions": "filling.institutions",
+    "market": "filling.market",
+    "holdings": "filling.holdings",
+    "sentiment": "filling.sentiment",
+}
+_NAMES: Final = [table.name for table in TABLES.values()]
 
 
 class SQLiteTransfer:
     """See :class:`repo.engine.Transfer`."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
 
     def digest(self, connection: Any, queries: BoundQueries, table: Table) -> list[Chunk]:
         hashes = ChunkHashes(table)
@@ -32,6 +54,149 @@ class SQLiteTransfer:
             for chunk, piece in pieces(table, columns):
                 hashes.add(chunk, len(piece[0]), encoded(table, piece))
 
-        read = queries.columnar(_ROWS[table.aggregate])
-        read(connection, _ALL, add)
+        self.read(connection, queries, table, Limits(), add)
         return hashes.end()
+
+    def read(
+        self,
+        connection: Any,
+        queries: BoundQueries,
+        table: Table,
+        limits: Limits,
+        take: Callable[[Columns], None],
+    ) -> None:
+        queries.columnar(_ROWS[table.aggregate])(connection, limits._asdict(), take)
+
+    def shadow(self, queries: BoundQueries) -> SQLiteShadow:
+        return SQLiteShadow(self._backend, queries)
+
+
+class SQLiteShadow(Shadow):
+    """See :class:`repo.engine.Shadow`."""
+
+    def __init__(self, backend: Any, queries: BoundQueries) -> None:
+        super().__init__(queries)
+        if backend.path is None:
+            raise ConfigurationError("a database in memory is no target of a copy: name a file")
+        self._backend = backend
+        self._file = Path(f"{backend.path.absolute()}.copy")
+        self._connection: sqlite3.Connection | None = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            return self._connection
+        try:
+            connection = sqlite3.connect(
+                self._file, isolation_level=None, timeout=1, check_same_thread=False
+            )
+            self._connection = connection
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+            connection.execute("BEGIN EXCLUSIVE")  # and keep the lock
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.close()
+            found = translate(error)
+            if isinstance(found, ConflictError):
+                raise TransferError("another process is copying into this database") from error
+            raise found from error
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def inside(self) -> Iterator[Any]:
+        with _transaction(self._open()) as connection:
+            yield connection
+
+    def there(self) -> bool:
+        if not self._file.exists():
+            return False
+        with self.inside() as connection:
+            found = connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'copy_state'"
+            ).fetchone()
+        if found is None:  # it was cut off before it had begun
+            self.abandon()
+        return found is not None
+
+    def obstacles(self) -> list[str]:
+        return []  # the tables stay, and so does what depends on them
+
+    def begin(self, header: str, token: str) -> None:
+        self._token = token
+        with self._live() as live:
+            made = live.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with self.inside() as connection:
+            for name, statement in made:
+                if name in _NAMES:
+                    connection.execute(statement)
+            for statement in JOURNAL:
+                connection.execute(statement.format(""))
+            self.queries["journal.begin"](connection, {"header": header, "token": token, "built": 0})
+
+    @contextmanager
+    def filling(self, connection: Any, table: Table) -> Iterator[Callable[[Columns, bytes], None]]:
+        insert = self.queries[_FILLING[table.aggregate]]
+        yield lambda columns, data: insert(connection, zip(*columns, strict=True))
+
+    def empty(self, connection: Any, table: Table) -> None:
+        connection.execute(f"DELETE FROM {table.name}")  # noqa: S608  # a constant
+
+    def finish(self) -> None:
+        """Nothing to do: keys are in place, for rows lie in their order; the rest is in the target."""
+
+    @contextmanager
+    def _live(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own to the target: what it is set to is not for others."""
+        connection = self._backend.open_apart()
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        finally:
+            connection.close()
+
+    def install(self, *, replace: bool, prove: Callable[[Any], None]) -> None:
+        self.close()
+        with self._live() as live:
+            live.execute("PRAGMA foreign_keys = OFF")  # they are looked at below, all at once
+            live.execute(f"ATTACH DATABASE ? AS {COPY}", (str(self._file),))
+            with _transaction(live):
+                found = self.queries["proof.counts"](live, {})
+                # There are rows too where this was done and only the file is still there.
+                if replace or not any(each.number for each in found):
+                    for name in reversed(_NAMES):
+                        live.execute(f"DELETE FROM main.{name}")  # noqa: S608  # constants, here and below
+                    for name in _NAMES:
+                        live.execute(f"INSERT INTO main.{name} SELECT * FROM {COPY}.{name}")  # noqa: S608
+                broken = live.execute("PRAGMA main.foreign_key_check").fetchone()
+                if broken is not None:
+                    raise TransferError(f"{broken[0]} would refer to rows of {broken[2]} that are gone")
+                prove(live)
+                live.execute("ANALYZE main")
+        self.abandon()
+
+    def abandon(self) -> None:
+        self.close()
+        for ending in ("-journal", ""):
+            Path(f"{self._file}{ending}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise translate(error) from error
