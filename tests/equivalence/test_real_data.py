@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import pytest
 
+import repo
 from repo import Bar, Holding, Institution, Sentiment, Ticker
+from repo.digests import digests
+from repo.transfer import copy
 from tests import servers
 from tests.equivalence.engines import Engines, opened
 from tests.equivalence.reads import call, same_as_oracle
@@ -142,3 +145,16 @@ def test_frames(loaded: Loaded) -> None:
     symbols = sorted(loaded.world.tickers)[::40]
     for name in ("market.frame", "holdings.frame", "sentiment.frame"):
         assert loaded.same(loaded.world, name, symbols=symbols).rows
+
+
+def test_copied_there_and_back(loaded: Loaded, server: servers.Server, tmp_path: Path) -> None:
+    """From SQLite to PostgreSQL and to another SQLite file, every digest is the same."""
+    name = server.create()
+    with (
+        repo.connect(server.url_of(name, min_size="1")) as there,
+        repo.connect(f"sqlite:///{tmp_path / 'back.db'}") as back,
+    ):
+        copy(loaded.engines.sqlite, there)
+        copy(there, back)
+        assert digests(loaded.engines.sqlite) == digests(there) == digests(back)
+    server.drop(name)
