@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 
 from aiosql.types import SQLOperationType
 
+from repo.catalogue import Catalogue
 from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES, Dumpers, dumper, row_dumper
-from repo.queries import OPERATORS, Catalogue, Query, many_rows, rows_together, with_rows
+from repo.queries import OPERATORS, Query, many_rows, rows_together, with_rows
 
 __all__ = ["Adapter", "BoundQueries", "Runs", "dumped", "sent"]
 

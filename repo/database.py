@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 
 from repo import backends, migrations
+from repo.catalogue import load
 from repo.engine import Backend, IsolationLevel
 from repo.errors import ConfigurationError, ConflictError, QueryContractError
 from repo.migrations import State
 from repo.named import NamedQueries
-from repo.queries import load
 from repo.repositories.divergence import DivergenceRepository
 from repo.repositories.holdings import HoldingRepository
 from repo.repositories.institutions import InstitutionRepository

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
+from repo.catalogue import Catalogue
 from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES
-from repo.queries import Catalogue, Query
+from repo.queries import Query
 
 __all__ = ["NamedQueries", "NamedQuery", "QueryFile"]
 

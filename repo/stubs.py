@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from repo import records
+from repo.catalogue import Catalogue, load
 from repo.parameters import PYTHON_TYPES, Declared
-from repo.queries import DIALECTS, Catalogue, Column, Query, load
+from repo.queries import DIALECTS, Column, Query
 
 __all__ = ["OWN", "own_stub", "stub"]
 

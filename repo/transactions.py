@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from repo import migrations
 from repo.binding import BoundQueries
+from repo.catalogue import Catalogue
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (
     ConfigurationError,
@@ -27,7 +28,6 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
-from repo.queries import Catalogue
 from repo.showing import short
 from repo.watching import Watch
 

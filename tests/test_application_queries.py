@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 import repo
 from repo import Database, InvalidRecord, QueryContractError, watching
-from repo.queries import load
+from repo.catalogue import load
 from tests.builders import DAY, bar, day, raw, seed
 from tests.cli_helpers import smdi
 

@@ -12,9 +12,10 @@ import pytest
 from aiosql.query_loader import QueryLoader
 
 import repo
-from repo import QueryContractError, queries
+from repo import QueryContractError, catalogue, queries
 from repo.binding import BoundQueries
-from repo.queries import load, many_rows
+from repo.catalogue import load
+from repo.queries import many_rows
 from tests.test_forks import ended, fork, pytestmark  # noqa: F401  # Python 3.12 warns of forks
 
 
@@ -37,9 +38,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return parse(self, sql, ns_parts, fname)
 
     monkeypatch.setattr(QueryLoader, "load_query_data_from_sql", counting)
-    queries._queries_of.cache_clear()
+    catalogue._queries_of.cache_clear()
     yield names
-    queries._queries_of.cache_clear()
+    catalogue._queries_of.cache_clear()
 
 
 def test_files_are_parsed_once(url: str, parsed: list[str], tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 import repo
 from repo import Bar, Database, Holding, Institution, QueryContractError, Sentiment, Ticker
-from repo.queries import DIALECTS, Query, load, shipped
+from repo.catalogue import load
+from repo.queries import DIALECTS, Query, shipped
 from repo.records import BarOfTicker
 from tests import servers
 

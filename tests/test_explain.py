@@ -20,8 +20,8 @@ from repo import (
     Sentiment,
     Ticker,
 )
+from repo.catalogue import load
 from repo.plans import Plan, Step, explain
-from repo.queries import load
 from tests.cli_helpers import smdi
 
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(300)]

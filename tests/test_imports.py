@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import repo
-from repo.queries import DIALECTS, load
+from repo.catalogue import load
+from repo.queries import DIALECTS
 
 PACKAGE = Path(repo.__file__).parent
 
@@ -19,8 +20,9 @@ LAYERS = [
     {"schemas", "scripts", "settings", "upkeep", "validation"},
     {"parameters", "records"},
     {"tables"},
-    {"statements"},
-    {"queries"},
+    {"queries", "statements"},
+    {"query_files"},
+    {"catalogue"},
     {"binding"},
     {"archives", "batches", "frames", "migrations", "named", "steps", "watching"},
     {"binary", "repositories", "delimited"},
@@ -38,7 +40,7 @@ LAYERS = [
 """The parts of the package, the lowest first. A part imports from those below it, and from itself."""
 
 ONLY_IN = {
-    "aiosql": {"queries", "binding", "backends"},
+    "aiosql": {"queries", "query_files", "binding", "backends"},
     "psycopg": {"backends"},
     "psycopg_pool": {"backends"},
     "sqlite3": {"backends"},

@@ -7,7 +7,8 @@ import pytest
 
 import repo
 from repo import Bar, Ticker
-from repo.queries import DIALECTS, Query, load, rows_together, with_rows
+from repo.catalogue import load
+from repo.queries import DIALECTS, Query, rows_together, with_rows
 from tests.builders import day
 
 CATALOGUE = load()

@@ -15,7 +15,7 @@ import pytest
 
 import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
-from repo.queries import load
+from repo.catalogue import load
 from tests import servers
 
 CATALOGUE = load()

@@ -8,7 +8,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Final, NamedTuple
 
-from repo.queries import DIALECTS, Query, load, shipped
+from repo.catalogue import load
+from repo.queries import DIALECTS, Query, shipped
 from repo.review.callers import Caller, callers
 
 __all__ = ["Entry", "catalogue", "markdown"]

@@ -10,8 +10,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
+from repo.catalogue import survey
 from repo.errors import QueryContractError
-from repo.queries import DIALECTS, shipped, survey
+from repo.queries import DIALECTS, shipped
 from repo.review.callers import Caller, callers
 from repo.review.changes import Change, Kind, Variants, changes, extent, same_meaning
 from repo.review.codes import CODES

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from repo.queries import DIALECTS, Query, load, shipped
+from repo.catalogue import load
+from repo.queries import DIALECTS, Query, shipped
 from repo.review import known, notation, numbers, order, shape
 from repo.review.allowances import accepted, allowances_in
 from repo.review.findings import Finding, Rule, name_of, reason_of

@@ -8,6 +8,7 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from repo import queries
+from repo.catalogue import load
 from tests.equivalence.engines import Engines
 from tests.equivalence.failing import GOOD, others
 from tests.equivalence.machine import EngineMachine
@@ -19,9 +20,7 @@ UNASKED: Final = {
     "sqlite": {"tickers.reserve"},
     # Only SQLite compares before it writes and writes a load's new rows apart; and a server that counts
     # what changes is not asked which keys are there (test_loading_counts.py has one that does not).
-    "postgresql": {
-        name for name in queries.load().names() if name.endswith((".add", ".between", ".there"))
-    },
+    "postgresql": {name for name in load().names() if name.endswith((".add", ".between", ".there"))},
 }
 """What one engine alone is asked in the course of a call, so that the other runs it in no step."""
 
@@ -43,7 +42,7 @@ def test_every_query_runs_on_both_engines(driven: Engines) -> None:
 
     A new query is not left out: it is run by a step of the machine, and so held against the model.
     """
-    catalogue = queries.load()
+    catalogue = load()
     driven.ran.clear()
     state = EngineMachine()
     try:
