@@ -72,7 +72,7 @@ ORDER BY t.symbol;
 -- record_class: Bar
 -- Every ticker's bar of one day, by symbol, for market.on().
 -- Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
--- day by day.
+-- day by day, and for a recent day the index that smdi maintain keeps, where the table is large.
 SELECT
     t.symbol AS symbol,
     m.date AS date,

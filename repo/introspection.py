@@ -40,8 +40,8 @@ __all__ = [
 def describe(db: Database) -> Schema:
     """The tables and views of a database, those of other programs in it included.
 
-    On PostgreSQL those of the current schema. The record of migrations and what belongs to an extension
-    are left out. Inside a transaction it is what that sees.
+    On PostgreSQL those of the current schema. The record of migrations, what belongs to an extension and
+    the index that maintenance renews are left out. Inside a transaction it is what that sees.
     """
     return db._session.describe()
 

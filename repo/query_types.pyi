@@ -329,7 +329,7 @@ class MarketQueries:
     def on_day(self, *, date: date | None) -> list[Bar]:
         """Every ticker's bar of one day, by symbol, for market.on().
         Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
-        day by day."""
+        day by day, and for a recent day the index that smdi maintain keeps, where the table is large."""
 
     def settle(self) -> int:
         """Takes out of what was set aside every row whose key comes again further on; counts them.

@@ -15,7 +15,16 @@ import psycopg
 import pytest
 
 import repo
-from repo import Bar, ConfigurationError, Database, DatabaseUnavailable, Ticker, maintenance
+from repo import (
+    Bar,
+    ConfigurationError,
+    Database,
+    DatabaseUnavailable,
+    Ticker,
+    introspection,
+    maintenance,
+)
+from repo.backends.postgresql import recent
 from repo.backends.postgresql import upkeep as postgresql
 from repo.backends.sqlite import upkeep as sqlite
 from repo.maintenance import Status, Task
@@ -290,6 +299,69 @@ def test_a_rebuild_that_must_wait(server_url: str) -> None:
         assert "invalid indexes" not in lines(db)
         with db._session.executor.backend.connections.pool.connection() as used:  # type: ignore[attr-defined]
             assert used.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_the_index_over_recent_bars(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made, renewed when it reaches back too far or too little, and never missed meanwhile.
+
+    What a build that was killed leaves is dropped. The schema is as expected all the time.
+    """
+
+    def names() -> list[str]:
+        """The indexes over recent bars, those first that queries can use."""
+        assert introspection.differences(db) == []
+        sql = (
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL"
+            " ORDER BY indisvalid DESC, 1"
+        )
+        return [name for (name,) in raw(server_url, sql)]
+
+    def named(number: int) -> str:
+        """The index that begins on a day."""
+        return f"market_data_recent_{day(number).isoformat().replace('-', '')}"
+
+    with repo.connect(server_url) as db, psycopg.connect(plain_url(server_url)) as other:
+        bars(db, 1000)
+        maintenance.maintain(db)
+        assert names() == []
+        monkeypatch.setattr(recent, "_ROWS", 1000)
+        (task,) = maintenance.plan(db)
+        assert task.statement == (
+            f"CREATE INDEX CONCURRENTLY {named(909)} ON market_data (date, ticker_id)"
+            f" INCLUDE (open, high, low, close, volume) WHERE date >= DATE '{day(909)}'"
+        )
+        assert f"there is none, and the newest bar is of {day(999)}" in task.reason
+        other.execute("LOCK TABLE market_data IN SHARE ROW EXCLUSIVE MODE")
+        assert undone(db) == ["other transactions were in the way for 0.3 seconds"]
+        other.rollback()
+        assert undone(db) == [""]
+        assert names() == [named(909)]
+
+        bars(db, 1030)
+        assert statements(db) == []
+        bars(db, 1031)
+        (task,) = maintenance.plan(db)
+        assert f"{named(909)} begins {day(909)}, and the newest" in task.reason
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1 FROM market_data LIMIT 1")
+        assert any("in the way" in left for left in undone(db))
+        assert names()[0] == named(909)
+        other.rollback()
+        assert set(undone(db)) == {""}
+        assert names() == [named(940)]
+
+        db.market.delete("AAPL", day(1000))
+        until(lambda: named(909) in " ".join(statements(db)))
+        raw(server_url, f"CREATE INDEX {named(909)} ON market_data (date) WHERE date > '{day(909)}'")
+        raw(
+            server_url,
+            f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{named(909)}'::regclass",
+        )
+        assert names() == [named(940), named(909)]
+        assert lines(db)["invalid indexes"] == f"fail {named(909)}"
+        assert set(undone(db)) == {""}
+        assert names() == [named(909)]
+        assert [index for each in maintenance.sizes(db) if "recent" in (index := each.name)] == names()
 
 
 def test_a_role_that_owns_nothing(server: servers.Server, server_url: str) -> None:

@@ -122,8 +122,8 @@ ORDER BY name;
 
 -- name: invalid_indexes()
 -- record_class: InvalidIndexes(name: str, owner: str, leftover: int)
--- Indexes that no query uses, for they were not finished; a leftover is what REINDEX CONCURRENTLY was making.
--- For maintenance and health. Index: none, the catalogue is small.
+-- Indexes that no query uses, for they were not finished, and nobody is building them now; a leftover is what
+-- REINDEX CONCURRENTLY was making. For maintenance and health. Index: none, the catalogue is small.
 SELECT
     CAST(CAST(i.indexrelid AS regclass) AS text) AS name,
     CAST(CAST(i.indrelid AS regclass) AS text) AS owner,
@@ -131,8 +131,35 @@ SELECT
 FROM pg_index AS i
 INNER JOIN pg_class AS c ON c.oid = i.indexrelid
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = ANY(CURRENT_SCHEMAS(FALSE))
+WHERE
+    NOT i.indisvalid
+    AND c.relkind = 'i'
+    AND n.nspname = ANY(CURRENT_SCHEMAS(FALSE))
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_stat_progress_create_index AS p
+        WHERE p.datname = CURRENT_DATABASE() AND p.index_relid = i.indexrelid
+    )
 ORDER BY name;
+
+-- name: partial_indexes(table)
+-- record_class: PartialIndexes(name: str)
+-- The indexes over a part of a table, for maintenance. Index: none, the catalogue is small.
+SELECT CAST(CAST(i.indexrelid AS regclass) AS text) AS name
+FROM pg_index AS i
+WHERE i.indpred IS NOT NULL AND i.indrelid = TO_REGCLASS(CAST(:table AS text))
+ORDER BY name;
+
+-- name: newest_bar()$
+-- record_class: NewestBar(date: date | None)
+-- The day of the newest bar, for maintenance. Index: market_data_pkey, a probe for each ticker.
+SELECT MAX(l.date) AS date
+FROM tickers AS t
+CROSS JOIN LATERAL (
+    SELECT MAX(m.date) AS date
+    FROM market_data AS m
+    WHERE m.ticker_id = t.ticker_id
+) AS l;
 
 -- name: unvalidated()
 -- record_class: Unvalidated(name: str, owner: str)

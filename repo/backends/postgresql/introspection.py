@@ -11,6 +11,7 @@ import psycopg
 
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.recent import day_of
 from repo.engine import Backend, Bound
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
@@ -56,7 +57,11 @@ class PostgreSQLIntrospection:
                         Constraint(row.name, row.kind, row.definition)
                         for row in constraints[relation.name]
                     ),
-                    tuple(_index(row, keys[row.name]) for row in indexes[relation.name]),
+                    tuple(
+                        _index(row, keys[row.name])
+                        for row in indexes[relation.name]
+                        if day_of(row.name) is None
+                    ),
                     tuple(Trigger(row.name, row.definition) for row in triggers[relation.name]),
                     relation.definition,
                 )

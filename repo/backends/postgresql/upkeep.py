@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from repo.backends.postgresql import deployment
+from repo.backends.postgresql import deployment, recent
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.engine import Backend
@@ -71,13 +71,14 @@ class PostgreSQLUpkeep:
 
     def tasks(self, ask: Ask) -> list[Task]:
         found = [
-            Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a REINDEX that did not end")
-            if each.leftover
+            Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a build that did not end")
+            if _leftover(each)
             else Task(f"REINDEX INDEX CONCURRENTLY {each.name}", "is invalid, so that no query uses it")
             for each in ask("server.invalid_indexes")
         ]
         invalid = {task.statement.rpartition(" ")[2] for task in found}
-        for table in ask("server.tables"):
+        tables = ask("server.tables")
+        for table in tables:
             gains = _gains_of_vacuum(table)
             changed = _analyze_gains(table)
             if gains:
@@ -91,7 +92,7 @@ class PostgreSQLUpkeep:
                 assert each.free is not None
                 reason = f"about {each.free / each.bytes:.0%} of {each.bytes >> 20:,} MB is empty"
                 found.append(Task(f"REINDEX INDEX CONCURRENTLY {each.name}", reason))
-        return found
+        return [*found, *recent.tasks(ask, tables, invalid)]
 
     def perform(self, ask: Ask, task: Task) -> str:
         refused: list[str] = []
@@ -101,8 +102,8 @@ class PostgreSQLUpkeep:
             if told.severity_nonlocalized == "WARNING":
                 refused.append(told.message_primary or "")
 
-        rebuilds = task.statement.startswith("REINDEX")
-        there = {each.name for each in ask("server.invalid_indexes")} if rebuilds else set()
+        builds = task.statement.startswith(("REINDEX", "CREATE"))
+        there = {each.name for each in ask("server.invalid_indexes")} if builds else set()
         try:
             with self._patient() as connection:
                 connection.add_notice_handler(note)
@@ -112,7 +113,7 @@ class PostgreSQLUpkeep:
                 finally:
                     connection.remove_notice_handler(note)
         except BaseException as error:
-            if rebuilds:
+            if builds:
                 self._clear_away(ask, there)
             if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
                 return f"other transactions were in the way for {_LOCK_SECONDS:g} seconds"
@@ -150,10 +151,10 @@ class PostgreSQLUpkeep:
                     self._backend.release(connection, write=True)
 
     def _clear_away(self, ask: Ask, there: set[str]) -> None:
-        """Drop what a REINDEX that failed leaves; where even that fails, the next run does."""
+        """Drop what a build that failed leaves; where even that fails, the next run does."""
         with suppress(RepoError):
             for each in ask("server.invalid_indexes"):
-                if each.leftover and each.name not in there:
+                if _leftover(each) and each.name not in there:
                     with self._patient() as connection:
                         connection.execute(f"DROP INDEX CONCURRENTLY {each.name}", prepare=False)
 
@@ -216,6 +217,7 @@ class PostgreSQLUpkeep:
             [
                 f"{each.name} ({each.bytes >> 20:,} MB, in {each.days} days)"
                 for each in ask("server.unused", days=_UNUSED_DAYS, bytes=_LARGE_BYTES)
+                if recent.day_of(each.name) is None
             ],
             "see that no standby reads them, then drop them",
         )
@@ -361,6 +363,10 @@ def _analyze_gains(table: Any) -> list[str]:
     if _many(table.changed, table.rows):
         return [f"{table.changed:,} rows changed since it was analyzed, of {table.rows:,}"]
     return []
+
+
+def _leftover(index: Any) -> bool:
+    return bool(index.leftover) or recent.day_of(index.name) is not None
 
 
 def _bloated(index: Relation) -> bool:
