@@ -28,8 +28,8 @@ _HEAD: Final = """\
 # The schema
 
 Made from databases of both engines, migrated by the files in this folder: `nox -s pages`. Why a table is
-built as it is stands in its file. On PostgreSQL `smdi maintain` keeps one index more, over the bars of the last
-90 days, where there are half a million bars: `repo/backends/postgresql/recent.py`.
+built as it is stands in its file. On PostgreSQL `smdi maintain` adds an index over the bars of the last
+90 days to half a million bars and more: `repo/backends/postgresql/recent.py`.
 """
 
 

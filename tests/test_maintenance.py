@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from repo import (
     Ticker,
     introspection,
     maintenance,
+    sample,
 )
 from repo.backends.postgresql import recent
 from repo.backends.postgresql import upkeep as postgresql
@@ -362,6 +364,20 @@ def test_the_index_over_recent_bars(server_url: str, monkeypatch: pytest.MonkeyP
         assert set(undone(db)) == {""}
         assert names() == [named(909)]
         assert [index for each in maintenance.sizes(db) if "recent" in (index := each.name)] == names()
+
+
+def test_recent_days_are_read_by_their_index(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a session asked before: a plan that was made for any day could not use it."""
+    monkeypatch.setattr(recent, "_ROWS", 1000)
+    with repo.connect(server_url) as db:
+        sample.fill(db, sample.Size(100, 150, 1, 1, 1.0, 1))
+        maintenance.maintain(db)
+        for _ in range(10):
+            assert len(db.market.on(sample.LAST_DAY - timedelta(days=140))) == 100
+        sql = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'market_data_recent%'"
+        assert raw(server_url, sql) == [(0,)]
+        assert len(db.market.on(sample.LAST_DAY)) == 100
+    until(lambda: raw(server_url, sql) == [(1,)])
 
 
 def test_a_role_that_owns_nothing(server: servers.Server, server_url: str) -> None:

@@ -95,6 +95,10 @@ _TYPES: Final[Mapping[type, frozenset[int]]] = {
 }
 """The types that each type of a record's column may have; an array of them in a batch."""
 
+_PLANNED_ANEW: Final = frozenset({"market.on_day"})
+"""Queries that are never prepared: a plan for every day cannot use an index over recent days alone, and
+once a session has such a plan (after five older days, say), it keeps it."""
+
 
 def _arrays(oids: frozenset[int]) -> frozenset[int]:
     return oids | {each.array_oid for oid in oids if (each := types.get(oid)) is not None}
@@ -230,7 +234,7 @@ class PostgreSQLAdapter:
                 conn.enter()
             # A cursor that was used before knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
-            cursor.execute(sql, parameters)
+            cursor.execute(sql, parameters, prepare=False if query_name in _PLANNED_ANEW else None)
             given: tuple[Any, ...] = ()
             if record_class is not None:
                 reading = self._readings[query_name]
