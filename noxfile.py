@@ -143,9 +143,14 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against the bare drivers and the rivals; ``-- --quick`` takes a minute or two."""
+    """Measure against the bare drivers and the rivals; ``-- --quick`` takes a minute or two.
+
+    ``-- copying`` measures a copy from SQLite to PostgreSQL.
+    """
     session.install("-e", EXTRAS, *TEST, *BENCH)
-    session.run("python", "-m", "tests.bench", *session.posargs)
+    copying = session.posargs[:1] == ["copying"]
+    module = "tests.bench.copying" if copying else "tests.bench"
+    session.run("python", "-m", module, *session.posargs[copying:])
 
 
 @nox.session
