@@ -30,7 +30,8 @@ def maintain(
     Only where there is something to gain; --plan says where, and why. Readers and writers go on beside
     it: nothing waits for a lock for more than a few seconds, and what had to be left undone is told,
     with the reason. On SQLite writers wait for a VACUUM, a second or two for 100 MB. On PostgreSQL the
-    role has to own the tables.
+    role has to own the tables; and of half a million bars and more those of the last 90 days are kept
+    in an index of their own, which is built anew every month or so.
 
     Exits with 1 when something was left undone.
     """
