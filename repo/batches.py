@@ -1,7 +1,7 @@
 """Rows on their way to a table: checked, encoded and cut into batches of columns.
 
-A batch is small enough for its values to stay in the processor's cache while they are checked a
-column at a time; a larger one is slower per row. However many rows come, only a batch is in memory.
+Only one batch is in memory, however many rows there are. A batch is small enough for the processor's
+cache, in which its columns are checked one by one; larger ones are slower per row.
 """
 
 from __future__ import annotations
@@ -47,40 +47,40 @@ _LENGTH_BYTES: Final = 8
 EPOCH: Final = date(1970, 1, 1).toordinal()
 
 Columns = Sequence[Sequence[Any]]
-"""Values of some rows, a sequence a column, in the order of the table's upsert statement.
+"""Some rows, as one sequence of values for each column, in the order of the table's upsert statement.
 
-Dates are whole days since 1970-01-01, tickers and institutions are their keys.
+Dates are whole days since 1970-01-01; tickers and institutions are given by their keys.
 """
 
 
 class RepeatedKeys(RepoError):
-    """A key comes more than once in rows in which none may.
+    """A key is repeated in rows in which that is not allowed.
 
-    ``places`` are the first rows whose keys come again further on, as ranges, both ends included.
+    ``rows`` are the numbers of the first rows whose keys come again, as ranges with both ends included.
     """
 
-    def __init__(self, places: Sequence[tuple[int, int]]) -> None:
-        self.places = tuple(places)
+    def __init__(self, rows: Sequence[tuple[int, int]]) -> None:
+        self.rows = tuple(rows)
         super().__init__("a key comes more than once")
 
 
 class Unfit(RepoError):
-    """Rows without some columns contradict what the rows that are there have in those.
+    """Rows that lack some columns contradict the stored rows' values of those columns.
 
-    ``rows`` are the place, the field, its value and the reason of each.
+    ``rows`` has the row number, the field, its value and the reason for each.
     """
 
     def __init__(self, rows: Sequence[tuple[int, str, Any, str]]) -> None:
         self.rows = tuple(rows)
-        super().__init__("rows contradict what is there")
+        super().__init__("rows contradict the stored ones")
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a load wants to know of an upsert besides how many rows were written.
+    """What an upsert counts for a load, besides the rows written.
 
-    Of the rows that were written ``new`` were not there before, ``repeated`` rows gave way to others of
-    their keys further on. Where the tally is ``strict``, those raise :class:`RepeatedKeys`.
+    ``new`` rows were inserted; ``repeated`` rows were replaced by later rows with the same keys. With
+    ``strict``, a repeated key raises :class:`RepeatedKeys`.
     """
 
     strict: bool = False
@@ -89,19 +89,19 @@ class Tally:
 
 
 FindKeys = Callable[[Table, list[Any]], Iterable[tuple[Any, int]]]
-"""Asks for the keys that the database gave to rows of a table, by their names; gives those there are."""
+"""Looks up the keys of a table's rows by their names; names that are not stored are left out."""
 
 
 @dataclass(slots=True)
 class SurrogateKeys:
-    """The keys that the database gave to rows of a table, fetched as their names turn up."""
+    """The keys that the database gave to a table's rows, looked up when a name first occurs."""
 
     table: Table
     known: dict[Any, int] = field(default_factory=dict)
     missing: set[Any] = field(default_factory=set)
 
     def column(self, names: Sequence[Any], find: FindKeys) -> Sequence[int]:
-        """The key of each name; empty when one is missing, which ``missing`` then holds."""
+        """The key of each name; empty once a name was not found, which is then in ``missing``."""
         new = set(names) - self.known.keys()
         if new:
             self.known.update(find(self.table, sorted(new)))
@@ -112,10 +112,10 @@ class SurrogateKeys:
 
 
 class Batch(NamedTuple):
-    """Some rows as columns, whose numbers may be out of range until they are checked.
+    """Some rows as columns; their numbers may be out of range until ``checked`` was called.
 
-    ``checked`` gives them as they are to be written, or None where one is invalid: the rest of the rows
-    are then read without being given out, and the error is raised at their end.
+    ``checked`` returns the columns to be written, or None where a row is invalid: then the remaining
+    rows are read only to find more problems, and the error is raised at their end.
     """
 
     columns: Columns
@@ -136,24 +136,22 @@ def _setting_aside() -> Iterator[None]:
 class RowEncoder:
     """An iterable of records as batches of columns.
 
-    A bad row stops the batches but not the reading: what else is wrong is looked for before the
-    error is raised, so that one attempt names all there is to mend.
+    A bad row stops the batches but not the reading: further problems are looked for before the error is
+    raised, so that one attempt names them all.
 
-    Rows may say more of themselves by attributes: ``rereadable``, if they can be iterated over again;
-    ``absent``, the fields that they all lack, which an upsert is to leave as they are; ``tally``, a
-    :class:`Tally` that is to be filled. ``latest`` has, where
-    the table has unique columns besides its key, what is to be written for each key: its place among the
-    rows, and its columns.
+    The iterable may have attributes: ``rereadable``, whether it can be iterated over again; ``absent``,
+    the fields that all its rows lack, which an upsert leaves as they are; ``tally``, a :class:`Tally` to
+    fill. Where the table has unique columns besides its key, ``latest`` has the last row of each key:
+    its number and its values.
 
-    After :meth:`ahead` the rows lie in a file of ours, checked, and ``keys`` has the keys of tickers or
-    institutions, where they were asked for.
+    After :meth:`ahead` the rows are in a temporary file, checked, and ``keys`` has the keys of tickers
+    or institutions if they were asked for.
     """
 
     def __init__(self, table: Table, rows: Iterable[Any]) -> None:
         self._table = table
         self._rows = rows
-        # A list can be iterated over again, and so can what says so. Other iterables may not, even if
-        # they are no iterators: they may hand out the same iterator each time.
+        # An iterable that is no collection may return the same iterator each time.
         self._once = not (isinstance(rows, Collection) or getattr(rows, "rereadable", False))
         self.absent: frozenset[str] = frozenset(getattr(rows, "absent", ()))
         self.tally: Tally | None = getattr(rows, "tally", None)
@@ -162,8 +160,8 @@ class RowEncoder:
         self._row = 0
         self._ahead = False
         self.keys: set[Any] = set()
-        self._fields = [table.fields[table.places[name]] for name in table.written_fields]
-        self._places = [table.places[name] for name in table.written_fields]
+        self._fields = [table.fields[table.positions[name]] for name in table.written_fields]
+        self._positions = [table.positions[name] for name in table.written_fields]
         self._references = [
             (table.written_fields.index(name), SurrogateKeys(referred))
             for name, referred in table.references.items()
@@ -181,18 +179,18 @@ class RowEncoder:
         self.close()
 
     def close(self) -> None:
-        """Let go of what was set aside."""
+        """Delete the rows that were set aside."""
         if self._spool is not None:
-            with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
+            with suppress(OSError):  # a full disk: the data that could not be written is not needed
                 self._spool.close()
 
     def ahead(self, *, keys: bool = False) -> None:
-        """Read and check all rows now and set them aside, where that takes time and they are many.
+        """Read and check all rows now, and set them aside if they are more than a batch.
 
-        What is to be asked of the database, the keys of tickers and institutions, is left for
-        :meth:`read`, which is quick after this. Rows that lie in a list or the like need no reading.
+        The keys of tickers and institutions are looked up later, by :meth:`read`, which is quick after
+        this. Rows in a list or tuple are left there.
 
-        :param keys: remember the keys of a table in which they are one column; all of them.
+        :param keys: collect the keys of the rows, if a key is one column.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises DatabaseUnavailable: when rows cannot be set aside.
         """
@@ -221,7 +219,7 @@ class RowEncoder:
             self._spool.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
 
     def _aside(self) -> Iterator[Columns]:
-        """What was set aside, from the first."""
+        """The batches that were set aside, from the first."""
         if self._spool is None:
             return
         with _setting_aside():
@@ -232,13 +230,13 @@ class RowEncoder:
                 data = self._spool.read(length)
             if not data:
                 break
-            # From a file, marshal would read a value at a time.
-            yield marshal.loads(data)  # noqa: S302  # our own file, which nobody else sees
+            # marshal reads from a file value by value.
+            yield marshal.loads(data)  # noqa: S302  # our own temporary file
 
     def batches(self, find: FindKeys, *, keep: bool = False) -> Iterator[Batch]:
-        """The batches, each once, to be checked by their writer.
+        """The batches, each once; the caller checks them.
 
-        :param find: asks the database for the keys of tickers and institutions.
+        :param find: looks up the keys of tickers and institutions in the database.
         :param keep: make :meth:`again` possible; an iterator's rows are set aside as they are checked.
         :raises InvalidRecord: with the first problems of all the rows.
         :raises UnknownTicker: naming every symbol that is missing.
@@ -247,7 +245,7 @@ class RowEncoder:
         """
         keep = keep and self._once
         for batch in self._encoded():
-            keys = {place: each.column(batch.columns[place], find) for place, each in self._references}
+            keys = {index: each.column(batch.columns[index], find) for index, each in self._references}
             if any(each.missing for _, each in self._references):
                 batch.checked()
             else:
@@ -267,7 +265,7 @@ class RowEncoder:
     def again(self, find: FindKeys) -> Iterator[Columns]:
         """The batches once more, from the first, after :meth:`batches` with ``keep`` stopped anywhere.
 
-        Of an iterator those are left out that were not checked: they are in the table as they are.
+        An iterator's batches that were never checked are left out, as their rows are stored already.
         """
         if self._once:
             yield from self._aside()
@@ -276,14 +274,14 @@ class RowEncoder:
     def _checked(
         self, batch: Batch, keys: Mapping[int, Sequence[int]], end: int, *, keep: bool
     ) -> Columns | None:
-        """A batch checked, with keys in place of names; ``end`` is how many rows were read by then."""
+        """A batch, checked, with keys for names; ``end`` is the number of rows read up to its end."""
         named = batch.checked()
         if named is None:
             return None
         columns = _replaced(named, keys)
         if self._table.unique:
             rows = enumerate(zip(*columns, strict=True), end - len(columns[0]))
-            self.latest.update((row[0], (place, row)) for place, row in rows)
+            self.latest.update((row[0], (number, row)) for number, row in rows)
         if keep:
             self._set_aside(columns)
         return columns
@@ -302,7 +300,7 @@ class RowEncoder:
             self._row = 0
         while len(problems) < PROBLEM_LIMIT and (batch := list(islice(rows, BATCH_ROWS))):
             first_row = self._row
-            self._row += len(batch)  # before the batch is given away: the reader may stop there
+            self._row += len(batch)  # before the yield: the caller may stop there
             typed = check_types(self._table, batch)
             if typed is None:
                 found = self._row_by_row(batch, first_row, problems)
@@ -325,13 +323,13 @@ class RowEncoder:
         first_row: int,
         problems: list[Problem],
     ) -> Columns | None:
-        """Encoded columns with numbers in range; None where there are problems, which are added."""
+        """The encoded columns, their numbers checked; None where there are problems, which are added."""
         final = check_ranges(self._table, typed)
         if final is None:
             return self._row_by_row(rows, first_row, problems)
         return [
-            final[place] if each.measure else column
-            for each, place, column in zip(self._fields, self._places, encoded, strict=True)
+            final[position] if each.measure else column
+            for each, position, column in zip(self._fields, self._positions, encoded, strict=True)
         ]
 
     def _row_by_row(
@@ -347,10 +345,10 @@ class RowEncoder:
     def _dated(self, columns: Columns) -> Columns:
         """A record's columns in the order they are written, with days as numbers."""
         return [
-            list(map(sub, map(date.toordinal, columns[place]), repeat(EPOCH)))
+            list(map(sub, map(date.toordinal, columns[position]), repeat(EPOCH)))
             if each.type is date
-            else columns[place]
-            for each, place in zip(self._fields, self._places, strict=True)
+            else columns[position]
+            for each, position in zip(self._fields, self._positions, strict=True)
         ]
 
 
@@ -359,12 +357,12 @@ def _as_is(columns: Columns | None) -> Columns | None:
 
 
 def _replaced(columns: Columns, others: Mapping[int, Sequence[Any]]) -> Columns:
-    """Columns with others in the places of some."""
-    return [others.get(place, column) for place, column in enumerate(columns)]
+    """Columns, some of them replaced, by their index."""
+    return [others.get(index, column) for index, column in enumerate(columns)]
 
 
 def deduplicate(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:
-    """The batch with each key once, the last of them, and its keys in order."""
+    """The batch with only the last row of each key, and the keys in order."""
     keys = list(zip(*batch[:key_width], strict=True))
     if all(map(lt, keys, islice(keys, 1, None))):
         return batch, keys
@@ -377,17 +375,17 @@ def deduplicate(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any
 
 
 class SeenKeyRanges:
-    """The keys that went by, as one range for each value of the key's first column.
+    """The keys seen so far, as one range for each value of the key's first column.
 
-    It takes no more memory than there are tickers, and is enough to vouch that no key came twice in
-    rows that are sorted by ticker and date, by date and ticker, or newest first.
+    It holds one range a ticker, and can rule out repeated keys in rows that are sorted by ticker and
+    date, by date and ticker, or newest first.
     """
 
     def __init__(self) -> None:
         self._ranges: dict[Any, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
 
     def admit(self, keys: list[tuple[Any, ...]]) -> bool:
-        """Whether none of these ordered keys can have come before; remembers them if so."""
+        """Whether none of these ordered keys can have come before; if so, they are added."""
         if len(keys[0]) == 1:
             return self._admit(None, keys[0], keys[-1])
         if keys[0][0] == keys[-1][0]:

@@ -1,8 +1,8 @@
-"""Rows in PostgreSQL's binary COPY format, made a column at a time: what is sent, and what is hashed.
+"""Rows in PostgreSQL's binary COPY format, made a column at a time, to be sent or hashed.
 
 A row is a 16-bit count of fields, then each field as a 32-bit length and its bytes (-1 for NULL), all
-big-endian: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT. Columns that
-lie side by side and have no NULL are packed by one struct, so a row costs one call or a few.
+big-endian: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT. Adjacent
+columns without NULLs are packed by one struct, so a row costs only a few calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MICROSECONDS: Final = _POSTGRESQL_EPOCH * 86_400_000_000
 _NULL: Final = Struct(">i").pack(-1)
 _LENGTH: Final = Struct(">i")
 _FORMATS: Final[Mapping[str, tuple[str, int]]] = {
-    "place": ("q", 8),
+    "row": ("q", 8),
     "id": ("i", 4),
     "day": ("i", 4),
     "moment": ("q", 8),
@@ -69,8 +69,8 @@ def _text(column: Sequence[str | None]) -> Iterable[bytes]:
 def encode(kinds: Sequence[str], columns: Columns) -> bytes:
     """Rows of a binary COPY, without header and trailer.
 
-    :param kinds: of each column ``place``, ``id``, ``day``, ``moment``, ``int``, ``float`` or ``text``;
-        the first is never NULL and not text. Moments are microseconds since 1970-01-01, UTC.
+    :param kinds: of each column ``row`` (a row number), ``id``, ``day``, ``moment``, ``int``, ``float``
+        or ``text``; the first is never NULL and not text. Moments are microseconds since 1970, UTC.
     :raises struct.error: for an integer that its kind has no room for.
     """
     pieces: list[Iterable[bytes]] = []

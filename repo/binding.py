@@ -22,41 +22,30 @@ _OPERATIONS: Final[Mapping[str, SQLOperationType]] = {
     operator: operation for operation, operator in OPERATORS.items()
 }
 
-
 _NAMES: Final[Mapping[type, str]] = {kind: name for name, kind in PYTHON_TYPES.items()}
 
 
 class Adapter(Protocol):
-    """What a backend gives aiosql: how SQL is written and run on its driver.
+    """How SQL is written and run on a backend's driver: aiosql's adapter, as far as it is needed.
 
-    Parameters come checked, and dumped by ``dumpers``; so do the rows of a ``*!`` query, by position.
-    Rows are held to the columns that :meth:`declare_columns` was told of: QueryContractError names the
-    query and its file where the names, their order or the types differ.
+    Parameters are checked, and dumped by ``dumpers``; so are the rows of a ``*!`` query, by position.
+    The rows of an answer are compared with the columns given to :meth:`declare_columns`:
+    QueryContractError names the query and its file where names, order or types differ.
 
-    ``values_a_statement`` is how many values a statement is best given that takes many rows at once.
-
-    These are aiosql's adapter methods, by its names, and :meth:`declare_columns` beside them.
+    ``values_a_statement`` is the best number of values for a statement that takes many rows at once.
     """
 
     dumpers: Dumpers
     values_a_statement: int
 
     def declare_columns(self, query: Query) -> None:
-        """Take note of a query and of the columns of its rows."""
+        """Remember a query and the columns of its rows."""
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as the driver takes it."""
 
     def select(self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any) -> Any:
         """All rows, as records where a record is declared."""
-
-    def select_one(
-        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
-    ) -> Any:
-        """The first row, or None."""
-
-    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Any) -> Any:
-        """The first value of the first row, or None."""
 
     def select_columnar(
         self,
@@ -66,35 +55,29 @@ class Adapter(Protocol):
         parameters: Any,
         build: Callable[[Sequence[Any]], Any],
     ) -> list[Any]:
-        """All rows as columns, in batches that ``build`` is called with; what it makes of each.
+        """All rows as columns, in batches: the results of ``build`` for each.
 
         Dates are whole days since 1970-01-01.
         """
-
-    def insert_returning(
-        self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any
-    ) -> Any:
-        """The row that a write returns, or None."""
 
     def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
         """The number of rows written."""
 
     def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """Run a statement once for each row of parameters; how many rows were written in all."""
+        """Run a statement once for each row of parameters; the number of rows written in all."""
 
 
 class BoundQueries(dict[str, Runs]):
     """The queries of a catalogue as functions of a driver's connection, by full name.
 
     Each is called with the connection and a mapping of the declared parameters; a ``*!`` query with the
-    connection and rows of values in the order of its parameters, checked and dumped. What can be written
-    by many rows a statement is there in that form too, by the name that :func:`repo.queries.many_rows`
-    gives it.
+    connection and rows of values in the order of its parameters, checked and dumped. A query that can
+    take many rows in one statement has that form too, named by :func:`repo.queries.many_rows`.
 
-    A query is bound when it is first asked for, and kept: a program uses few of them, and binding all
-    would be most of the time that opening a database takes. Two threads may bind the same one at once;
-    what they make is alike. This is a dict with ``__missing__``, so that a query that was used before
-    costs one look-up; ``in`` and ``get`` answer for all queries, and iterating gives those bound so far.
+    A query is bound on first use, and kept: a program uses few of them, and binding all would take most
+    of the time of opening a database. Two threads may bind the same one at once, with equal results.
+    This is a dict with ``__missing__``, so that a bound query costs one look-up; ``in`` and ``get``
+    answer for all queries, iterating gives those bound so far.
     """
 
     __slots__ = ("_adapter", "_catalogue", "_dialect", "_watched")
@@ -108,7 +91,7 @@ class BoundQueries(dict[str, Runs]):
     ) -> None:
         """Take the queries and what runs them.
 
-        :param watched: is given each function, with its query's name, for one that tells of its calls.
+        :param watched: wraps each function, given its query's name, in one that reports its calls.
         """
         super().__init__()
         self._catalogue = catalogue
@@ -158,8 +141,8 @@ class BoundQueries(dict[str, Runs]):
         return sent(query, self._adapter), dumper(name, query.types, self._adapter.dumpers)
 
     def columnar(self, name: str) -> Callable[..., list[Any]]:
-        """One query as a function of a connection, its parameters and what builds a batch."""
-        self[name]  # the adapter has to know its columns
+        """One query as a function of a connection, its parameters and a builder of batches."""
+        self[name]  # declares its columns to the adapter
         adapter = self._adapter
         sql, dump = self.statement(name)
         return lambda connection, parameters, build, /: adapter.select_columnar(
@@ -174,7 +157,7 @@ def dumped(query: Query, adapter: Adapter, given: Mapping[str, Any]) -> Any:
     """
     ready = dumper(query.full_name, query.types, adapter.dumpers)(given)
     for name in query.parameters:
-        if name not in ready:  # its type is that of the record it comes from
+        if name not in ready:  # it comes from a record, whose type it has
             dump = adapter.dumpers.values.get(_NAMES.get(type(given[name]), ""))
             ready[name] = given[name] if dump is None else dump(given[name])
     return [ready[name] for name in query.parameters] if query.operator == "*!" else ready
@@ -183,7 +166,7 @@ def dumped(query: Query, adapter: Adapter, given: Mapping[str, Any]) -> Any:
 def sent(query: Query, adapter: Adapter) -> str:
     """A query's SQL as its driver is given it, with its name in a comment for readers of logs.
 
-    The comment follows the first word: what stands before a statement is left out by some that log it.
+    The comment follows the first word, because some logs leave out what comes before a statement.
     """
     name = re.sub(r"[^\w.]", "_", query.full_name)
     sql = re.sub(r"^\s*\w+", lambda word: f"{word[0]} /* {name} */", query.sql, count=1)
@@ -203,12 +186,22 @@ def _bound(query: Query, adapter: Adapter) -> Runs:
         many = adapter.insert_update_delete_many
         return lambda connection, rows, /: many(connection, name, sql, rows)
     dump = _as_given if query.bare else dumper(name, query.types, adapter.dumpers)
-    if query.operator in ("", "^", "<!"):
-        one = adapter.select_one
-        read = {"": adapter.select, "^": one, "<!": adapter.insert_returning}[query.operator]
-        return lambda connection, given, /: read(connection, name, sql, dump(given), record)
-    run = {"$": adapter.select_value, "!": adapter.insert_update_delete}[query.operator]
-    return lambda connection, given, /: run(connection, name, sql, dump(given))
+    if query.operator == "!":
+        write = adapter.insert_update_delete
+        return lambda connection, given, /: write(connection, name, sql, dump(given))
+    select = adapter.select
+    if query.operator == "":
+        return lambda connection, given, /: select(connection, name, sql, dump(given), record)
+    first = _first_value if query.operator == "$" else _first_row
+    return lambda connection, given, /: first(select(connection, name, sql, dump(given), record))
+
+
+def _first_row(rows: Sequence[Any]) -> Any:
+    return rows[0] if rows else None
+
+
+def _first_value(rows: Sequence[Any]) -> Any:
+    return rows[0][0] if rows else None
 
 
 def _as_given(parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -32,10 +32,9 @@ _FILES_REMEMBERED: Final = 128
 def _queries_of(files: tuple[QueryFile, ...]) -> Mapping[str, Mapping[str, Query]]:
     """The queries of one aggregate by full name and dialect, held to the contract.
 
-    They are remembered by what stands in the files: those are read in a fraction of the time that
-    parsing takes, and no change is missed, as one of the same size within a tick of the clock would be
-    by size and time. Nothing is changed once it is made, so that databases, threads and children of a
-    fork share it; two threads at once may do the work twice, and wait for nobody.
+    The cache's key is the text of the files: reading is much quicker than parsing, and sizes and times
+    could miss a change. The result is never changed, so that databases, threads and forked children can
+    share it; two threads at once may do the work twice.
     """
     found = [(file, query) for file in files for query in read(file)]
     grouped = _check(query for _, query in found)
@@ -77,7 +76,7 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
 def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
     """The variants of a query in the order of the dialects.
 
-    :raises QueryContractError: where one is missing, and where an engine's own is in several.
+    :raises QueryContractError: if one is missing, or an engine's own is in several.
     """
     alone = [each for each in variants.values() if each.engine_only]
     if alone and len(variants) == 1:
@@ -117,9 +116,9 @@ def _types(variants: Sequence[Query]) -> dict[str, Declared]:
 
 
 def _hold(query: Query) -> None:
-    """Check of an application's query what the package's own writes need not keep.
+    """Check an application's query for more than the package's own have to keep.
 
-    :raises QueryContractError: for a parameter without a type, rows without a record, and what means
+    :raises QueryContractError: for a parameter without a type, rows without a record, and SQL that means
         something else on each engine: see :mod:`repo.statements`.
     """
     for name in query.parameters:
@@ -142,13 +141,12 @@ def _hold(query: Query) -> None:
 class Catalogue:
     """Every query of some folders; :mod:`repo.binding` makes them callable on an engine.
 
-    A file of the package's own is parsed when a query of it is first asked for, since a program uses
-    few of them, and tests have held them all to the contract; those of an application are parsed by
-    :func:`load`.
+    A file of the package's own is parsed when one of its queries is first used, because a program uses
+    few of them, and tests check them all; those of an application are parsed by :func:`load`.
     """
 
     def __init__(self, files: Iterable[QueryFile]) -> None:
-        """Take the files, which are those of one aggregate where they have one name."""
+        """Take the files; those of one name make up one aggregate."""
         self._files: dict[str, tuple[QueryFile, ...]] = {}
         for file in files:
             self._files[file.aggregate] = (*self._files.get(file.aggregate, ()), file)
@@ -167,9 +165,9 @@ class Catalogue:
             return found
 
     def aggregates(self, dialect: str | None = None) -> list[str]:
-        """The names of the files with queries in them, without their endings, sorted.
+        """The names of the files that have queries, without their endings, sorted.
 
-        :param dialect: without those that are of other engines alone; None is all.
+        :param dialect: leave out files of other engines only; None is all.
         """
         return sorted(
             each
@@ -181,7 +179,7 @@ class Catalogue:
     def names(self, aggregate: str | None = None, dialect: str | None = None) -> list[str]:
         """The full names, sorted; those of one file, or all.
 
-        :param dialect: with this engine's own among them; None is what every engine is asked.
+        :param dialect: include the queries of this engine only; None is those that every engine has.
         """
         wanted = self._files if aggregate is None else [aggregate]
         return sorted(
@@ -192,9 +190,9 @@ class Catalogue:
         )
 
     def query(self, full_name: str, dialect: str) -> Query:
-        """One query as it stands for a dialect.
+        """One query in a dialect.
 
-        :raises QueryContractError: when there is none of that name, or another engine's.
+        :raises QueryContractError: if there is none of that name, or only another engine's.
         """
         variants = self._of(full_name.rpartition(".")[0]).get(full_name, {})
         if dialect in variants:
@@ -207,7 +205,7 @@ class Catalogue:
 def load(folders: Sequence[Path | str] = ()) -> Catalogue:
     """Read the package's queries and those of an application's folders, and check them together.
 
-    The files are read every time, and parsed once in a process as long as they say the same.
+    The files are read every time, but parsed again only if they changed.
 
     :raises QueryContractError: naming the files, for a duplicate, a missing variant, variants that
         differ in operator, parameters, their types or record, a parameter without a type, rows without
@@ -227,9 +225,9 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
 def survey(
     folder: Path, *, own: bool = False
 ) -> tuple[dict[str, dict[str, Query]], list[QueryContractError]]:
-    """A folder's queries by full name and dialect as far as they can be read, and all that is wrong.
+    """A folder's queries by full name and dialect, as far as they can be read, and all errors.
 
-    :param own: whether they are the package's own, of which less is asked.
+    :param own: whether they are the package's own, which are checked for less.
     """
     queries: list[Query] = []
     wrong: list[QueryContractError] = []
@@ -260,7 +258,7 @@ def survey(
 
 
 def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable[str]) -> None:
-    """Refuse queries that an application adds to a file of the package's by a name that is looked for.
+    """Refuse queries that an application adds to one of the package's files under a reserved name.
 
     :raises QueryContractError: naming the first of them.
     """

@@ -66,7 +66,7 @@ class Database(Generic[QueriesT]):
         self.holdings = HoldingRepository(session)
         self.sentiment = SentimentRepository(session)
         self.divergence = DivergenceRepository(session)
-        self.queries = NamedQueries(session)  # type: ignore[assignment]  # whose attributes stubs tell
+        self.queries = NamedQueries(session)  # type: ignore[assignment]  # stubs declare its attributes
 
     def __repr__(self) -> str:
         return f"<Database {self._url}>"
@@ -88,17 +88,16 @@ class Database(Generic[QueriesT]):
     ) -> Iterator[Transaction[QueriesT]]:
         """Make everything in the block happen or none of it.
 
-        The block's handle has everything a Database has, and what is called through it takes part in
-        this transaction, from whichever thread or task, one at a time; the block may be left in another
-        thread than it was entered in. What is called through the database takes part where the block
-        was entered, in that thread and that asyncio task, and nowhere else.
+        The block's handle has everything a Database has. Calls through it take part in the transaction
+        from any thread or task, one at a time; the block may be left in another thread than it was
+        entered in. Calls through the database take part only in the thread, and in the asyncio task if
+        there is one, that entered the block.
 
-        Blocks nest: an inner one is a savepoint, and the outermost decides the isolation level; what is
-        called through an outer handle meanwhile is inside the inner block too. An
-        error that leaves a block rolls it back, and that block only. An error that is caught inside: a
-        write that failed has left no trace, and the block goes on; after a read that the database
-        failed (RangeError, say) the block can only be left, and is rolled back. After ConflictError
-        and DatabaseUnavailable all of the transaction is lost.
+        Blocks nest: an inner one is a savepoint, and the outermost decides the isolation level; calls
+        through an outer handle meanwhile are inside the inner block too. An error that leaves a block
+        rolls that block back. If an error is caught inside: a failed write has left no trace, and the
+        block goes on; after a failed read (RangeError, say) the block can only be left, and is rolled
+        back. After ConflictError and DatabaseUnavailable the whole transaction is lost.
 
         :param isolation: ``serializable``, ``repeatable read`` or ``read committed``; SQLite gives
             serializable whatever is asked.
@@ -124,7 +123,7 @@ class Database(Generic[QueriesT]):
         if attempts < 1:
             raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
         if self._session.in_transaction():
-            # The conflict is the outer transaction's: only its whole work can be tried again.
+            # Only the outer transaction as a whole could be tried again.
             with self.transaction() as tx:
                 return work(tx)
         pause = _FIRST_PAUSE_SECONDS
@@ -186,10 +185,11 @@ class Database(Generic[QueriesT]):
     def check(self) -> list[QueryContractError]:
         """Have the engine prepare every query, an application's included.
 
-        Nothing is run, and what makes or drops tables is not looked at; on a database opened read only
-        neither is what writes.
+        Nothing is run. Queries that make or drop tables are left out, and on a database opened read only
+        also those that write.
 
-        :returns: what does not fit the schema, each with query, file, line and the engine's words.
+        :returns: an error for each that does not fit the schema, with query, file, line and the engine's
+            words.
         :raises ConfigurationError: inside a transaction.
         """
         return self._session.check()
@@ -217,7 +217,7 @@ class Transaction(Database[QueriesT]):
 
 
 class Options(TypedDict, total=False):
-    """The options of :func:`connect` that are an engine's own; None is PostgreSQL's default."""
+    """The options of :func:`connect` for one engine; None is PostgreSQL's default."""
 
     busy_timeout: float
     min_size: int | None
@@ -263,7 +263,7 @@ def connect(
     sources = migrations.sources(schema)
     if sources:
         migrations.chains(address.engine, sources)
-    given: dict[str, Any] = {**options}  # names that are no option's are refused by the backend
+    given: dict[str, Any] = {**options}  # the backend refuses unknown names
     backend = backends.connect(address, read_only=read_only, **given)
     executor = Executor(backend, catalogue, watch, sources)
     return Database(address, backend, Session(executor))

@@ -1,4 +1,4 @@
-"""What the rest of the package asks of a backend, and how it survives forks and interrupts."""
+"""What the package needs of a backend, and what helps one to survive forks and interrupts."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ IsolationLevel = Literal["serializable", "repeatable read", "read committed"]
 ISOLATION_LEVELS: Final[tuple[IsolationLevel, ...]] = get_args(IsolationLevel)
 
 Connection = Any
-"""A driver's connection; only its backend looks inside."""
+"""A driver's connection, opaque outside its backend."""
 
 Bound = Mapping[str, Callable[..., Any]]
 """Queries bound to an engine, by full name: see :class:`repo.binding.BoundQueries`."""
 
 
 class Introspection(Protocol):
-    """What tells how a database is made, and where to make one like it."""
+    """Describes a database's schema, and offers an empty database to build one in."""
 
     def describe(self, connection: Connection, queries: Bound) -> Schema:
-        """The tables and what belongs to them, the record of migrations aside."""
+        """The tables with their columns, constraints and indexes, without the record of migrations."""
 
     def scratch(self) -> AbstractContextManager[Connection]:
-        """A connection on which a schema can be built that nobody else sees and that does not last.
+        """A connection on which a schema can be built that nobody else sees and that vanishes after it.
 
-        What cannot run in a transaction cannot run there.
+        Statements that cannot run in a transaction cannot run there.
         """
 
 
 class Backend(Protocol):
-    """One engine. Errors of the driver leave it as errors of this package, chained."""
+    """One engine. It raises this package's errors, with the driver's chained."""
 
     dialect: str
     read_only: bool
@@ -79,43 +79,43 @@ class Backend(Protocol):
 
     @property
     def adapter(self) -> Adapter:
-        """What runs queries on the driver."""
+        """Runs queries on the driver."""
 
     def acquire(self, *, write: bool) -> Connection:
-        """A connection for one caller alone, until :meth:`release`.
+        """A connection for this caller alone, until :meth:`release`.
 
-        :raises ConfigurationError: where waiting for one would keep its holder from giving it back.
+        :raises ConfigurationError: if waiting for one would keep its holder from giving it back.
         """
 
     def release(self, connection: Connection, *, write: bool) -> None:
         """Take a connection back, whatever its state and from whichever thread.
 
-        Where it was interrupted it is called again: what it must not do twice is what it does last.
+        It is called again if an interrupt struck inside: a step that must not happen twice comes last.
         """
 
     def waits_for(self, connection: Connection, *, write: bool) -> bool:
         """Whether :meth:`acquire` would wait until this connection, which is taken, is given back."""
 
     def beside(self, connection: Connection) -> AbstractContextManager[Connection | None]:
-        """A connection on which to ask what is wrong after an error on this one, if there is any."""
+        """A connection for questions after an error on this one; None if there is none to be had."""
 
     def begin(self, connection: Connection, *, read_only: bool, isolation: str) -> None:
         """Begin a transaction."""
 
     def commit(self, connection: Connection) -> None:
-        """Commit; where that fails, the transaction is over all the same."""
+        """Commit; if that fails, the transaction is over all the same."""
 
     def rollback(self, connection: Connection) -> None:
-        """Roll back; a connection that is beyond that is left for :meth:`release`."""
+        """Roll back; :meth:`release` deals with a connection on which that fails."""
 
     def savepoint(self, connection: Connection, depth: int) -> None:
         """Set the savepoint of a depth."""
 
     def release_savepoint(self, connection: Connection, depth: int) -> None:
-        """Keep what was done since."""
+        """Keep the changes since the savepoint."""
 
     def rollback_to(self, connection: Connection, depth: int) -> None:
-        """Undo what was done since, and let go of the savepoint."""
+        """Undo the changes since the savepoint, and release it."""
 
     def upsert(
         self,
@@ -126,14 +126,13 @@ class Backend(Protocol):
         *,
         depth: int,
     ) -> int:
-        """Write rows inside a transaction; how many were new or different.
+        """Write rows inside a transaction; returns how many were new or different.
 
-        Columns that the rows lack are left as they are in rows that are there. A tally that they have is
-        filled.
+        Columns that the rows lack stay as they are in stored rows. The rows' tally, if any, is filled.
 
-        :param depth: of the savepoint that was set for this write; 0 where the transaction was begun for
-            it. Nothing else was done since, so that a write may go back there and start over.
-        :raises RepeatedKeys: where the tally is strict and a key comes again.
+        :param depth: of the savepoint that was set for this write, or 0 if the transaction was begun for
+            it. Nothing else was done since, so that the write may go back there and start over.
+        :raises RepeatedKeys: if the tally is strict and a key comes again.
         """
 
     def deadlocked(self, error: RepoError) -> bool:
@@ -142,9 +141,9 @@ class Backend(Protocol):
     def prove(self, connection: Connection, query: Query, sql: str) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.
 
-        One that needs a relation that this database does not have is passed over.
+        A query that needs a relation that this database lacks is skipped.
 
-        :raises QueryContractError: where it does not fit the schema.
+        :raises QueryContractError: if it does not fit the schema.
         """
 
     def transfer(self) -> Transfer:
@@ -153,7 +152,7 @@ class Backend(Protocol):
     def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:
         """What a transaction did to each table: rows of ``footprint.tables``.
 
-        None where an engine locks nothing less than the database.
+        Empty for an engine that locks only the whole database.
         """
 
     def plan(
@@ -166,10 +165,11 @@ class Backend(Protocol):
         *,
         analyze: bool,
     ) -> Plan:
-        """How a query is run inside a transaction; where it is run for that, what it took.
+        """How the engine runs a query, inside a transaction.
 
         :param sql: as the driver takes it.
         :param parameters: dumped; by position for a query that takes rows.
+        :param analyze: run the query, and measure it.
         """
 
     def run_script(self, connection: Connection, script: str) -> None:
@@ -178,21 +178,20 @@ class Backend(Protocol):
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
         """Run one statement of a migration outside of transactions, where the engine has such.
 
-        :param again: whether it may have been run before, and failed or not: what it builds or drops is
-            left as it is where that is done.
+        :param again: whether it may have been run before; it is skipped if it is done already.
         """
 
     def schema_changed(self) -> None:
-        """Forget what connections remember of the schema as it was."""
+        """Forget what connections remember of the former schema."""
 
     def introspection(self) -> Introspection:
-        """What tells how the database is made."""
+        """Describes the database's schema."""
 
     def archive(self, queries: Bound) -> Archive:
-        """What writes backups of the database and restores them."""
+        """Writes and restores backups of the database."""
 
     def upkeep(self) -> Upkeep:
-        """What is known of the upkeep of this engine's databases."""
+        """The upkeep of this engine's databases."""
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
@@ -256,7 +255,7 @@ class Shadow(Protocol):
 
 
 class Transfer(Protocol):
-    """How an engine's tables are read and filled whole, their values as :data:`Columns` has them."""
+    """How an engine's tables are read as a whole, with values as in :data:`repo.batches.Columns`."""
 
     def digest(self, connection: Connection, queries: BoundQueries, table: Table) -> list[Chunk]:
         """The digests of a table's chunks, by chunk."""
@@ -279,9 +278,8 @@ class Transfer(Protocol):
 def held(lock: threading.Lock) -> Iterator[None]:
     """Hold a lock, as ``with lock`` does, and release it even if Ctrl-C strikes at the end.
 
-    An interrupt may strike between any two lines, and on the line of a ``with`` itself. So the flag that
-    says that something was done is set on the very line that does it, here and wherever something has to
-    be given back.
+    An interrupt may strike between any two lines, and on the line of a ``with`` itself. So wherever
+    something has to be given back, the line that does so also sets the flag that says so.
     """
     taken = freed = False
     try:
@@ -297,23 +295,23 @@ def held(lock: threading.Lock) -> Iterator[None]:
 
 
 def running_loop() -> AbstractEventLoop | None:
-    """The event loop that runs in this thread, without importing asyncio where nobody else has."""
+    """The event loop that runs in this thread; asyncio is not imported for it."""
     asyncio = sys.modules.get("asyncio")
     loop: AbstractEventLoop | None = None if asyncio is None else asyncio._get_running_loop()
     return loop
 
 
 class Forking(Protocol):
-    """What must be told of a fork, for sockets and locks belong to one process."""
+    """An object that is told of forks, because its sockets and locks belong to one process."""
 
     def before_fork(self) -> None:
-        """Called in the process that is about to fork, by the thread that does."""
+        """Called in the process that is about to fork, by the forking thread."""
 
     def after_fork_in_parent(self) -> None:
-        """Called in the same process, after it."""
+        """Called in the same process after the fork."""
 
     def after_fork_in_child(self) -> None:
-        """Called in the child, before anything else of it."""
+        """Called in the child, first of all."""
 
 
 _forking: WeakSet[Forking] = WeakSet()
@@ -323,7 +321,7 @@ _forks = 0
 
 
 def forks() -> int:
-    """How many forks lie between the first process and this one."""
+    """How many forks there were between the first process and this one."""
     return _forks
 
 

@@ -1,8 +1,8 @@
 """The errors callers meet: one base, and a class for each thing they can do something about.
 
-Every class below is raised alike on both engines. Which class a driver's error becomes is decided by
-its code (SQLSTATE, or SQLite's extended result code), in ``repo.backends``; the driver's own error
-is chained as ``__cause__``. No message holds a password or a row of somebody else's.
+Both engines raise the same classes. The code of a driver's error (SQLSTATE, or SQLite's extended result
+code) decides which, in ``repo.backends``; the driver's error is chained as ``__cause__``. No message
+holds a password or another caller's rows.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         if self.file is not None:
-            place = f"{self.file}:{self.line}: "
+            where = f"{self.file}:{self.line}: "
         elif self.row is not None:
-            place = f"row {self.row}: "
+            where = f"row {self.row}: "
         else:
-            place = ""
+            where = ""
         name = short_name(self.column or self.field)
-        return f"{place}{name} = {short(self.value)}: {self.reason}"
+        return f"{where}{name} = {short(self.value)}: {self.reason}"
 
 
 class InvalidRecord(RepoError):
@@ -123,10 +123,10 @@ class IntegrityError(RepoError):
 
 
 class UniqueViolation(IntegrityError):
-    """A value that must be unique is there already: two tickers with one CUSIP.
+    """A value that must be unique is stored already: two tickers with one CUSIP.
 
-    ``problems`` has the first 20 rows that cannot be written for that, where they can be told, each with
-    the row, the CUSIP, and in its reason whose that is and where.
+    ``problems`` has the first 20 rows with such a CUSIP where they are known; the reason of each says
+    which ticker has it, and where.
     """
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
@@ -143,7 +143,7 @@ class UniqueViolation(IntegrityError):
 
 
 class ForeignKeyViolation(IntegrityError):
-    """A row refers to a ticker or an institution that is not there, or is still referred to."""
+    """A row refers to a ticker or an institution that is missing, or is still referred to itself."""
 
 
 class CheckViolation(IntegrityError):
@@ -178,8 +178,8 @@ class MigrationError(RepoError):
 
 
 class TransferError(RepoError):
-    """A copy between two databases did not arrive as it left."""
+    """A copy between two databases differs from the original."""
 
 
 class BackupError(RepoError):
-    """A backup could not be taken, or was not proven by a restore."""
+    """A backup could not be taken, or a restore did not prove it."""

@@ -23,7 +23,7 @@ _SLICE_ROWS: Final = 10_000
 
 @runtime_checkable
 class ArrowTable(Protocol):
-    """What hands over columns by the Arrow protocol: tables and frames of pyarrow, pandas and polars."""
+    """Anything that hands over columns by the Arrow protocol: pyarrow, pandas and polars tables."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
@@ -68,7 +68,7 @@ def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
 
 
 def to_table(columns: Sequence[Column], batches: Sequence[Any]) -> Any:
-    """One table of record batches, of no rows where there are none."""
+    """One table of record batches, empty without any."""
     return _arrow().Table.from_batches(batches, schema=schema(columns))
 
 
@@ -82,9 +82,9 @@ def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
 
 
 def as_rows(table: Table, rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
-    """Rows as they are, or a table's rows as records.
+    """Rows as they are; those of a table as records.
 
-    :raises InvalidRecord: see :class:`TableRows`; and for what is neither.
+    :raises InvalidRecord: see :class:`TableRows`; and if ``rows`` is neither a table nor iterable.
     """
     if isinstance(rows, ArrowTable):
         return TableRows(table, rows)
@@ -95,10 +95,10 @@ def as_rows(table: Table, rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
 
 
 class TableRows:
-    """The rows of a table as records, a slice at a time, as often as they are asked for.
+    """The rows of a table as records; can be iterated over again.
 
-    Columns go by the record's field names, in any order. One that may be NULL may be missing, and is
-    ``absent`` then: an upsert leaves it as it is in rows that are there, and writes NULL into new ones.
+    Columns have the names of the record's fields, in any order. Those that may be NULL can be left out;
+    they are in ``absent``, and an upsert keeps their stored values and writes NULL into new rows.
     Values are converted where nothing is lost: any integer or float type, dates and midnights, any text
     type.
     """
@@ -151,11 +151,11 @@ class TableRows:
 
 
 class _Unfit(Exception):
-    """A column of a type that means something else."""
+    """A column that cannot be converted without loss."""
 
 
 def _cast(column: Any, target: Any) -> Any:
-    """A column in another type, nothing lost."""
+    """A column converted to another type without loss."""
     types = import_module("pyarrow.types")
     source = column.type
     if types.is_dictionary(source):
@@ -174,5 +174,5 @@ def _cast(column: Any, target: Any) -> Any:
         raise _Unfit
     cast = column.cast(target)
     if types.is_timestamp(source) and not cast.cast(source).equals(column):
-        raise _Unfit  # a cast to days drops the time of day without a word
+        raise _Unfit  # a cast to days silently drops the time of day
     return cast

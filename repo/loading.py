@@ -10,13 +10,13 @@ other names that Yahoo Finance and Stooq use:
   and the like are read without their brackets, and a blank, ``-`` or ``_`` between words is all one;
 - ``Adj Close`` is the close, but only where there is no ``Close``.
 
-Other columns are left alone. A field that may be NULL and has no column stays as it is in rows that are
-there, and is NULL in new ones: a file of ``symbol,date,close`` changes closes. A cell counts without the
-blanks around it, and is NULL when nothing is left. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a
+Other columns are ignored. A field that may be NULL and has no column keeps its stored values, and is
+NULL in new rows: a file of ``symbol,date,close`` changes closes. Blanks around a cell are ignored; an
+empty cell is NULL. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a
 decimal point and no separators, and a whole number may be written 467700.0.
 
-What a file holds is told by its name (tickers, institutions, market, holdings or sentiment, and the
-ending), or else by its columns.
+The name of a file says what it holds (tickers, institutions, market, holdings or sentiment, and the
+ending), or else its columns do.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ __all__ = ["Contents", "Loaded", "Progress", "contents", "load"]
 
 
 class Loaded(NamedTuple):
-    """What became of one file.
+    """What was done with one file.
 
-    ``rows`` were read, and ``rejected`` of them left out. ``repeated`` gave way to a later row of the
-    same key. Of the others ``new`` were not there, ``changed`` were there and differed, ``unchanged``
-    were there as they are. ``ignored`` are the columns that belong to no field, and ``rejects`` is the
-    file with the rows left out.
+    Of the ``rows`` that were read, ``rejected`` were left out, ``repeated`` were replaced by a later row
+    of the same key, ``new`` were inserted, ``changed`` differed from the stored row, and ``unchanged``
+    equalled it. ``ignored`` are the columns that belong to no field, ``rejects`` is the file with the
+    rejected rows.
     """
 
     kind: str
@@ -75,16 +75,16 @@ class Loaded(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """A folder's files by the kind they are named for, in loading order, and what else is there."""
+    """A folder's files by the kind they are named for, in loading order, and its other files."""
 
     files: dict[str, Path]
     others: list[Path]
 
 
 def contents(folder: str | os.PathLike[str]) -> Contents:
-    """What :func:`load` would take of a folder, and what it would leave alone (but for hidden files).
+    """Which files :func:`load` would take from a folder, and which not (without hidden files).
 
-    :raises ConfigurationError: when it cannot be read, or has two files of one kind.
+    :raises ConfigurationError: if it cannot be read, or has two files of one kind.
     """
     files: dict[str, Path] = {}
     others: list[Path] = []
@@ -138,7 +138,7 @@ def load(
     :param progress: called now and then with the kind, the rows so far, and the bytes read so far of
         how many in the file; the count starts over where a file has to be read a second time.
     :param on_other: called with each file of a folder that is left alone, but for hidden ones.
-    :returns: what became of each file, in the order of loading.
+    :returns: what was done with each file, in the order of loading.
     :raises MigrationError: for a database that lacks migrations, or is not this package's.
     :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
         that do not fit; nothing is written.
@@ -191,7 +191,7 @@ def _paths(path: Any) -> Sequence[str | os.PathLike[str]]:
 
 
 def _check_names(paths: Iterable[str | os.PathLike[str]], mapping: Mapping[Any, Any]) -> None:
-    """Refuse names that no file and no column can have.
+    """Refuse names that a file or a column cannot have.
 
     :raises ConfigurationError: naming the first.
     """
@@ -205,8 +205,8 @@ def _check_names(paths: Iterable[str | os.PathLike[str]], mapping: Mapping[Any, 
 
 
 def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
-    """What became of a file; ``written`` rows were written, and ``always`` gives it a reject file."""
-    # Where somebody else writes the same rows at the same moment, new ones may be there by then.
+    """What was done with a file; with ``always`` it has a reject file even if that is empty."""
+    # Another transaction may have inserted some of the new rows at the same moment.
     new = min(source.tally.new, written)
     repeated = source.tally.repeated
     return Loaded(
@@ -226,7 +226,7 @@ def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
 def _files(
     path: Path, kind: str | None, on_other: Callable[[Path], None]
 ) -> list[tuple[Path, str | None]]:
-    """A file, or those of a folder, each with what it holds where that is known by then."""
+    """A file, or those of a folder, each with its kind if that is known already."""
     if not path.is_dir():
         return [(path, kind)]
     if kind is not None:
@@ -247,7 +247,7 @@ def _sources(
     mapping: Mapping[str, str],
     progress: Progress | None,
 ) -> list[Source]:
-    """The files in the order of loading, with every header understood."""
+    """The files in the order of loading, their headers read."""
     sources = [_source(path, kind, symbol, mapping, progress) for path, kind in files]
     if not sources:
         raise ConfigurationError("no file is named")
@@ -276,7 +276,7 @@ def _source(
 def _reject_path(
     source: Source, rejects: str | os.PathLike[str] | None, inputs: Iterable[Source]
 ) -> Path:
-    """Where the bad rows of a file go: never over a file that is being read."""
+    """The reject file of a file, which must not be one of those being loaded."""
     target = Path(f"{source.file.path.name}.rejects.csv" if rejects is None else rejects)
     for other in inputs:
         if target.exists() and target.samefile(other.file.path):
@@ -287,9 +287,9 @@ def _reject_path(
 class _Load:
     """Files on their way into a database, all or nothing, in order.
 
-    Where there is one writer they are read before the transaction begins, as far as they can be, for
-    everybody else would wait for that. What was read rests on the tickers and institutions that were
-    there; where others are there by then, it is read again, inside.
+    On an engine with one writer, as many files as possible are read before the transaction begins,
+    because all others would wait meanwhile. The result depends on the stored tickers and institutions;
+    if those have changed when the transaction begins, the files are read again inside it.
     """
 
     def __init__(
@@ -312,9 +312,9 @@ class _Load:
         self._known: dict[str, set[Any]] = {}
 
     def write(self) -> list[int]:
-        """Write every file's rows or none; how many of each were new or different.
+        """Write every file's rows or none; returns how many of each were new or different.
 
-        A load that is a transaction of its own is done again when it was in a deadlock.
+        A load that is a transaction of its own is repeated after a deadlock.
         """
         return self._db._session.until_no_deadlock(self._write, lambda: self._read_again_from(0))
 
@@ -323,22 +323,22 @@ class _Load:
         try:
             with ExitStack() as stack:
                 self._read_ahead(stack)
-                # Writes settle their conflicts themselves; a stricter level would only make them fail.
+                # Writes deal with conflicts themselves; at a stricter level they would fail instead.
                 with self._db.transaction(isolation="read committed"):
                     for number in range(len(self._sources)):
                         written.append(self._write_one(number))  # noqa: PERF401  # asked for after errors
         except RepeatedKeys as repeated:
-            raise InvalidRecord(self._sources[len(written)].repeated(repeated.places)) from repeated
+            raise InvalidRecord(self._sources[len(written)].repeated(repeated.rows)) from repeated
         except InvalidRecord as invalid:
             if self._outboxes:
                 raise
-            # The rows in which upsert found something are now looked up in the file, with all others.
+            # upsert stops early and knows no lines, so the file is read again for all its problems.
             problems = self._sources[len(written)].diagnose()
             raise InvalidRecord(problems or invalid.problems) from invalid
         return written
 
     def _read_ahead(self, stack: ExitStack) -> None:
-        """Read the files, up to one that cannot be; what is wrong with it is told in its turn."""
+        """Read the files up to the first that fails; its error is raised when its turn comes."""
         db = self._db
         if not reads_ahead(db.tickers):
             return
@@ -348,7 +348,7 @@ class _Load:
         try:
             for number, source in enumerate(self._sources):
                 if self._outboxes and self._has_earlier(number) and source.layout.kind == "tickers":
-                    return  # whose rows clash with others is known once those are written
+                    return  # its clashes are known only once the earlier files are written
                 self._prepare(number, self._known)
                 batches = ahead(getattr(db, source.layout.kind), source, keys=bool(self._outboxes))
                 self._ready.append(stack.enter_context(batches))
@@ -359,7 +359,7 @@ class _Load:
             self._failed = error
 
     def _there(self) -> dict[str, set[Any]]:
-        """What there is to refer to."""
+        """The stored keys of tickers and institutions, by the field that refers to them."""
         return {
             table.key[0]: set(map(attrgetter(table.key[0]), getattr(self._db, table.aggregate).all()))
             for table in TABLES.values()
@@ -371,7 +371,7 @@ class _Load:
         return any(other.layout.kind == "tickers" for other in self._sources[:number])
 
     def _prepare(self, number: int, known: Mapping[str, set[Any]]) -> None:
-        """Tell a source what to leave out."""
+        """Set what a source is to leave out."""
         source = self._sources[number]
         source.tally = Tally(strict=self._strict)
         if not self._outboxes:
@@ -385,7 +385,7 @@ class _Load:
             source.refuse(_clashing(self._db, source, earlier=self._has_earlier(number)))
 
     def _write_one(self, number: int) -> int:
-        """Write the rows of a file, which may have been read."""
+        """Write the rows of a file, which may have been read ahead."""
         source = self._sources[number]
         rows: RowEncoder | Source = source
         if not self._still_true(number):
@@ -408,11 +408,11 @@ class _Load:
                 raise (UniqueViolation.of(named) if named else error) from error.__cause__
             except Unfit as unfit:
                 told = unfit.rows if self._outboxes else unfit.rows[:PROBLEM_LIMIT]
-                lines = source.numbers({place for place, *_ in told})
-                found = {lines[place]: (field, reason) for place, field, _, reason in told}
+                lines = source.numbers({row for row, *_ in told})
+                found = {lines[row]: (field, reason) for row, field, _, reason in told}
                 if not self._outboxes:
                     raise InvalidRecord(source.located(found)) from unfit
-                # They are left out, and another row of their key may take the place of one.
+                # They are left out; an earlier row of the same key may then count in place of one.
                 refused.update(found)
                 self._read_again_from(number)
                 self._prepare_inside(number)
@@ -420,19 +420,19 @@ class _Load:
                 rows = source
 
     def _read_again_from(self, number: int) -> None:
-        """Forget what was read of this file and of those after it."""
+        """Forget what was read ahead of this file and those after it."""
         for other in reversed(self._sources[number : len(self._ready) + 1]):
             other.take_back()
         del self._ready[number:]
         self._failed = None
 
     def _prepare_inside(self, number: int) -> None:
-        """Tell a source what to leave out, by what is there now."""
+        """Set what a source is to leave out, by the rows that are stored now."""
         references = self._sources[number].layout.table.references
         self._prepare(number, self._there() if self._outboxes and references else {})
 
     def _still_true(self, number: int) -> bool:
-        """Whether what rows were left out for, when they were read, is so."""
+        """Whether the stored rows by which rows were left out are still the same."""
         if not self._outboxes or number > len(self._ready):
             return True
         layout = self._sources[number].layout
@@ -442,11 +442,11 @@ class _Load:
 
 
 def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:
-    """The rows of tickers whose CUSIP is another's, by their number: the field and the reason of each.
+    """The field and the reason for each row of tickers with another's CUSIP, by its number.
 
-    Once they are left out, an earlier row of the same ticker is its last, and may clash too.
+    If a row is left out, an earlier row of its ticker becomes the last one, and may clash too.
 
-    :param earlier: whether the load has an earlier file of tickers, whose rows look like the database's.
+    :param earlier: whether the load has an earlier file of tickers, whose rows are stored by then.
     """
     if "cusip" in source.absent:
         return {}
@@ -455,12 +455,12 @@ def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple
     found: dict[int, Clash] = {}
     while more := clashes(there, rows, found):
         found.update((clash.row, clash) for clash in more)
-        if source.rejects is None:  # these are not left out, and nothing takes their place
+        if source.rejects is None:  # rows are not left out
             break
     lines = source.lines({clash.owner_row for clash in found.values() if clash.owner_row is not None})
     told = {}
     elsewhere = "in the database" + (" or an earlier file" if earlier else "")
     for row, clash in sorted(found.items()):
-        place = elsewhere if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
-        told[row] = ("cusip", clash.reason(place))
+        where = elsewhere if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
+        told[row] = ("cusip", clash.reason(where))
     return told

@@ -35,7 +35,7 @@ class NamedQuery:
     It takes its declared parameters by keyword, each of the type that its SQL casts it to; a ``*!``
     query takes an iterable of mappings of them.
 
-    :raises QueryContractError: for other parameters, or columns that are not those of its record.
+    :raises QueryContractError: for other parameters, or if the columns are not those of its record.
     :raises InvalidRecord: for a value of another type, naming query and parameter.
     """
 
@@ -78,7 +78,7 @@ class QueryFile:
         self._name = name
 
     def __getattr__(self, name: str) -> NamedQuery:
-        if name.startswith("__"):  # a protocol of Python's, such as copying, asks for what is not there
+        if name.startswith("__"):  # Python looks for optional methods, when copying for instance
             raise AttributeError(name)
         full_name = f"{self._name}.{name}"
         catalogue = self._session.catalogue
@@ -119,7 +119,7 @@ class NamedQueries:
         return QueryFile(self._session, name)
 
     def __deepcopy__(self, memo: object) -> NamedQueries:
-        return NamedQueries(self._session)  # which is not one to copy
+        return NamedQueries(self._session)  # the session is shared
 
     def __dir__(self) -> list[str]:
         return self._session.catalogue.aggregates(self._session.dialect)

@@ -1,6 +1,6 @@
-"""Parameters held to the types that their SQL declares: ``CAST(:start AS date)``.
+"""Parameters are checked against the types that their SQL declares: ``CAST(:start AS date)``.
 
-What a call gives is checked before a driver sees it, and sent as the driver wants it. A type stands for
+A value is checked before the driver gets it, and converted to what the driver takes. A type stands for
 the same Python values on both engines:
 
 ==================================  ==========================================================
@@ -73,7 +73,7 @@ PYTHON_TYPES: Final[Mapping[str, type]] = {
 
 
 class Declared(NamedTuple):
-    """The type that SQL declares for a parameter; ``type`` is empty for what json_each() reads."""
+    """The type that SQL declares for a parameter; ``type`` is empty for a list in json_each()."""
 
     type: str
     array: bool
@@ -83,7 +83,7 @@ class Declared(NamedTuple):
 
 
 class Dumpers(NamedTuple):
-    """How checked values are handed to a driver: types that it does not take as they are, and lists."""
+    """How checked values are converted for a driver: types that it does not take, and lists."""
 
     values: Mapping[str, Callable[[Any], Any]]
     array: Callable[[list[Any]], Any]
@@ -92,8 +92,8 @@ class Dumpers(NamedTuple):
 def declared(sql: str) -> dict[str, Declared]:
     """The types of a statement's parameters, from their casts.
 
-    :raises ValueError: for a type that has no Python value alike on both engines, and for a parameter
-        that is cast to types of different kinds.
+    :raises ValueError: for a type that is not in the table above, and for a parameter that is cast to
+        types of different kinds.
     """
     plain = _NO_SQL.sub(" ", sql)
     found: dict[str, Declared] = {}
@@ -112,16 +112,16 @@ def declared(sql: str) -> dict[str, Declared]:
 
 
 def agreed(name: str, one: Declared, other: Declared) -> Declared:
-    """The type of a parameter that is declared in two places: of two sizes of integers the smaller.
+    """The type of a parameter that is declared twice: of two sizes of integers, the smaller.
 
-    What json_each() reads is a list of whatever the other declares.
+    For json_each() it is a list of whatever the other declares.
 
     :raises ValueError: where they are of different kinds.
     """
     if one == other:
         return one
     for each, rest in ((one, other), (other, one)):
-        # CAST(:names AS text) IS NULL stands beside json_each(:names): a list goes to SQLite as text.
+        # CAST(:names AS text) IS NULL goes with json_each(:names): SQLite gets a list as text.
         if each == ("", True) and (rest.array or rest.type == "text"):
             return rest if rest.array else each
     if one.array == other.array and {one.type, other.type} == {"bigint", "integer"}:
@@ -165,7 +165,7 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def _one(kind: Declared, dumpers: Dumpers) -> Callable[[Any], Any]:
-    """The check of one parameter and its form for a driver, None aside."""
+    """A function that checks a parameter that is not None and converts it for the driver."""
     check = CHECKS[kind.type]
     dump = dumpers.values.get(kind.type)
 
@@ -185,9 +185,9 @@ def _one(kind: Declared, dumpers: Dumpers) -> Callable[[Any], Any]:
 def dumper(
     query: str, types: Mapping[str, Declared], dumpers: Dumpers
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """A function from the parameters of a call to what the driver is given.
+    """A function from the parameters of a call to those of the driver.
 
-    It raises InvalidRecord, naming query and parameter, for a value that is not of its type.
+    It raises InvalidRecord, naming query and parameter, for a value of another type.
     """
     ones = [(name, _one(kind, dumpers)) for name, kind in types.items()]
 
@@ -213,7 +213,7 @@ def _reason(name: str, kind: Declared, value: Any, reason: str) -> str:
 
 
 def list_form(name: str, kind: str) -> str:
-    """How a query takes a list, for a message."""
+    """How a query is written that takes a list, for a message."""
     return (
         f"a list is written = ANY(CAST(:{name} AS {kind} [])) on PostgreSQL and "
         f"read from json_each(:{name}) on SQLite"
@@ -252,7 +252,7 @@ def row_dumper(
 
 
 def _unlike(row: object, types: Mapping[str, Declared]) -> tuple[str, str] | None:
-    """What is wrong with a row of parameters as such, if anything: the field, and the reason."""
+    """What is wrong with the names in a row of parameters, if anything: the field and the reason."""
     if not isinstance(row, Mapping):
         return "row", f"must be a mapping of {', '.join(types)}, not {type(row).__name__}"
     if row.keys() == types.keys():

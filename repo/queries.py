@@ -1,4 +1,4 @@
-"""The queries of the SQL files, as they stand there: what each asks for, and what it answers."""
+"""A query of the SQL files: its text, parameters and columns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPERATORS: Final[Mapping[SQLOperationType, str]] = {
     SQLOperationType.INSERT_UPDATE_DELETE_MANY: "*!",
     SQLOperationType.INSERT_RETURNING: "<!",
 }
-"""What stands behind a query's name, of the operations there are: scripts are none."""
+"""The sign after a query's name for each operation of aiosql's but scripts."""
 
 _RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
@@ -88,17 +88,17 @@ class Query:
 
     @property
     def writes(self) -> bool:
-        """Whether it may change rows: by its operator, or since it says what a write returns."""
+        """Whether it may change rows: by its operator, or because it has RETURNING."""
         return self.operator.endswith("!") or _RETURNING.search(self.sql) is not None
 
     @property
     def defines(self) -> bool:
-        """Whether it makes or drops what other statements are about."""
+        """Whether it makes, alters or drops a table or the like."""
         return _DEFINES.match(self.sql) is not None
 
     @property
     def aside(self) -> bool:
-        """Whether it is about rows that the package's own writes set aside in a table."""
+        """Whether it uses a temporary table in which the package's own writes set rows aside."""
         return self.ours and _STAGE.search(self.sql) is not None
 
     @property
@@ -118,7 +118,7 @@ class Query:
 
     @property
     def needs(self) -> str | None:
-        """The relation without which an engine cannot prepare it, where not every database has that."""
+        """The relation that it needs and that not every database has; None if there is none."""
         found = _NEEDS.search(self.comment)
         return None if found is None else found["relation"]
 
@@ -126,8 +126,8 @@ class Query:
     def bare(self) -> bool:
         """Whether it lacks the types of parameters, or the columns of rows.
 
-        Only the package's own writes may: their values come from records, as the engine stores them, and
-        their rows go no further.
+        Only the package's own writes may: their values come from checked records, and callers never get
+        their rows.
         """
         untyped = any(name not in self.types for name in self.parameters)
         return untyped or (self.answers and self.record is None)
@@ -156,21 +156,21 @@ def _columns(record: type[Any]) -> tuple[Column, ...]:
 
 
 def many_rows(name: str) -> str:
-    """The name of the many-row form of a ``*!`` query, which no query of a file can have."""
+    """The name of a ``*!`` query's many-row form; no query in a file can have such a name."""
     return f"{name}, many rows"
 
 
 def rows_together(values: int, columns: int) -> int:
-    """How many rows of so many columns a statement takes that is given so many values; 0 for one row."""
+    """How many rows fit into one statement with so many values; 0 if fewer than two."""
     rows = values // columns if columns else 0
     return rows if rows > 1 else 0
 
 
 def with_rows(query: Query, rows: int) -> Query | None:
-    """A ``*!`` query that takes so many rows at once, their values side by side; None for another.
+    """A ``*!`` query's form that takes so many rows at once, side by side; None if it has none.
 
-    Its ``VALUES (:a, :b)`` is repeated as it stands in its file, and nothing else is done to it. It has
-    to have all of the query's parameters and each of them once, for they are bound by position.
+    Its ``VALUES (:a, :b)`` is repeated as written in its file, and nothing else is changed. It must have
+    each of the query's parameters once, because they are bound by position.
     """
     found = _VALUES.findall(query.sql)
     if query.operator != "*!" or len(found) != 1 or not rows:
@@ -182,6 +182,6 @@ def with_rows(query: Query, rows: int) -> Query | None:
 
 
 def shipped(folder: str) -> Path:
-    """Where the package's own ``queries`` or ``schema`` is: in the wheel, or in the checkout."""
+    """The folder of the package's own ``queries`` or ``schema``: in the wheel, or in the checkout."""
     inside = Path(__file__).parent / "sql" / folder
     return inside if inside.is_dir() else Path(__file__).parent.parent / folder

@@ -64,7 +64,7 @@ class _AsWritten:
 
 
 class _Header(NamedTuple):
-    """Where a query begins, and the line below its name that declares a record, if one does."""
+    """Where a query begins, and the line below its name that declares a record, if any."""
 
     line: int
     record: str | None
@@ -73,8 +73,8 @@ class _Header(NamedTuple):
 def _headers(text: str) -> tuple[str, list[_Header]]:
     """A file without its lines of records, and the headers of its queries.
 
-    aiosql passes over a record that it does not know, and keeps no columns; so these lines are read
-    here. A blank line stands in place of each, and the lines of its messages stay those of the file.
+    aiosql ignores records that it does not know, and keeps no columns, so these lines are read here. A
+    blank line replaces each, so that the lines in aiosql's messages are those of the file.
     """
     found: list[_Header] = []
     line, counted = 1, 0
@@ -92,7 +92,7 @@ def _headers(text: str) -> tuple[str, list[_Header]]:
 def _record(line: str) -> type[Any]:
     """The record that a line of a header declares.
 
-    :raises QueryContractError: where there is none of that name, or the columns cannot be read.
+    :raises QueryContractError: if there is none of that name, or the columns cannot be read.
     """
     found = _RECORD.match(line.strip())
     if found is None:
@@ -124,7 +124,7 @@ def _declared_record(name: str, text: str) -> type[Any]:
         fields.append((found["name"], kind | None if found["null"] else kind))
     try:
         record: type[Any] = NamedTuple(name, fields)  # type: ignore[misc]  # fields known at run time
-    except ValueError as error:  # a keyword of Python's, a name twice, or one that it reserves
+    except ValueError as error:  # a keyword or reserved name of Python, or a name twice
         raise QueryContractError(f"{name} cannot have these columns: {error}") from error
     return record
 
@@ -196,7 +196,7 @@ def _is_sql(entry: os.DirEntry[str]) -> bool:
 
 
 def _text(path: Path, entry: os.DirEntry[str]) -> str:
-    if not entry.is_file():  # a folder, a link to nothing, or a pipe whose other end would be waited for
+    if not entry.is_file():  # a folder, a broken link, or a pipe, which would block
         raise QueryContractError(f"{path} is not a regular file")
     try:
         return path.read_text(encoding="utf-8")
@@ -219,9 +219,9 @@ def read(file: QueryFile) -> Iterator[Query]:
     try:
         data = loader.load_query_data_from_sql(text, [path.stem], path)
     except (SQLParseException, SQLLoadException, ValueError) as error:
-        # A ValueError is of a name that Python cannot have.
+        # A ValueError is for a name that is no identifier.
         raise QueryContractError(f"{path}: {error}") from error
-    # aiosql counts lines in the text without its block comments; the headers' own are exact.
+    # aiosql's own line numbers leave out block comments, so those of the headers are used.
     if len(headers) != len(data):
         raise QueryContractError(f"{path}: a '-- name:' stands inside a statement or a comment")
     for datum, header in zip(data, headers, strict=True):
@@ -252,7 +252,7 @@ def _as_query(datum: QueryDatum, file: QueryFile, path: Path, header: _Header) -
         sql=datum.sql,
         file=path,
         line=header.line,
-        # In the order of the parameters, for rows are bound by position.
+        # In the order of the parameters, because rows are bound by position.
         types={name: types[name] for name in parameters if name in types},
         engine_only=file.engine_only,
     )

@@ -51,7 +51,7 @@ class Bar(NamedTuple):
 
 
 class BarOfTicker(NamedTuple):
-    """A bar without its symbol: what the database sends where the caller has said which ticker."""
+    """A bar without its symbol, which the database does not send where the caller named the ticker."""
 
     date: datetime.date
     open: float | None
@@ -143,8 +143,8 @@ class Divergence(NamedTuple):
 
 
 OF_TICKER: Final[dict[type[Any], type[Any]]] = {BarOfTicker: Bar}
-"""Records without a symbol, and the same with it in front.
+"""Records without a symbol, each with the record that has it in front.
 
-A query of the package that has a parameter ``symbol`` and declares the first gives the second: the same
-symbol need not be sent in every row.
+A query of the package that takes a ``symbol`` and declares the former returns the latter, so that the
+database need not send the same symbol in every row.
 """

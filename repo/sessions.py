@@ -34,7 +34,7 @@ _READ_ONLY: Final = "the database was opened read only"
 
 
 class _Undone(Exception):
-    """Ends a transaction that was only for looking."""
+    """Ends a transaction whose changes are to be undone."""
 
 
 class Session:
@@ -104,7 +104,7 @@ class Session:
             raise
 
     def fail(self, error: RepoError) -> NoReturn:
-        """Raise an error that an answer stands for; the transaction ends as by one of the database."""
+        """Raise an error that was found in an answer, as if the database had raised it."""
         block = self.block()
         if block is None:
             raise error
@@ -128,7 +128,7 @@ class Session:
         return frames.to_table(columns, batches)
 
     def write(self, query: str, **parameters: Any) -> Any:
-        """The same as :meth:`read` for a query that writes, which leaves no trace if it fails.
+        """Do what :meth:`read` does for a query that writes, which leaves no trace if it fails.
 
         Outside a transaction it is tried again after a deadlock.
         """
@@ -152,10 +152,10 @@ class Session:
     def reads_ahead(self) -> bool:
         """Whether rows are to be read before the transaction that writes them begins.
 
-        Where there is one writer, everybody else would wait while they are read.
+        On an engine with one writer, all others would wait while they are read.
 
-        :raises ConfigurationError: where nothing can be written at all.
-        :raises MigrationError: nor to this schema.
+        :raises ConfigurationError: if the database was opened read only.
+        :raises MigrationError: if the schema is not up to date.
         """
         executor = self.executor
         if not executor.backend.one_writer or self.in_transaction():
@@ -180,11 +180,11 @@ class Session:
             self.executor.backend.run_script(connection, script)
 
     def builds_beside(self) -> bool:
-        """Whether there are statements that only run outside of a transaction."""
+        """Whether the engine has statements that only run outside of a transaction."""
         return not self.executor.backend.one_writer
 
     def run_alone(self, statement: str, *, again: bool) -> None:
-        """Run a statement of a migration outside of every transaction, that of the block included."""
+        """Run a statement of a migration outside of every transaction, also of the block's."""
         backend = self.executor.backend
         connection = self.executor.acquire(write=True)
         try:
@@ -194,15 +194,11 @@ class Session:
 
     def describe(self) -> Schema:
         """The schema as it is."""
-        with self.snapshot():
-            block = self.block()
-            assert block is not None
-            with self._in(block.transaction) as connection:
-                introspection = self.executor.backend.introspection()
-                return introspection.describe(connection, self._queries)
+        with self.connection() as connection:
+            return self.executor.backend.introspection().describe(connection, self._queries)
 
     def describe_scratch(self, scripts: Iterable[str]) -> Iterator[Schema]:
-        """The schema that scripts make of an empty database, after each of them."""
+        """The schema of an empty database after each of the scripts is run on it."""
         backend = self.executor.backend
         introspection = backend.introspection()
         with introspection.scratch() as connection:
@@ -213,7 +209,7 @@ class Session:
                 yield introspection.describe(connection, self._queries)
 
     def schema_changed(self) -> None:
-        """Forget what was remembered of the schema as it was."""
+        """Forget what is remembered of the former schema."""
         self.executor.vouch_again()
         self.executor.backend.schema_changed()
 
@@ -228,7 +224,7 @@ class Session:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """The connection of one state of the database, for what a backend asks by more than a query."""
+        """A connection on which reads see one state of the database, for a backend's own use."""
         with self.snapshot():
             block = self.block()
             assert block is not None
@@ -242,7 +238,7 @@ class Session:
             yield
 
     def check(self) -> list[QueryContractError]:
-        """Have the engine prepare every query; what does not fit the schema, by query."""
+        """Have the engine prepare every query; the errors of those that do not fit the schema."""
         if self.in_transaction():
             raise ConfigurationError("a check has a transaction of its own; leave this one first")
         read_only = self.executor.backend.read_only
@@ -285,7 +281,7 @@ class Session:
         queries = [catalogue.query(name, self.dialect) for name in names]
         found: list[QueryContractError] = []
         for query in queries:
-            # The tables in which the package's own writes set rows aside; other queries are about them.
+            # These make the temporary tables that other queries need.
             if query.ours and query.name == "stage" and not backend.read_only:
                 backend.savepoint(connection, depth)
                 try:
@@ -309,9 +305,9 @@ class Session:
 
     @contextmanager
     def _in(self, transaction: SharedTransaction) -> Iterator[Connection]:
-        """The connection of a transaction, for a call of this thread's.
+        """The connection of a transaction, for one call.
 
-        After an error of the database, PostgreSQL's transaction is lost, and so SQLite's is.
+        After an error of the database PostgreSQL's transaction is lost, so SQLite's is treated alike.
         """
         with transaction.used():
             try:
@@ -329,14 +325,14 @@ class Session:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction of the call's own, or a savepoint in the one that it takes part in."""
+        """A transaction of its own, or a savepoint in the one that the call takes part in."""
         executor = self.executor
         if executor.backend.read_only:
             raise ConfigurationError(_READ_ONLY)
         block = self.block()
         if block is None:
-            # Each of these writes settles its conflicts itself and waits for other writers; a stricter
-            # level would only make it fail instead.
+            # Such a write waits for other writers and deals with conflicts itself; at a stricter level
+            # it would fail instead.
             with executor.block(None, read_only=False, isolation="read committed") as own:
                 connection = own.transaction.connection
                 try:

@@ -32,7 +32,7 @@ _EXAMPLES: Final = (
 class DatabaseURL:
     """Where a database is: ``engine``, and the URL itself, which may hold a password.
 
-    ``str()`` and ``repr()`` give the URL without user's password and without its query.
+    ``str()`` and ``repr()`` give the URL without its password and query.
     """
 
     engine: str
@@ -47,33 +47,32 @@ class DatabaseURL:
     def __str__(self) -> str:
         if self.engine == "sqlite":
             return self.secret
-        scheme, credentials, place, _ = split_url(self.secret)
-        if "@" in place:  # what stands before it may be the rest of a password
+        scheme, credentials, location, _ = split_url(self.secret)
+        if "@" in location:  # the text before it may be the rest of a password
             return f"{scheme}://..."
         user = credentials.partition(":")[0]
-        return f"{scheme}://{user}{'@' if user else ''}{place}"
+        return f"{scheme}://{user}{'@' if user else ''}{location}"
 
     def __repr__(self) -> str:
         return f"DatabaseURL({str(self)!r})"
 
 
 def split_url(url: str) -> tuple[str, str, str, str]:
-    """Scheme, credentials, place (host, port and database) and query of a URL, where libpq splits it.
+    """Scheme, credentials, location (host, port and database) and query of a URL, split as libpq does.
 
-    The credentials end at the first ``@`` that no ``/`` stands before. What should have been
-    percent-encoded is left as it is, and no part is decoded.
+    The credentials end at the first ``@``, unless a ``/`` comes before it. No part is decoded.
     """
     scheme, _, rest = url.partition("://")
     found = _CREDENTIALS.match(rest)
     credentials = found[0].removesuffix("@") if found else ""
-    place, _, query = (rest[found.end() :] if found else rest).partition("?")
-    return scheme, credentials, place, query
+    location, _, query = (rest[found.end() :] if found else rest).partition("?")
+    return scheme, credentials, location, query
 
 
 def database_url(url: str | None = None) -> DatabaseURL:
     """The URL given, or that of the environment's DATABASE_URL, or :data:`DEFAULT_URL`.
 
-    :raises ConfigurationError: for a URL of no engine there is.
+    :raises ConfigurationError: for a URL of an unknown scheme, or a SQLite URL that names no file.
     """
     text = url if url is not None else os.environ.get("DATABASE_URL") or DEFAULT_URL
     if not isinstance(text, str):
@@ -81,7 +80,7 @@ def database_url(url: str | None = None) -> DatabaseURL:
     scheme, colon, rest = text.partition("://")
     engine = _SCHEMES.get(scheme)
     if not colon or engine is None:
-        # What is no scheme is not shown: it may hold a password.
+        # Anything but a scheme is not shown: it may hold a password.
         named = colon and _SCHEME.fullmatch(scheme)
         shown = (
             f"the scheme {scheme!r} is none of these" if named else "there is no '://' after a scheme"
@@ -95,9 +94,7 @@ def database_url(url: str | None = None) -> DatabaseURL:
 def _check_file(rest: str) -> None:
     """Check that ``sqlite://`` is followed by nothing or by a file's name.
 
-    It is not shown where it is neither, for then it may hold a password.
-
-    :raises ConfigurationError: saying what it is.
+    :raises ConfigurationError: without showing the text, which may hold a password.
     """
     if rest and not rest.startswith("/"):
         raise ConfigurationError(

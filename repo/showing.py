@@ -1,4 +1,4 @@
-"""Values and names for messages: short, and without effect on a terminal."""
+"""Values and names for messages: short, and safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def _cut(text: str, length: int) -> str:
 
 
 def short(value: Any) -> str:
-    """The ``repr`` of a value, the beginning of it where it is long."""
+    """The ``repr`` of a value, cut where it is long."""
     if type(value) is str:
-        value = value[:_OF_A_VALUE]  # nothing behind that is shown
+        value = value[:_OF_A_VALUE]
     try:
         text = repr(value)
     except Exception:  # an int too long for Python to write out, or a repr of the caller's own
@@ -32,19 +32,19 @@ def short(value: Any) -> str:
 
 
 def short_name(name: str) -> str:
-    """A name, the beginning of it where it is long."""
+    """A name, cut where it is long."""
     return _cut(name, _OF_A_NAME)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names beside each other, the first of them where there are many."""
+    """Names in a list, only the first where there are many."""
     more = len(names) - _NAMES
     shown = ", ".join(map(short_name, names[:_NAMES]))
     return shown + (f" and {more:,} more" if more > 0 else "")
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Text whose control characters are written out, as ``\x1b`` is; those in ``keep`` are left."""
+    r"""Text whose control characters are written out, as ``\x1b`` is; those in ``keep`` stay."""
 
     def written(found: re.Match[str]) -> str:
         letter = found[0]

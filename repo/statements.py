@@ -1,7 +1,7 @@
-"""Checks of an application's SQL that need its text alone, and no engine.
+"""Checks of an application's SQL by its text alone, without an engine.
 
-They find SQL that both engines take and each understands differently, and days that would come back as
-the numbers that SQLite keeps.
+They find SQL that both engines accept but understand differently, and dates that would come back as the
+numbers that SQLite stores.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DAYS: Final = {
     for column in table.columns
     if column.kind in _STANDS_FOR
 }
-"""The columns of these tables that SQLite keeps as numbers, by the type they stand for."""
+"""The package's columns that SQLite stores as numbers, each with the Python type it stands for."""
 
 
 def plain(sql: str) -> str:
@@ -79,7 +79,7 @@ def misuse(sql: str, columns: Sequence[tuple[str, type]], *, answers: bool) -> s
 
 
 def _casts(text: str) -> Iterator[tuple[str, str]]:
-    """Each cast: what is cast, and to which type."""
+    """Each cast: the expression and the type."""
     for each in _CAST.finditer(text):
         inside = text[each.end() : _closing(text, each.end())]
         found = _AS_TYPE.fullmatch(inside)
@@ -88,17 +88,17 @@ def _casts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the parenthesis that stands before ``start`` is closed."""
+    """The index of the parenthesis that closes the one before ``start``."""
     depth = 1
-    for place in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[place], 0)
+    for index in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[index], 0)
         if depth == 0:
-            return place
+            return index
     return len(text)
 
 
 def _select_list(text: str) -> list[str]:
-    """The items between the outermost SELECT, or RETURNING, and what follows them."""
+    """The items of the outermost SELECT, or of RETURNING."""
     depth = 0
     items: list[str] = []
     item: list[str] = []

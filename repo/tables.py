@@ -1,8 +1,8 @@
-"""The tables: the one description of what each holds, where it lies, and what files call it.
+"""The tables: one description of the columns of each, their checks, and their names in files.
 
-``TABLES`` has them in the order in which they may be filled: what is referred to comes first. Whatever
-else knows a table's columns, key, kinds or references derives it from here; ``schema/`` and
-``queries/`` say the same in SQL, which tests compare.
+``TABLES`` has them in the order in which they can be filled: a table comes after those it refers to.
+Columns, keys, kinds and references are derived from here everywhere in the package; tests compare
+``schema/`` and ``queries/`` with it.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ class Table(Spec):
 
     @cached_property
     def written(self) -> tuple[Column, ...]:
-        """The columns that an upsert writes, the key's first; a reference is the key it stands for."""
+        """The columns that an upsert writes, the key's first; a reference is the referred row's key."""
         found = []
         for name in self.written_fields:
-            a_field = self.fields[self.places[name]]
+            a_field = self.fields[self.positions[name]]
             referred = self.references.get(name)
             if referred is None:
                 found.append(Column(name, _KINDS[a_field.type], a_field.nullable))
@@ -78,12 +78,12 @@ class Table(Spec):
 
     @cached_property
     def written_fields(self) -> tuple[str, ...]:
-        """The fields that ``written`` come from, in the same order."""
+        """The fields of the columns in ``written``, in the same order."""
         return (*self.key, *(each.name for each in self.fields if each.name not in self.key))
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """All columns, in the order of the schema: those that the database fills as well."""
+        """All columns, in the order of the schema, with those that the database fills."""
         if self.surrogate is None:
             return self.written
         return (Column(self.surrogate, "id"), *self.written, Column("created_at", "moment"))

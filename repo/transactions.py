@@ -1,10 +1,9 @@
-"""Who runs a query on which connection: transactions, their handles, and calls outside them.
+"""Which connection a query runs on: transactions, their handles, and calls outside them.
 
 A transaction belongs to the blocks that entered it. A call through a block's handle takes part in it
-from whichever thread it comes, one at a time. A call through the database takes part where the block was
-entered: in that thread, and in that asyncio task where there is one, and nowhere else. A context
-variable says where that was; since copies of a context travel with tasks and ``asyncio.to_thread``, what
-it says counts only in the thread and the task that it names.
+from any thread, one at a time. A call through the database takes part only in the thread, and in the
+asyncio task if there is one, that entered the block. A context variable remembers both, because new
+tasks and ``asyncio.to_thread`` inherit a copy of the context.
 """
 
 from __future__ import annotations
@@ -46,10 +45,9 @@ _FORKED: Final = "the transaction is of the process that forked this one, and on
 
 
 class SharedTransaction:
-    """A transaction on its connection, shared by its blocks; ``lock`` is held by who uses it just now.
+    """A transaction on its connection, shared by its blocks; the thread that uses it holds ``lock``.
 
-    ``failed`` is the error after which it can only be rolled back to a savepoint, ``lost`` the one after
-    which all of it can only be rolled back.
+    After the error ``failed`` it can only be rolled back to a savepoint, after ``lost`` only as a whole.
     """
 
     __slots__ = (
@@ -84,7 +82,7 @@ class SharedTransaction:
         self.returned = False
 
     def _take(self) -> int:
-        """Begin to use it; how many uses of this thread's there were already."""
+        """Begin to use it; returns how many uses this thread had already."""
         before = None
         taken = False
         try:
@@ -111,9 +109,9 @@ class SharedTransaction:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Use it, and end it where its block was left meanwhile.
+        """Use it, and end it if its block was left meanwhile.
 
-        :raises ConfigurationError: where another thread is doing so, or it is over.
+        :raises ConfigurationError: if another thread is using it, or it is over.
         """
         if self.forks != forks():
             raise ConfigurationError(_FORKED)
@@ -133,9 +131,9 @@ class SharedTransaction:
                 self.abandon()
 
     def abandon(self) -> None:
-        """Roll back and give the connection back: now, or when whoever is using it is done."""
+        """Roll back and give the connection back: now, or once its user is done."""
         self.left = True
-        # Whoever fails to get the lock leaves the rest to its holder, who looks at ``left`` after it.
+        # If the lock is taken, its holder looks at ``left`` after releasing it and does the rest.
         if self.lock.acquire(blocking=False):
             try:
                 if self.uses == 0 and not self.ended:
@@ -160,7 +158,7 @@ class SharedTransaction:
     def force(self) -> None:
         """Roll back and give the connection back after an interrupt, wherever that struck.
 
-        The call that was interrupted is over, whatever ``uses`` says; one of another thread ends it.
+        The interrupted call is over, whatever ``uses`` says; a call of another thread ends it itself.
         """
         self.left = True
         if not self.returned and self.lock.acquire(blocking=False):
@@ -185,7 +183,7 @@ class Block:
 
 
 class _Entry(NamedTuple):
-    """Where a block was entered, and what was entered there before it."""
+    """Where a block was entered, and the entry before it."""
 
     executor: Executor
     block: Block
@@ -198,7 +196,7 @@ _entered: ContextVar[_Entry | None] = ContextVar("repo_entered", default=None)
 
 
 def _task() -> Any:
-    """The asyncio task that runs, if any."""
+    """The running asyncio task, if any."""
     loop = running_loop()
     if loop is None:
         return None
@@ -216,7 +214,7 @@ def _live(entry: _Entry | None) -> _Entry | None:
 
 
 class Executor:
-    """Runs queries on a backend's connections, and keeps the books of its transactions."""
+    """Runs queries on a backend's connections, and keeps track of its transactions."""
 
     def __init__(
         self,
@@ -241,7 +239,7 @@ class Executor:
         self.vouch_by(lambda query: self.queries[query](connection, {}))
 
     def vouch_by(self, ask: Callable[[str], Any]) -> None:
-        """The same by a function that runs a named query; the answer holds for a second."""
+        """Do the same with a function that runs a named query; the answer holds for a second."""
         if time.monotonic() >= self._vouched_until and migrations.fitting(
             self.dialect, ask, self.sources
         ):
@@ -269,11 +267,11 @@ class Executor:
     def acquire(self, *, write: bool) -> Connection:
         """A connection for a call or a transaction of its own.
 
-        :raises ConfigurationError: where it would wait for a transaction that waits for this call: one
-            entered by the task or thread that this context is a copy of.
+        :raises ConfigurationError: if it would wait for a transaction that waits for this call: one that
+            was entered by the task or thread from which this context was copied.
         """
         entry = _entered.get()
-        if entry is not None:  # else, as a rule, nothing was entered anywhere near
+        if entry is not None:  # there is none for most calls
             while (entry := _live(entry)) is not None:
                 if entry.executor is self and self.backend.waits_for(
                     entry.block.transaction.connection, write=write
@@ -311,7 +309,7 @@ class Executor:
         except (Exception, GeneratorExit):
             raise
         except BaseException:
-            # It may have struck anywhere, while the block was left too.
+            # The interrupt may have struck anywhere, also while the block was being left.
             if block is not None and block.depth == 0:
                 block.transaction.force()
             elif block is not None and not left:
@@ -348,9 +346,9 @@ class Executor:
             return block
 
     def _leave(self, block: Block, error: BaseException | None) -> None:
-        """End a block, wherever it is left; its own error goes on by itself.
+        """End a block, from whichever thread; the caller raises the block's own error.
 
-        :raises ConfigurationError: where it cannot end well.
+        :raises ConfigurationError: if the transaction cannot be kept.
         """
         entry = _entered.get()
         if entry is not None and entry.block is block:
@@ -371,11 +369,11 @@ class Executor:
             return
         outermost = block.depth == 0
         if not transaction.lock.acquire(blocking=False):
-            # A call of another thread is still running: a task was cancelled while it awaited it.
+            # A call in another thread still runs: the task that awaited it was cancelled.
             self._lose(block, ConfigurationError(f"a block was left, but {_TWO_THREADS}"), error)
             return
         try:
-            if transaction.uses:  # this very thread is inside a call: a block that nobody holds any more
+            if transaction.uses:  # in a call of this very thread: the block was dropped and collected
                 in_use = ConfigurationError("a block was left inside a call of its own transaction")
                 self._lose(block, in_use, error)
             elif transaction.blocks[-1] is not block:
@@ -395,7 +393,7 @@ class Executor:
             transaction.lock.release()
 
     def _lose(self, block: Block, reason: ConfigurationError, error: BaseException | None) -> None:
-        """Leave a block in a way that loses the whole transaction."""
+        """Leave a block and lose the whole transaction."""
         transaction = block.transaction
         block.open = False
         transaction.lost = reason
@@ -404,10 +402,10 @@ class Executor:
                 each.open = False
             transaction.abandon()
         elif block in transaction.blocks:
-            place = transaction.blocks.index(block)
-            for each in transaction.blocks[place:]:
+            index = transaction.blocks.index(block)
+            for each in transaction.blocks[index:]:
                 each.open = False
-            del transaction.blocks[place:]
+            del transaction.blocks[index:]
         if error is None:
             raise reason
 

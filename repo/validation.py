@@ -1,10 +1,9 @@
-"""What makes a value, and a row of them, valid.
+"""The checks of values and rows: they refuse what the engines would store differently, or not at all.
 
-What is refused is what two engines would store differently, or not at all. Each kind of value has a
-check for one value, which gives it as it is stored or says why not, and one for a column of them:
-:func:`columns` checks rows a column at a time, because a few passes in C over 50,000 values cost a
-fraction of a check per value. Only a column in which something is odd is looked at value by value, to
-name the row.
+Each kind of value has a check for one value, which returns it as it is stored or raises the reason, and
+one for a whole column. :func:`columns` checks a column at a time, because a few passes in C over 50,000
+values cost a fraction of a check per value; only where a column fails are its values checked one by one,
+to name the row.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _PRICE_END: Final = 1e12
 
 
 class Refused(Exception):
-    """A value that is not stored; the argument is the reason, in words."""
+    """A value that cannot be stored; the argument is the reason."""
 
 
 def _plain(value: Any) -> Any:
@@ -170,7 +169,7 @@ def _one_code(pattern: re.Pattern[str], reason: str) -> Callable[[Any], str]:
             raise Refused(f"must be a str, not {type(value).__name__}")
         if pattern.fullmatch(value) is None:
             raise Refused(reason)
-        return value.upper()  # the pattern has let only ASCII through
+        return value.upper()  # the pattern allows ASCII only
 
     return one
 
@@ -194,12 +193,12 @@ def _by_distinct_value(
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a record: ``one`` cleans a value or refuses it, ``many`` does a whole column.
+    """One field of a record: ``one`` cleans a value or refuses it, ``many`` a whole column.
 
-    ``many`` is handed values of exactly ``type`` and answers None where it cannot vouch for all of
-    them; None values reach neither. A ``measure`` is a number that nothing is looked up by: its range
-    need not be checked before it is known whether the row is in the table already. Files may
-    call it by one of ``headers`` too, and by one of ``second_choice`` if no column has another name.
+    ``many`` gets values of exactly ``type`` and returns None unless all are valid; neither gets a None.
+    A ``measure`` is a number by which nothing is looked up, so its range can be checked after the row
+    was compared with the table. The column of a file may also have one of the names in ``headers``,
+    or in ``second_choice`` where no column has one of the former.
     """
 
     name: str
@@ -217,7 +216,7 @@ class Field:
         return kinds == {self.type} or (self.nullable and kinds <= {self.type, NoneType})
 
     def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
-        """A column that fits as it is stored, or None where a value has to be looked at."""
+        """A column that fits as it is stored; None where its values have to be checked one by one."""
         if self.measure:
             try:
                 return self.many(column)  # min() and max() find a None by themselves
@@ -287,10 +286,10 @@ def date_field(name: str) -> Field:
 
 @dataclass(frozen=True, eq=False)
 class Spec:
-    """What makes a record valid: its fields, and the pair of them that must not be in reverse.
+    """What makes a record valid.
 
-    ``key`` are the fields in which two rows of a table differ.
-    ``not_below`` names two fields: the first must not be below the second where both are there.
+    ``key`` are the fields that identify a row. ``not_below`` names two fields: the first must not be
+    below the second where neither is None.
     """
 
     record: type[Any]
@@ -299,16 +298,16 @@ class Spec:
     not_below: tuple[str, str] | None = None
 
     @cached_property
-    def places(self) -> dict[str, int]:
-        """The place of each field in the record, by its name."""
-        return {field.name: place for place, field in enumerate(self.fields)}
+    def positions(self) -> dict[str, int]:
+        """The position of each field in the record, by its name."""
+        return {field.name: index for index, field in enumerate(self.fields)}
 
 
 def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
     """Whether ``not_below`` holds for every row."""
     if spec.not_below is None:
         return True
-    upper, lower = (cleaned[spec.places[name]] for name in spec.not_below)
+    upper, lower = (cleaned[spec.positions[name]] for name in spec.not_below)
     try:
         return all(map(ge, upper, lower))
     except TypeError:  # a None on one side
@@ -318,8 +317,8 @@ def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
 def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     """The columns of rows whose values have the right types and, of text, the right form.
 
-    None where that is not so, or has to be found out value by value. What is left to check is the
-    range of numbers: :func:`check_ranges`.
+    None where some value fails or needs a look of its own. The ranges of numbers are checked after this,
+    by :func:`check_ranges`.
     """
     if set(map(type, rows)) != {spec.record}:
         return None
@@ -354,7 +353,7 @@ def columns(
     """Check rows and give their columns as they are stored.
 
     :param rows: at least one row, each of type ``spec.record``.
-    :param first_row: the number that the first row goes by in an error.
+    :param first_row: the number of the first row, for errors.
     :param limit: how many problems to name at the most.
     :raises InvalidRecord: naming the first problems, in row order, then field order.
     """
@@ -365,7 +364,7 @@ def columns(
 
 
 def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
-    """The same as :func:`columns`, a value at a time: slower, and able to say which one is wrong."""
+    """Do what :func:`columns` does, value by value: slower, but it names what is wrong."""
     problems: list[Problem] = []
     cleaned: list[tuple[Any, ...]] = []
     for number, row in enumerate(rows, first_row):

@@ -1,7 +1,7 @@
 """Watching statements: the logger ``repo``, slow queries, and a hook for metrics.
 
-Nothing is logged but names, numbers and times: no value and no password. With no hook, no limit and no
-logger at DEBUG a query costs one look at the level more.
+Only names, numbers and times are logged, no values and no passwords. Without a hook, a limit or a logger
+at DEBUG, a query only pays for looking at the logger's level.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LOG.addHandler(logging.NullHandler())
 OnQuery = Callable[[str, float, int], object]
 """Called after each statement with its query's name, the seconds it took and its number of rows.
 
-A statement that failed has none. What the hook itself asks of a database is not told to it.
+A statement that failed has 0 rows. Statements of the hook itself are not reported to it.
 """
 
 
 _telling: ContextVar[bool] = ContextVar("repo_telling", default=False)
-"""Whether a hook is being called: what it asks of a database would call it again."""
+"""Whether a hook is being called, which a statement of its own would call again."""
 
 
 class Watch:
@@ -38,7 +38,7 @@ class Watch:
     def __init__(self, slow_query: float | None, on_query: OnQuery | None) -> None:
         """Take what ``connect()`` was given.
 
-        :raises ConfigurationError: for what is no number of seconds, or no function.
+        :raises ConfigurationError: if the limit is no number of seconds, or the hook no function.
         """
         number: Any = slow_query
         if type(number) not in (int, float, type(None)) or (number or 0) < 0:
@@ -77,7 +77,7 @@ class Watch:
             try:
                 self._hook(name, seconds, rows)
             except Exception:
-                # What is counted must not fail what is done, which may be committed already.
+                # A failing hook must not fail the statement, which may be committed already.
                 LOG.exception("on_query failed for %s", name)
             finally:
                 _telling.reset(told)

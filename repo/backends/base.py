@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 ROWS_TOGETHER: Final = 100
-"""Rows few enough to be turned into records while the processor's nearest cache holds them."""
+"""So few rows that the processor's cache holds them while they are turned into records."""
 
 _OPTION_END: Final = 1_000_000
 
 
 def lacks_symbol(query: Query) -> bool:
-    """Whether the symbol that a query is given is to stand in front of each of its rows."""
+    """Whether the symbol of the call is put in front of each row that a query returns."""
     return query.record in OF_TICKER and "symbol" in query.parameters and query.ours
 
 
@@ -79,10 +79,10 @@ def write_rows(
     *,
     statement: str = "upsert",
 ) -> int:
-    """Write rows with a table's statement, many at once where it can: a call costs as much as a row.
+    """Write rows with a table's statement, many at once if it can: a call costs as much as a row.
 
-    :param values: how many of them a statement is given that takes many rows at once.
-    :param statement: ``upsert``; ``add``, which leaves alone what is there; ``fill``, which sets aside.
+    :param values: the best number of values for a statement that takes many rows at once.
+    :param statement: ``upsert``; ``add``, which keeps stored rows; ``fill``, which sets rows aside.
     :returns: how many were written.
     """
     name = f"{table.aggregate}.{statement}"
@@ -91,8 +91,8 @@ def write_rows(
     even = rows - rows % together if together else 0
     written = 0
     if even:
-        # The values of some rows side by side; of ten, a column of them is every tenth of a column.
-        abreast = [column[place:even:together] for place in range(together) for column in columns]
+        # The values of several rows side by side: with ten rows, every tenth value of each column.
+        abreast = [column[index:even:together] for index in range(together) for column in columns]
         written += queries[many_rows(name)](connection, zip(*abreast, strict=True))
     if even < rows:
         rest = [column[even:] for column in columns]
@@ -101,7 +101,7 @@ def write_rows(
 
 
 def finder(connection: Connection, queries: Bound) -> FindKeys:
-    """What asks for keys on the connection that rows are written on."""
+    """A function that looks keys up on the connection on which rows are written."""
 
     def find(table: Table, names: list[Any]) -> Iterable[tuple[Any, int]]:
         found: Iterable[tuple[Any, int]] = queries[f"{table.aggregate}.identify"](
@@ -113,7 +113,7 @@ def finder(connection: Connection, queries: Bound) -> FindKeys:
 
 
 class Passing:
-    """Batches on their way to where they are set aside, looked at for keys that may come twice."""
+    """Watches batches that are set aside for keys that may be repeated."""
 
     def __init__(self, table: Table) -> None:
         self._key_width = len(table.key)
@@ -121,7 +121,7 @@ class Passing:
         self.repeats = False
 
     def watch(self, batches: Iterable[Columns]) -> Iterator[Columns]:
-        """The same batches; ``repeats`` is whether a key may have come twice in those that went by."""
+        """The same batches; ``repeats`` is whether a key of those so far may have come twice."""
         for batch in batches:
             if not self.repeats:
                 _, keys = deduplicate(batch, self._key_width)
@@ -138,20 +138,20 @@ def merge(
     repeats: bool,
     changes: Callable[[], int | None] = lambda: None,
 ) -> int:
-    """Write the rows that were set aside, of each key the last; how many were new or different.
+    """Write the last of the set-aside rows of each key; returns how many were new or different.
 
-    :param repeats: whether a key may be there twice.
-    :param changes: tells how many rows of the table the transaction has changed so far. Where it cannot
-        (None), the keys that are there already are counted when there is a tally, which takes longer.
-    :raises RepeatedKeys: where the rows' tally is strict and a key came again.
-    :raises Unfit: where rows that lack columns contradict what is there.
+    :param repeats: whether a key may have come twice.
+    :param changes: returns how many rows of the table the transaction has changed so far. If it cannot
+        (None) and there is a tally, the stored keys are counted, which takes longer.
+    :raises RepeatedKeys: if the rows' tally is strict and a key came again.
+    :raises Unfit: if rows that lack columns contradict the stored ones.
     """
     name, tally = table.aggregate, rows.tally
     given = {f"with_{column}": int(column not in rows.absent) for column in table.nullable}
     if repeats and tally is not None and tally.strict:
-        places = queries[f"{name}.superseded"](connection, {})
-        if places:
-            raise RepeatedKeys(places)
+        ranges = queries[f"{name}.superseded"](connection, {})
+        if ranges:
+            raise RepeatedKeys(ranges)
         repeats = False
     repeated = queries[f"{name}.settle"](connection, {}) if repeats else 0
     before = changes() if tally is not None else 0
@@ -171,7 +171,7 @@ def merge(
 
 
 def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int, str, Any, str]:
-    """What is wrong with a row that has one of two fields and contradicts the other that is there."""
+    """What is wrong with a row that has one of two fields and contradicts the stored other."""
     assert table.not_below is not None
     upper, lower = table.not_below
     high, low, noun = getattr(row, upper), getattr(row, lower), table.record.__name__.lower()
@@ -183,14 +183,14 @@ def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int
 def refuse_unknown(engine: str, unknown: Iterable[str], known: Iterable[str]) -> None:
     """Refuse options of ``connect()`` that an engine does not have.
 
-    :raises ConfigurationError: naming the first of them, and those there are.
+    :raises ConfigurationError: naming the first of them, and the known ones.
     """
     for name in unknown:
         raise ConfigurationError(f"{engine} has no option {name!r}; it has {', '.join(known)}")
 
 
 def check_option(name: str, value: Any, *, whole: bool = False) -> None:
-    """Refuse an option of ``connect()`` that is no number of seconds, or of things where ``whole``.
+    """Refuse an option of ``connect()`` that is no number of seconds, or no ``whole`` number.
 
     :raises ConfigurationError: naming the option.
     """

@@ -1,4 +1,4 @@
-"""The command that looks whether everything fits: check."""
+"""The command that checks queries against a database: check."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ def check(
     with 1 when there is one. Where the database takes no writes, queries that write are left out.
     """
     folders = queries or ()
-    with opened(
-        ctx, url, queries=folders, schema=schema
-    ) as db:  # which makes no file where there is none
+    # Read only at first, which makes no file where there is none.
+    with opened(ctx, url, queries=folders, schema=schema) as db:
         found = db.check()
         behind = db.version() == 0
     looked_at = "query that reads"

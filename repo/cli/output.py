@@ -69,11 +69,11 @@ _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
     "score": "{:+.2f}".format,
     "cik": str,
 }
-"""How numbers look in a table, by field; whatever is not here is text."""
+"""How numbers look in a table, by field; other fields are text."""
 
 
 def shown(field: str, value: Any) -> str:
-    """A value as it stands in a table, without effect on a terminal; nothing for None."""
+    """A value as it is shown in a table, safe to print on a terminal; empty for None."""
     if value is None:
         return ""
     form = _FORMS.get(field)
@@ -85,10 +85,10 @@ def show(
 ) -> None:
     """Write rows of a record, all fields of it in CSV and JSON.
 
-    CSV has every character as it is stored, but on a terminal, which is no place for some; JSON has
-    escapes of its own.
+    CSV has every character as it is stored, except on a terminal, where control characters are written
+    out; JSON has its own escapes.
 
-    :param hide: fields that a table goes without.
+    :param hide: fields that a table leaves out.
     :param upright: in a table, write each field of a row on a line of its own.
     """
     fields: Sequence[str] = record._fields
@@ -115,7 +115,7 @@ def show_table(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
 
 def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
     text = io.StringIO()
-    # The writer quotes cells for the characters of its line end, and for no others before Python 3.13.
+    # Before Python 3.13, the writer quotes a cell for a line end only if it is the writer's own.
     writer = csv.writer(text, lineterminator="\r\n")
     for row in rows:
         writer.writerow(row)
@@ -142,7 +142,7 @@ def _write(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """A line for a pipe: nothing is folded or cut."""
+    """A line for a pipe: not folded or cut."""
     return "  ".join(
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(cells, widths, right, strict=True)
@@ -159,5 +159,5 @@ def _write_rich(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Seq
     for title, to_right in zip(titles, right, strict=True):
         table.add_column(Text(title), justify="right" if to_right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # Text, for a name may look like rich's markup
+        table.add_row(*map(Text, row))  # Text, because a name may look like rich's markup
     Console().print(table)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "history", "holdings", "ranking", "summary", "tickers", "timeline"]
 
 
-def _note_if_empty(rows: object, note: str) -> None:
+def _list(form: Format, record: Any, rows: Sequence[Any], if_empty: str) -> None:
     if not rows:
-        say(note)
+        say(if_empty)
+    show(form, record, rows, upright=record is Summary)
 
 
 def tickers(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None:
@@ -28,9 +30,7 @@ def tickers(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> Non
     With the company's name, and the CUSIP where it is known.
     """
     with opened(ctx, url) as db:
-        rows = db.tickers.all()
-    _note_if_empty(rows, "there are no tickers")
-    show(form, Ticker, rows)
+        _list(form, Ticker, db.tickers.all(), "there are no tickers")
 
 
 def history(
@@ -46,9 +46,7 @@ def history(
     Prices are in dollars, volume is in shares.
     """
     with opened(ctx, url) as db:
-        rows = db.market.history(symbol, start, end)
-    _note_if_empty(rows, f"{symbol.upper()} has no bars there")
-    show(form, Bar, rows)
+        _list(form, Bar, db.market.history(symbol, start, end), f"{symbol.upper()} has no bars there")
 
 
 def summary(
@@ -66,8 +64,7 @@ def summary(
     """
     with opened(ctx, url) as db:
         row = db.market.summary(symbol, start, end)
-    _note_if_empty(row, f"{symbol.upper()} has no bars there")
-    show(form, Summary, [] if row is None else [row], upright=True)
+        _list(form, Summary, [row] if row else [], f"{symbol.upper()} has no bars there")
 
 
 def coverage(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None:
@@ -76,9 +73,7 @@ def coverage(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> No
     The first day, the last day and the number of bars, of each ticker that has any.
     """
     with opened(ctx, url) as db:
-        rows = db.market.coverage()
-    _note_if_empty(rows, "there are no bars")
-    show(form, Coverage, rows)
+        _list(form, Coverage, db.market.coverage(), "there are no bars")
 
 
 def holdings(
@@ -90,7 +85,7 @@ def holdings(
             "--as-of",
             parser=day,
             metavar="DATE",
-            help="Only each institution's last word on the newest quarter known that day, YYYY-MM-DD.",
+            help="Only each institution's last filing for the newest quarter known then, YYYY-MM-DD.",
         ),
     ] = None,
     start: Annotated[
@@ -116,8 +111,7 @@ def holdings(
             rows = db.holdings.known(symbol, as_of)
         else:
             rows = db.holdings.history(symbol, start, end)
-    _note_if_empty(rows, f"nothing was filed about {symbol.upper()} there")
-    show(form, Holding, rows)
+        _list(form, Holding, rows, f"nothing was filed about {symbol.upper()} there")
 
 
 def ranking(
@@ -190,6 +184,9 @@ def timeline(
     that institutions were known to hold; each day shows only what was known that day.
     """
     with opened(ctx, url) as db:
-        rows = db.divergence.timeline(symbol, start, end, source)
-    _note_if_empty(rows, f"{symbol.upper()} has no bars there")
-    show(form, Point, rows)
+        _list(
+            form,
+            Point,
+            db.divergence.timeline(symbol, start, end, source),
+            f"{symbol.upper()} has no bars there",
+        )

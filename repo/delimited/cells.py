@@ -1,8 +1,7 @@
 """Cells of text into values, a column at a time.
 
-A whole column is converted by a few calls in C where one look over its text shows that Python's own
-conversion takes no more than this module means to; only a column with something odd in it is
-converted cell by cell, to name what is wrong.
+A few calls in C convert a whole column if a look at its text shows that Python's own conversion accepts
+no more than this module; any other column is converted cell by cell, to name what is wrong.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ _NOT_EMPTY: Final = "must not be empty"
 
 
 class _Odd(Exception):
-    """A column that has to be looked at cell by cell."""
+    """A column that has to be converted cell by cell."""
 
 
 def _plain_number(text: str) -> bool:
-    """Whether Python's float() and int() take no liberties: digits of other scripts, 1_000, nan, inf."""
+    """Whether the text has none of what only Python accepts: other digits, 1_000, nan and inf."""
     return text.isascii() and "_" not in text and "n" not in text and "N" not in text
 
 
@@ -54,7 +53,7 @@ def _many_integers(cells: Sequence[str]) -> list[int]:
     try:
         return list(map(int, cells))
     except ValueError:
-        # What a DataFrame makes of a column of integers with a gap in it: 467700.0
+        # A DataFrame writes integers so if one is missing: 467700.0
         return [int(cell.removesuffix(".0")) for cell in cells]
 
 
@@ -75,7 +74,7 @@ def _one_integer(text: str) -> int:
 
 
 def _many_dates(cells: Sequence[str]) -> list[date]:
-    # Of what fromisoformat takes, only week dates (2020-W01-1) have these lengths too.
+    # Besides dates, fromisoformat accepts only week dates (2020-W01-1) in these lengths.
     if not set(map(len, cells)) <= _DATE_LENGTHS or "W" in "".join(cells):
         raise _Odd
     return list(map(date.fromisoformat, cells))
@@ -103,7 +102,7 @@ def _one_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    """``many`` raises _Odd or ValueError unless it can vouch for all; ``one`` wants stripped text."""
+    """``many`` raises _Odd or ValueError unless all cells are valid; ``one`` takes stripped text."""
 
     many: Callable[[Sequence[str]], list[Any]]
     one: Callable[[str], Any]
@@ -118,10 +117,10 @@ _CONVERSIONS: Final[dict[type, _Conversion]] = {
 
 
 def convert(field: Field, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, str]]]:
-    """A column as values of the field's type, and the places of the cells that are none, with reasons.
+    """A column as values of the field's type, and the index and reason of each cell that is refused.
 
-    Blanks around a cell do not count. A cell with nothing else is None where the field may be that.
-    Where a cell is refused, None stands in its place.
+    Blanks around a cell are ignored. An empty cell is None if the field may be that.
+    A refused cell is None.
     """
     conversion = _CONVERSIONS[field.type]
     try:
@@ -138,15 +137,15 @@ def _cell_by_cell(
 ) -> tuple[list[Any], list[tuple[int, str]]]:
     values: list[Any] = []
     refused: list[tuple[int, str]] = []
-    for place, cell in enumerate(cells):
+    for index, cell in enumerate(cells):
         text = cell.strip()
         value = None
         if text:
             try:
                 value = conversion.one(text)
             except Refused as refusal:
-                refused.append((place, str(refusal)))
+                refused.append((index, str(refusal)))
         elif not field.nullable:
-            refused.append((place, _NOT_EMPTY))
+            refused.append((index, _NOT_EMPTY))
         values.append(value)
     return values, refused

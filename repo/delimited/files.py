@@ -37,24 +37,24 @@ COLUMNS: Final = 16_384
 """The most columns: a spreadsheet has no more."""
 
 BLANK_ROWS: Final = 2_000_000
-"""The most blank lines in a row: a spreadsheet has 1,048,576 lines."""
+"""The most blank lines in succession: a spreadsheet has 1,048,576 lines."""
 
 _TOGETHER: Final = 25
 """Rows read between two checks of their size."""
 
 _CHUNK_BYTES: Final = 1024 * 1024
-"""The size at which a chunk ends, however few rows it has."""
+"""The size at which a chunk ends, even with few rows."""
 
 _TOO_LONG: Final = f"the row is longer than {ROW_BYTES:,} bytes; is the file one of rows?"
 _CHANGED: Final = "was changed while it was read; load it when nobody writes to it"
 
 
 class _TooLong(Exception):
-    """A row that has no end within the limit."""
+    """A row that does not end within the limit."""
 
 
 class _Reader(Protocol):
-    """What :func:`csv.reader` gives."""
+    """What :func:`csv.reader` returns."""
 
     @property
     def line_num(self) -> int: ...
@@ -65,9 +65,9 @@ class _Reader(Protocol):
 
 
 class _Bounded(io.BufferedIOBase):
-    """The bytes of a file, as long as its lines end within the limit, and its rows: see ``allowed``.
+    """The bytes of a file; raises _TooLong for a line past the limit, and after ``allowed`` bytes.
 
-    Whoever reads text of it, csv's reader too, takes a whole line into memory, whatever its length.
+    Readers of text, csv's among them, take a whole line into memory, whatever its length.
     """
 
     def __init__(self, source: io.BufferedReader | gzip.GzipFile) -> None:
@@ -100,7 +100,7 @@ class _Bounded(io.BufferedIOBase):
 
 
 def split_name(path: Path) -> tuple[str, str, bool] | None:
-    """A file's name without its endings, the ending that tells its form, and whether it is gzip.
+    """A file's name without its endings, the ending that says its format, and whether it is gzip.
 
     None for a name with another ending.
     """
@@ -109,7 +109,7 @@ def split_name(path: Path) -> tuple[str, str, bool] | None:
 
 
 def _state(stat: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file does: which file it is, its size, and when it was written to."""
+    """A value that changes when a file does: its identity, size and time of writing."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
@@ -121,7 +121,7 @@ def _is_blank(row: list[str]) -> bool:
 class Chunk:
     """Some rows of a file as lists of cells.
 
-    ``read`` are the rows as they were read, blank lines included, ``rows`` those that say something.
+    ``read`` are the rows as they were read, with blank lines, ``rows`` those without.
     ``line`` is the physical line, from 1, on which the first of ``read`` starts, ``position`` how many
     bytes of the file have been read.
     """
@@ -148,31 +148,31 @@ def _height(row: Iterable[str]) -> int:
 
 
 def _add_rows(reader: _Reader, source: _Bounded, size: int, read: list[list[str]]) -> None:
-    """Add up to so many rows to those read, fewer where they are long.
+    """Add up to ``size`` rows to those read, fewer if they are long.
 
-    :raises _TooLong: for a row past the limit; the rows above it are there by then.
+    :raises _TooLong: for a row past the limit; the rows before it were added.
     """
     end = source.taken + _CHUNK_BYTES
-    place = 0
-    while place < size and (taken := source.taken) < end:
+    count = 0
+    while count < size and (taken := source.taken) < end:
         source.allowed = taken + _TOGETHER * ROW_BYTES
-        read.extend(islice(reader, min(_TOGETHER, size - place)))
+        read.extend(islice(reader, min(_TOGETHER, size - count)))
         if source.taken - taken > ROW_BYTES:
-            for each in range(place, len(read)):
+            for each in range(count, len(read)):
                 if sum(map(len, read[each])) > ROW_BYTES:
                     del read[each:]
                     raise _TooLong
-        if len(read) == place:
+        if len(read) == count:
             break
-        place = len(read)
+        count = len(read)
 
 
 class Delimited:
     """A delimited text file whose first row is its header; each call of :meth:`chunks` reads it anew.
 
-    :raises ConfigurationError: when it cannot be opened or its name has an ending that is not known.
-    :raises InvalidRecord: when it is empty, not UTF-8, damaged, or has lines or columns past all
-        measure, as far as the header.
+    :raises ConfigurationError: if it cannot be opened, or its name has an unknown ending.
+    :raises InvalidRecord: if it is empty, not UTF-8, damaged, or has too many columns or too long lines,
+        up to the header.
     """
 
     def __init__(self, path: Path) -> None:
@@ -202,10 +202,10 @@ class Delimited:
     def chunks(self) -> Iterator[Chunk]:
         """The rows below the header, :data:`repo.batches.BATCH_ROWS` at a time.
 
-        :raises InvalidRecord: when the file is not UTF-8, its quoting is broken or its gzip is, and for
+        :raises InvalidRecord: if the file is not UTF-8, its quoting or its gzip is broken, and for
             a row longer than :data:`ROW_BYTES` or more blank lines in a row than :data:`BLANK_ROWS`.
-        :raises ConfigurationError: when the file is no longer the one that was opened at first, at the
-            latest after its last row.
+        :raises ConfigurationError: if the file was changed since it was opened; at the latest after its
+            last row.
         """
         parts = self._parts(1, BATCH_ROWS)
         first = next(parts, None)
@@ -214,7 +214,7 @@ class Delimited:
         return parts
 
     def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
-        """Chunks with something in them: one of ``first`` rows, then others of ``rest``, at most."""
+        """Chunks that are not empty: one of at most ``first`` rows, then others of at most ``rest``."""
         with self._open() as (text, source, position):
             reader = csv.reader(text, delimiter=self.delimiter, strict=True, skipinitialspace=True)
             size = first
@@ -240,13 +240,13 @@ class Delimited:
     def _take(
         self, reader: _Reader, source: _Bounded, size: int
     ) -> tuple[list[list[str]], InvalidRecord | None]:
-        """Up to so many rows, and what is wrong with the row after them, if anything is."""
+        """Up to ``size`` rows, and the error of the row after them, if any."""
         line = reader.line_num + 1
         read: list[list[str]] = []
         try:
             _add_rows(reader, source, size, read)
         except (csv.Error, _TooLong) as error:
-            # What was read before the row that broke is in the list.
+            # The rows before the broken one are in the list.
             broken = line + sum(map(_height, read))
             reason = f"cannot be read as rows of cells ({error})"
             return read, self._damaged(broken, "", _TOO_LONG if isinstance(error, _TooLong) else reason)
@@ -259,7 +259,7 @@ class Delimited:
         return read, None
 
     def _hold(self, look: Callable[[], os.stat_result]) -> None:
-        """Refuse to go on with another file, or another state of it, than there was at first."""
+        """Refuse to go on if the file was changed or replaced since it was opened."""
         try:
             same = _state(look()) == self._state
         except FileNotFoundError:
@@ -271,7 +271,7 @@ class Delimited:
 
     @contextmanager
     def _open(self, errors: str = "strict") -> Iterator[tuple[TextIO, _Bounded, Callable[[], int]]]:
-        """The text of the file, its bytes, and what tells how many of the file's have been read."""
+        """The text of the file, its bytes, and a function that returns how many were read on disk."""
         try:
             stored = self.path.open("rb")
         except OSError as error:
@@ -283,7 +283,7 @@ class Delimited:
                 yield text, source, stored.tell
 
     def _sniff(self) -> str:
-        """The delimiter that the first line that is not blank has more of."""
+        """The delimiter, tab or comma, that is more frequent in the first line that is not blank."""
         try:
             with self._open("replace") as (text, *_):
                 first = next((line for line in islice(text, BLANK_ROWS) if line.strip()), "")
@@ -302,9 +302,9 @@ class Delimited:
         return InvalidRecord([Problem(None, "text", value, reason, str(self.path), line)])
 
     def _not_utf8(self) -> InvalidRecord:
-        """Read once more, to tell the line: the decoder works on blocks."""
+        """The error with its line; the file is read again for that, as the decoder works on blocks."""
         number = 0
-        # Whatever else is wrong with it comes after this.
+        # Any other error comes after the line that is looked for.
         with (
             suppress(_TooLong, EOFError, OSError, zlib.error),
             self._open("surrogateescape") as (text, *_),

@@ -1,4 +1,4 @@
-"""Which kind of rows a file holds, and which of its columns is which field of the record."""
+"""Which kind of rows a file holds, and which column belongs to which field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Layout", "find_kind", "lay_out"]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each field of a record is found: the place of its column, or None where it has none."""
+    """The fields of a record with the positions of their columns; None for a field without one."""
 
     kind: str
     columns: tuple[tuple[Field, int | None], ...]
@@ -31,22 +31,24 @@ class Layout:
     @property
     def absent(self) -> frozenset[str]:
         """The fields that may be NULL and have no column."""
-        return frozenset(field.name for field, place in self.columns if field.nullable and place is None)
+        return frozenset(
+            field.name for field, position in self.columns if field.nullable and position is None
+        )
 
-    def place(self, name: str) -> int | None:
-        """The place of a field's column; None where it has none."""
-        return next((place for field, place in self.columns if field.name == name), None)
+    def position(self, name: str) -> int | None:
+        """The position of a field's column; None if it has none."""
+        return next((position for field, position in self.columns if field.name == name), None)
 
 
 def _key(column: str) -> str:
-    """A header as it is compared: ``<VOL>`` as ``vol``, ``Adj Close`` as ``adj_close``."""
+    """A header in the form for comparing: ``<VOL>`` as ``vol``, ``Adj Close`` as ``adj_close``."""
     return re.sub(r"[\s_-]+", "_", column.strip().removeprefix("<").removesuffix(">").strip().lower())
 
 
 def _named(path: Path, header: Sequence[str], field: str, column: str) -> int:
-    """The place of the column that a mapping names."""
-    exact = [place for place, each in enumerate(header) if each == column.strip()]
-    found = exact or [place for place, each in enumerate(header) if _key(each) == _key(column)]
+    """The position of the column that a mapping names."""
+    exact = [position for position, each in enumerate(header) if each == column.strip()]
+    found = exact or [position for position, each in enumerate(header) if _key(each) == _key(column)]
     if len(found) != 1:
         number = "no" if not found else "more than one"
         raise ConfigurationError(
@@ -58,22 +60,26 @@ def _named(path: Path, header: Sequence[str], field: str, column: str) -> int:
 def _candidates(
     path: Path, header: Sequence[str], kind: str, mapping: Mapping[str, str]
 ) -> dict[str, list[int]]:
-    """The places of the columns that may be each field of the record."""
+    """The positions of the columns that may be each field of the record."""
     fields = TABLES[kind].fields
     mapped = {
         field.name: _named(path, header, field.name, mapping[field.name])
         for field in fields
         if field.name in mapping
     }
-    keys = [(place, _key(column)) for place, column in enumerate(header) if place not in mapped.values()]
+    keys = [
+        (position, _key(column))
+        for position, column in enumerate(header)
+        if position not in mapped.values()
+    ]
 
-    def places(names: Collection[str]) -> list[int]:
-        return [place for place, key in keys if key in names]
+    def positions(names: Collection[str]) -> list[int]:
+        return [position for position, key in keys if key in names]
 
     return {
         field.name: [mapped[field.name]]
         if field.name in mapped
-        else places((field.name, *field.headers)) or places(field.second_choice)
+        else positions((field.name, *field.headers)) or positions(field.second_choice)
         for field in fields
     }
 
@@ -83,9 +89,9 @@ def _missing(kind: str, candidates: Mapping[str, Sequence[int]]) -> list[str]:
 
 
 def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str, str]) -> str:
-    """What a file holds: what its name says, or else the one record its columns are enough for.
+    """What a file holds: by its name, or else by the only table that its columns suffice for.
 
-    :raises ConfigurationError: when they are enough for none or for several.
+    :raises ConfigurationError: if they suffice for none or for several.
     """
     if stem.lower() in TABLES:
         return stem.lower()
@@ -97,7 +103,7 @@ def find_kind(path: Path, stem: str, header: Sequence[str], mapping: Mapping[str
             fitting.append(kind)
         elif missing == ["symbol"] and kind in SINGLE_TICKER:
             nearly.append(kind)
-    # A file about one ticker is known by all but the symbol; lay_out() then asks for that.
+    # Only the symbol is missing: a file about one ticker, for which lay_out() needs the symbol.
     found = fitting or nearly
     if len(found) != 1:
         fits = f"the columns fit {' and '.join(found)}" if found else "the columns fit no kind of rows"
@@ -117,9 +123,9 @@ def lay_out(
         the mapping that is not there, or a symbol beside a column of symbols.
     """
     candidates = _candidates(path, header, kind, mapping)
-    for name, places in candidates.items():
-        if len(places) > 1:
-            columns = " and ".join(short_name(header[place]) for place in places[:2])
+    for name, positions in candidates.items():
+        if len(positions) > 1:
+            columns = " and ".join(short_name(header[position]) for position in positions[:2])
             raise ConfigurationError(
                 f"{path}: {columns} are both {name}; say which with a mapping (--map {name}=COLUMN)"
             )
@@ -142,8 +148,8 @@ def lay_out(
         )
     fields = TABLES[kind].fields
     columns_found = tuple((field, next(iter(candidates[field.name]), None)) for field in fields)
-    used = {place for _, place in columns_found}
-    ignored = tuple(column for place, column in enumerate(header) if place not in used)
+    used = {position for _, position in columns_found}
+    ignored = tuple(column for position, column in enumerate(header) if position not in used)
     return Layout(kind, columns_found, ignored)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Rejects"]
 
 _OF_THE_NAME: Final = 100
 _ANY_NAME: Final = "backslashreplace"
-"""How the name of a file is written that is no UTF-8."""
+"""How a file name is written that is not UTF-8."""
 
 _HEADER: Final = ("file", "line", "column", "value", "reason", "row")
 
@@ -28,12 +28,11 @@ _HEADER: Final = ("file", "line", "column", "value", "reason", "row")
 class Rejects:
     """Problems on their way to a reject file.
 
-    Until :meth:`publish` they are in a file without a name, which vanishes with the process: a reject
-    file is there only when what it speaks of was loaded without the rows in it. It is a CSV with a
-    line for each problem; ``row`` is the row as it stands in the file it came from.
+    Until :meth:`publish` they are in a file without a name, which vanishes with the process: there is a
+    reject file only once the other rows were loaded. It is a CSV with a line for each problem; ``row``
+    is the row as it was written in its file.
 
-    :raises ConfigurationError: when the reject file cannot be written where it is wanted, or
-        something else is there.
+    :raises ConfigurationError: if the reject file cannot be written, or its path leads to another file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,11 +53,11 @@ class Rejects:
 
     def close(self) -> None:
         """Forget what was not published."""
-        with suppress(OSError):  # of a disk that is full: what could not be written is not wanted
+        with suppress(OSError):  # a full disk: the data that could not be written is not needed
             self._spool.close()
 
     def mark(self) -> tuple[int, int]:
-        """Where :meth:`rewind` can come back to."""
+        """A point for :meth:`rewind` to come back to."""
         with self._writing():
             return self._spool.tell(), self._lines
 
@@ -90,10 +89,10 @@ class Rejects:
     def publish(self, *, if_empty: bool) -> None:
         """Write the file, over an earlier one.
 
-        When nothing was added there is a file only ``if_empty``; an earlier one goes, for it would
-        speak of this load.
+        If nothing was added, there is a file only with ``if_empty``; an earlier one is deleted, because
+        it would seem to be of this load.
 
-        :raises RepoError: when that fails; nothing half-written is left.
+        :raises RepoError: if that fails; nothing half-written is left.
         """
         try:
             if self._lines or if_empty:
@@ -109,10 +108,10 @@ class Rejects:
             ) from error
 
     def _put(self) -> None:
-        """Have the file beside its place, for its owner alone, and move it there once it is on disk.
+        """Write the file under another name, for its owner alone, and rename it once it is on disk.
 
-        A name that nobody can foresee and that must be new is no link that somebody has laid. What was
-        there is replaced by the move, and if that is a link, not what it leads to.
+        The other name is random and must be new, so it cannot be a link that somebody prepared. If the
+        path is a link, the link is replaced, and not the file it leads to.
         """
         name = f".{self.path.name[:_OF_THE_NAME]}.{token_hex(8)}.partial"
         partial = self.path.absolute().with_name(name)
@@ -124,11 +123,11 @@ class Rejects:
             partial.unlink(missing_ok=True)
 
     def _named(self, partial: Path) -> bool:
-        """Give the spool itself a name, where that can be done: a disk need not hold it twice."""
+        """Give the spool itself a name if the system can, so that the disk does not hold it twice."""
         spool = self._spool.fileno()
         os.fsync(spool)
         try:
-            # With a folder's descriptor, which an absolute path does not need, links are followed.
+            # Python follows links only if given a descriptor, which an absolute path does not need.
             os.link(f"/proc/self/fd/{spool}", partial, src_dir_fd=spool, follow_symlinks=True)
         except (OSError, NotImplementedError):
             return False
@@ -143,7 +142,7 @@ class Rejects:
 
 
 def _nameless(folder: Path) -> IO[str]:
-    """A file without a name, which may get one where the system can do that."""
+    """A file without a name, which can get one later if the system supports it."""
     how: dict[str, Any] = {"encoding": "utf-8", "errors": _ANY_NAME, "newline": ""}
     try:
         file: IO[str] = os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600), "w+", **how)
@@ -153,14 +152,14 @@ def _nameless(folder: Path) -> IO[str]:
 
 
 def _keep_names(folder: Path) -> None:
-    """Have a folder's names on disk: a move is not there until its folder is."""
+    """Write a folder's names to disk, without which a renamed file may be lost."""
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that keeps them by itself, or not at all
+        if error.errno != errno.EINVAL:  # the file system does not support it
             raise
     finally:
         os.close(handle)
@@ -176,6 +175,6 @@ def _is_reject_file(path: Path) -> bool:
 def _joined(cells: Iterable[object], delimiter: str) -> str:
     """A row as text, without a line end."""
     row = io.StringIO()
-    # The writer quotes cells for the characters of its line end, and for no others before Python 3.13.
+    # Before Python 3.13, the writer quotes a cell for a line end only if it is the writer's own.
     csv.writer(row, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
     return row.getvalue().removesuffix("\r\n")

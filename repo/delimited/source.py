@@ -18,42 +18,40 @@ from repo.validation import columns
 __all__ = ["Progress", "Source"]
 
 Progress = Callable[[str, int, int, int], None]
-"""Told now and then: the kind of rows, how many so far, bytes of the file so far, bytes of the file."""
+"""Called now and then with the kind of rows, the rows and bytes read so far, and the file's bytes."""
 
 _PROGRESS_CHUNKS: Final = 20
 
 
 class _Trouble(NamedTuple):
-    """What is wrong with a row: its place in its chunk, and the field, or None for the whole row."""
+    """What is wrong with a row: its offset in its chunk, the field (None for the row), the reason."""
 
-    place: int
+    offset: int
     field: str | None
     reason: str
 
 
 class _Rows(NamedTuple):
-    """Records, and the place in its chunk of the row that each comes from."""
+    """Records, and the offset in its chunk of the row of each."""
 
     records: list[Any]
-    places: Sequence[int]
+    offsets: Sequence[int]
 
     def without(self, troubles: Iterable[_Trouble]) -> _Rows:
-        """The same without the rows that are in trouble."""
-        bad = {trouble.place for trouble in troubles}
+        """The same without the rows that have troubles."""
+        bad = {trouble.offset for trouble in troubles}
         if not bad:
             return self
-        kept = [index for index, place in enumerate(self.places) if place not in bad]
-        return _Rows([self.records[i] for i in kept], [self.places[i] for i in kept])
+        kept = [index for index, offset in enumerate(self.offsets) if offset not in bad]
+        return _Rows([self.records[i] for i in kept], [self.offsets[i] for i in kept])
 
 
 class Source:
-    """An iterable of a file's records, which reads it anew each time it is iterated over.
+    """An iterable of a file's records, which reads the file anew each time.
 
-    Being ``rereadable``, it is read again by ``upsert`` where need be, and no rows are set aside.
-    ``absent`` are the fields without a column that may be NULL: an upsert leaves them as they are in
-    rows that are there. ``tally`` has what became of the rows. A bad row raises InvalidRecord, or is
-    left out and goes to ``rejects`` once :meth:`reject_to` was called. ``rows`` and ``rejected`` count
-    those of the last time around.
+    ``rereadable``, ``absent`` and ``tally`` are for :class:`repo.batches.RowEncoder`. A bad row raises
+    InvalidRecord, or is left out and goes to ``rejects`` once :meth:`reject_to` was called. ``rows`` and
+    ``rejected`` count the rows of the last reading.
     """
 
     rereadable = True
@@ -77,19 +75,19 @@ class Source:
     def reject_to(self, rejects: Rejects, known: Mapping[str, set[Any]]) -> None:
         """Leave bad rows out from now on.
 
-        :param known: what there is to refer to, by the field that does: upper-case symbols, CIKs.
+        :param known: the stored keys, by the field that refers to them: upper-case symbols, CIKs.
         """
         self.rejects = rejects
         self._mark = rejects.mark()
         self._known = known
 
     def take_back(self) -> None:
-        """Forget the rows that were left out, and those of files that were read after this one."""
+        """Forget the rejected rows of this file, and of the files that were read after it."""
         if self.rejects is not None:
             self.rejects.rewind(self._mark)
 
     def refuse(self, rows: Mapping[int, tuple[str, str]]) -> None:
-        """Leave these rows out too: by their number in the file, the field and the reason of each."""
+        """Leave these rows out too: a field and a reason for each number of a row in the file."""
         self._refused = rows
 
     def __iter__(self) -> Iterator[Any]:
@@ -133,7 +131,7 @@ class Source:
         return found[:PROBLEM_LIMIT]
 
     def _taken(self) -> Iterator[tuple[int, Chunk, _Rows]]:
-        """The rows that are taken, read anew, with their chunk and the number of its first row."""
+        """The rows not left out, read anew, with their chunk and the number of its first row."""
         first = 0
         for chunk in self.file.chunks():
             rows, _ = self._convert(chunk)
@@ -143,28 +141,28 @@ class Source:
             first += len(chunk.rows)
 
     def numbered(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The rows that are taken as they are stored, with their numbers in the file; reads it anew.
+        """The rows that are not left out, as they are stored, with their numbers in the file.
 
-        :raises InvalidRecord: for a bad row, where those are not left out.
+        :raises InvalidRecord: for a bad row, if those are not left out.
         """
         for first, _, rows in self._taken():
             if rows.records:
                 cleaned = columns(self.layout.table, rows.records, first)
-                numbers = (first + place for place in rows.places)
+                numbers = (first + offset for offset in rows.offsets)
                 yield from zip(numbers, zip(*cleaned, strict=True), strict=True)
 
-    def numbers(self, places: Collection[int]) -> dict[int, int]:
-        """The numbers in the file of rows by their places among those that are taken; reads it anew."""
+    def numbers(self, offsets: Collection[int]) -> dict[int, int]:
+        """The numbers in the file of rows that are given by their number among those not left out."""
         found: dict[int, int] = {}
         taken = 0
         for first, _, rows in self._taken():
-            here = [place for place in places if taken <= place < taken + len(rows.places)]
-            found.update((place, first + rows.places[place - taken]) for place in here)
-            taken += len(rows.places)
+            here = [offset for offset in offsets if taken <= offset < taken + len(rows.offsets)]
+            found.update((offset, first + rows.offsets[offset - taken]) for offset in here)
+            taken += len(rows.offsets)
         return found
 
     def located(self, wanted: Mapping[int, tuple[str, str]]) -> list[Problem]:
-        """Problems of rows: by their number in the file, the field and the reason of each."""
+        """Problems with their lines, from a field and a reason for each number of a row in the file."""
         found: list[Problem] = []
         self.rows = 0
         for chunk in self.file.chunks():
@@ -176,7 +174,7 @@ class Source:
         return found
 
     def lines(self, wanted: Collection[int]) -> dict[int, int]:
-        """The physical lines on which rows start, by their number in the file; reads it anew."""
+        """The physical lines on which rows start, by their numbers in the file; reads it anew."""
         found: dict[int, int] = {}
         first = 0
         for chunk in self.file.chunks():
@@ -188,12 +186,12 @@ class Source:
         return found
 
     def repeated(self, ranges: Iterable[tuple[int, int]]) -> list[Problem]:
-        """The first problems of keys that come more than once; reads the file anew.
+        """The first problems of repeated keys; reads the file anew.
 
-        :param ranges: of the rows that are taken, those that others of their keys take the place of.
+        :param ranges: of rows whose keys come again, by their numbers among those not left out.
         """
         table = self.layout.table
-        key_places = [table.places[name] for name in table.key]
+        key_positions = [table.positions[name] for name in table.key]
         wanted = islice(chain.from_iterable(range(low, high + 1) for low, high in ranges), PROBLEM_LIMIT)
         ahead = deque(wanted)
         found: list[Problem] = []
@@ -204,17 +202,17 @@ class Source:
                 continue
             lines = chunk.lines()
             cleaned = columns(table, rows.records, first)
-            keys = zip(*(cleaned[place] for place in key_places), strict=True)
-            for key, place in zip(keys, rows.places, strict=True):
+            keys = zip(*(cleaned[offset] for offset in key_positions), strict=True)
+            for key, offset in zip(keys, rows.offsets, strict=True):
                 for index in waiting.pop(key, ()):
-                    reason = f"the key comes again on line {lines[place]}"
+                    reason = f"the key comes again on line {lines[offset]}"
                     found[index] = found[index]._replace(reason=reason)
                 if ahead and number == ahead[0]:
                     ahead.popleft()
                     waiting.setdefault(key, []).append(len(found))
                     fields, value = ", ".join(table.key), ", ".join(map(str, key))
                     path = str(self.file.path)
-                    found.append(Problem(first + place, fields, value, "", path, lines[place]))
+                    found.append(Problem(first + offset, fields, value, "", path, lines[offset]))
                 number += 1
             if not ahead and not waiting:
                 break
@@ -223,16 +221,16 @@ class Source:
     def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Trouble]]:
         """Records of the rows whose cells can be read, and what is wrong with the others."""
         rows = chunk.rows
-        places: Sequence[int] = range(len(rows))
+        offsets: Sequence[int] = range(len(rows))
         troubles: list[_Trouble] = []
         width = len(self.file.header)
         if set(map(len, rows)) != {width}:
-            for place in places:
-                if len(rows[place]) != width:
-                    reason = f"{len(rows[place])} cells where the header has {width}"
-                    troubles.append(_Trouble(place, None, reason))
-            places = [place for place in places if len(rows[place]) == width]
-            rows = [rows[place] for place in places]
+            for offset in offsets:
+                if len(rows[offset]) != width:
+                    reason = f"{len(rows[offset])} cells where the header has {width}"
+                    troubles.append(_Trouble(offset, None, reason))
+            offsets = [offset for offset in offsets if len(rows[offset]) == width]
+            rows = [rows[offset] for offset in offsets]
         if not rows:
             return _Rows([], []), troubles
         cells = list(chain.from_iterable(rows))
@@ -243,14 +241,14 @@ class Source:
                 continue
             converted, refused = convert(field, cells[column::width])
             values.append(converted)
-            troubles += [_Trouble(places[index], field.name, reason) for index, reason in refused]
-        # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
+            troubles += [_Trouble(offsets[index], field.name, reason) for index, reason in refused]
+        # tuple.__new__ is what a named tuple's _make calls; this saves a Python call per row.
         record = self.layout.table.record
         records = list(map(tuple.__new__, repeat(record), zip(*values, strict=True)))
-        return _Rows(records, places).without(troubles), troubles
+        return _Rows(records, offsets).without(troubles), troubles
 
     def _vet(self, rows: _Rows, first: int) -> tuple[_Rows, list[_Trouble]]:
-        """The rows that ``upsert`` will take, and what is wrong with the others.
+        """The rows that ``upsert`` will accept, and what is wrong with the others.
 
         :param first: the number of the chunk's first row.
         """
@@ -261,16 +259,16 @@ class Source:
                 columns(self.layout.table, rows.records[start:], start)
                 break
             except InvalidRecord as invalid:
-                # They come in the order of the rows: whatever is above the last one is looked at.
+                # They are in the order of the rows: all rows before the last of them were checked.
                 for problem in invalid.problems:
                     start = problem.row or 0
-                    refused.append(_Trouble(rows.places[start], problem.field, problem.reason))
+                    refused.append(_Trouble(rows.offsets[start], problem.field, problem.reason))
                 start += 1
         rows = rows.without(refused)
         strangers = self._strangers(rows)
         if self._refused:
-            told = ((place, self._refused.get(first + place)) for place in rows.places)
-            strangers += [_Trouble(place, *each) for place, each in told if each is not None]
+            told = ((offset, self._refused.get(first + offset)) for offset in rows.offsets)
+            strangers += [_Trouble(offset, *each) for offset, each in told if each is not None]
         return rows.without(strangers), refused + strangers
 
     def _strangers(self, rows: _Rows) -> list[_Trouble]:
@@ -278,32 +276,32 @@ class Source:
         table = self.layout.table
         found = []
         for name, known in self._known.items():
-            at = table.places[name]
+            at = table.positions[name]
             reason = f"unknown {table.references[name].unknown.noun}"
-            for record, place in zip(*rows, strict=True):
+            for record, offset in zip(*rows, strict=True):
                 value = record[at]
                 if value not in known and (name == "cik" or value.upper() not in known):
-                    found.append(_Trouble(place, name, reason))
+                    found.append(_Trouble(offset, name, reason))
         return found
 
     def _problems(
         self, chunk: Chunk, troubles: list[_Trouble]
     ) -> Iterator[tuple[Problem, Sequence[str]]]:
-        """Troubles in the order of their rows, with the lines and cells they are in, and the rows."""
+        """Troubles as problems, in the order of their rows, each with the cells of its row."""
         if not troubles:
             return
         lines = chunk.lines()
-        for place, field, reason in sorted(troubles, key=lambda trouble: trouble.place):
-            cells = chunk.rows[place]
-            column = None if field is None else self.layout.place(field)
-            # The cell and not its value: it is what can be searched for in the file.
+        for offset, field, reason in sorted(troubles, key=lambda trouble: trouble.offset):
+            cells = chunk.rows[offset]
+            column = None if field is None else self.layout.position(field)
+            # The cell and not its value, so that it can be found in the file.
             value = self.file.delimiter.join(cells) if column is None else cells[column]
             header = None if column is None else self.file.header[column]
-            row = self.rows + place
+            row = self.rows + offset
             path = str(self.file.path)
-            yield Problem(row, field or "row", value, reason, path, lines[place], header), cells
+            yield Problem(row, field or "row", value, reason, path, lines[offset], header), cells
 
     def _reject(self, chunk: Chunk, troubles: list[_Trouble], rejects: Rejects) -> None:
         for problem, cells in self._problems(chunk, troubles):
             rejects.add(problem, cells, self.file.delimiter)
-        self.rejected += len({trouble.place for trouble in troubles})
+        self.rejected += len({trouble.offset for trouble in troubles})

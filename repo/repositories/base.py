@@ -1,4 +1,4 @@
-"""What every repository stands on: the session that runs named queries, and the writing of rows."""
+"""What all repositories share: the session that runs named queries, and the writing of rows."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Session(Protocol):
         """What one query answers, as an Arrow table."""
 
     def write(self, query: str, **parameters: Any) -> Any:
-        """The same for a query that writes, which leaves no trace if it fails."""
+        """What a query that writes returns; it leaves no trace if it fails."""
 
     def fail(self, error: RepoError) -> NoReturn:
-        """Raise an error that an answer stands for, as if the database had raised it."""
+        """Raise an error that was found in an answer, as if the database had raised it."""
 
     def reads_ahead(self) -> bool:
         """Whether rows are to be read before the transaction that writes them begins."""
@@ -46,18 +46,20 @@ class Session(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """Let several reads see one state of the database."""
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Let several statements succeed or fail as one."""
-
 
 class Repository:
-    """One aggregate's reads and writes."""
+    """One aggregate's reads and writes.
+
+    Every ``upsert`` takes any iterable of records, in bounded memory, and Arrow, pandas and polars
+    tables. A table may lack columns that can be NULL: stored rows keep their values, new rows get NULL.
+    If a key is repeated, its last row is written. A bad row leaves the database as it was.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     _table: ClassVar[Table]
-    """Where rows are written, of a repository that writes any."""
+    """The table into which rows are written."""
 
     def _upsert(self, rows: Iterable[Any] | ArrowTable | RowEncoder) -> int:
         if isinstance(rows, RowEncoder):
@@ -73,7 +75,7 @@ class Repository:
         except UniqueViolation as error:
             raise self._named(error, batches) from error.__cause__
         except Unfit as unfit:
-            if batches.tally is not None:  # a load names the lines
+            if batches.tally is not None:  # loading.load() names the lines
                 raise
             raise InvalidRecord(Problem(*row) for row in unfit.rows) from unfit
 
@@ -82,7 +84,7 @@ class Repository:
         return RowEncoder(self._table, as_rows(self._table, rows))
 
     def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
-        """The error that names the rows, where there is something to name."""
+        """The error with the rows named, where a repository can."""
         return error
 
     def _frame(
@@ -115,7 +117,7 @@ class Repository:
         return rows or self._none_of(symbol)
 
     def _none_of(self, symbol: str) -> list[Any]:
-        """No rows, of a ticker that is there.
+        """An empty list, if the ticker exists.
 
         :raises UnknownTicker: when there is no such ticker.
         """
@@ -135,15 +137,15 @@ class Repository:
 def reads_ahead(repository: Repository) -> bool:
     """Whether rows are to be read before the transaction that writes them begins.
 
-    Where there is one writer, everybody else would wait while they are read.
+    On an engine with one writer, all others would wait while they are read.
     """
     return repository._session.reads_ahead()
 
 
 def ahead(repository: Repository, rows: Iterable[Any], *, keys: bool) -> RowEncoder:
-    """Rows as the repository's ``upsert`` takes them, read and checked already; they are to be closed.
+    """Rows for the repository's ``upsert``, read and checked already; the caller closes them.
 
-    :param keys: have the keys of tickers or institutions as well.
+    :param keys: collect the keys of tickers or institutions as well.
     :raises InvalidRecord: see ``upsert``.
     """
     batches = repository._batches(rows)
@@ -158,7 +160,7 @@ def ahead(repository: Repository, rows: Iterable[Any], *, keys: bool) -> RowEnco
 def several_symbols(symbols: Iterable[str]) -> list[str]:
     """Symbols as they are stored, each once, sorted.
 
-    :raises InvalidRecord: for one that is none, and for a str in place of several.
+    :raises InvalidRecord: for one that cannot be a symbol, and for a str instead of several.
     """
     if isinstance(symbols, str):
         reason = "must be several symbols, not a str"
@@ -171,14 +173,14 @@ def several_symbols(symbols: Iterable[str]) -> list[str]:
 
 
 def join_matched(row: Any, key: str) -> bool:
-    """Whether the outer join that made this row found something: then its ``key`` is not NULL."""
+    """Whether an outer join found something for this row: then its ``key`` is not NULL."""
     return getattr(row, key) is not None
 
 
 def bounds(start: date | None, end: date | None) -> tuple[date, date]:
-    """Both ends of a range of days, an open end being the first or last day there is.
+    """Both ends of a range of days, an open end being the first or last day of the calendar.
 
-    :raises InvalidRecord: when one is not a ``datetime.date``.
+    :raises InvalidRecord: if one is not a ``datetime.date``.
     """
     first = argument("date", "start", start, optional=True)
     last = argument("date", "end", end, optional=True)

@@ -1,7 +1,7 @@
-"""Which rows of tickers cannot be written, since another ticker has their CUSIP.
+"""Which rows of tickers cannot be written because another ticker has their CUSIP.
 
-The engines say that there is such a row, but not which. This goes through the rows as they do: the last
-of each symbol, in the order of the rows.
+The engines say that there is such a row, but not which. So the rows are gone through as an engine does:
+the last row of each symbol, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Clash", "clashes"]
 class Clash(NamedTuple):
     """A row of a ticker with the CUSIP of another.
 
-    ``owner`` has that from ``owner_row``, or had it in the database where this is None.
+    ``owner`` has it from row ``owner_row``, or from the database where that is None.
     """
 
     row: int
@@ -26,9 +26,9 @@ class Clash(NamedTuple):
     owner: str
     owner_row: int | None
 
-    def reason(self, place: str) -> str:
-        """The message; ``place`` is where the owner is."""
-        return f"is the CUSIP of {self.owner}, {place}; {self.symbol} cannot have it too"
+    def reason(self, where: str) -> str:
+        """The message; ``where`` is where the owner is."""
+        return f"is the CUSIP of {self.owner}, {where}; {self.symbol} cannot have it too"
 
 
 def clashes(
@@ -36,7 +36,7 @@ def clashes(
     rows: Sequence[tuple[int, str, str | None]],
     without: Collection[int] = (),
 ) -> list[Clash]:
-    """The rows that cannot be written, in order; each is passed over.
+    """The rows that cannot be written, in order; each is skipped.
 
     :param there: the tickers that the database has.
     :param rows: the number, the symbol and the CUSIP of each row, in order, as they are stored.

@@ -58,7 +58,7 @@ class DivergenceRepository(Repository):
         with self._session.snapshot():
             named = self._source(source)
             if rows == 0:
-                return []  # an engine may or may not add up what it need not give
+                return []  # whether sums are out of range then depends on the engine
             found = self._session.read(
                 "divergence.ranking",
                 as_of=day,

@@ -28,11 +28,9 @@ class HoldingRepository(Repository):
     _table = TABLES["holdings"]
 
     def upsert(self, rows: Iterable[Holding] | ArrowTable) -> int:
-        """Insert holdings, or change those that are there and differ.
+        """Insert holdings, or change those that are stored and differ.
 
-        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a
-        column for ownership_percent leaves it as it is in rows that are there, and NULL in new ones;
-        records always say what they are to be. Duplicate keys settle, the last one wins.
+        A table may lack ownership_percent; for the rest see :class:`.base.Repository`.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
@@ -71,7 +69,7 @@ class HoldingRepository(Repository):
         return self._frame("holdings.frame", symbols, start, end)
 
     def known(self, symbol: str, as_of: date) -> list[Holding]:
-        """Each institution's last word on the ticker's newest quarter known on a day, by CIK.
+        """Each institution's last filing for the ticker's newest quarter known on a day, by CIK.
 
         Only filings with ``filing_date <= as_of`` count.
 

@@ -20,9 +20,9 @@ class InstitutionRepository(Repository):
     _table = TABLES["institutions"]
 
     def upsert(self, rows: Iterable[Institution] | ArrowTable) -> int:
-        """Insert institutions, or change the names of those that are there.
+        """Insert institutions, or change the names of those that are stored.
 
-        Duplicate CIKs settle, the last one wins.
+        See :class:`.base.Repository`.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.

@@ -25,11 +25,9 @@ class MarketRepository(Repository):
     _table = TABLES["market"]
 
     def upsert(self, rows: Iterable[Bar] | ArrowTable) -> int:
-        """Insert bars, or change those that are there and differ.
+        """Insert bars, or change those that are stored and differ.
 
-        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a
-        column for open, high, low or volume leaves it as it is in rows that are there, and NULL in new
-        ones; records always say what they are to be. Duplicate keys settle, the last one wins.
+        A table may lack open, high, low or volume; for the rest see :class:`.base.Repository`.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.

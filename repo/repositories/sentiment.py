@@ -24,11 +24,9 @@ class SentimentRepository(Repository):
     _table = TABLES["sentiment"]
 
     def upsert(self, rows: Iterable[Sentiment] | ArrowTable) -> int:
-        """Insert rows, or change those that are there and differ.
+        """Insert rows, or change those that are stored and differ.
 
-        Takes any iterable in bounded memory, and Arrow, pandas and polars tables. A table without a
-        column for score leaves it as it is in rows that are there, and NULL in new ones;
-        records always say what they are to be. Duplicate keys settle, the last one wins.
+        A table may lack score; for the rest see :class:`.base.Repository`.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.

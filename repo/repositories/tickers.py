@@ -22,10 +22,9 @@ class TickerRepository(Repository):
     _table = TABLES["tickers"]
 
     def upsert(self, rows: Iterable[Ticker] | ArrowTable) -> int:
-        """Insert tickers, or change the name and CUSIP of those that are there.
+        """Insert tickers, or change the name and CUSIP of those that are stored.
 
-        Takes any iterable of records, and Arrow, pandas and polars tables; one without the column cusip
-        leaves the CUSIPs as they are. Duplicate symbols settle, the last one wins.
+        A table may lack cusip; for the rest see :class:`.base.Repository`.
 
         :returns: how many were new or different.
         :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
@@ -39,12 +38,12 @@ class TickerRepository(Repository):
         try:
             found = clashes(self.all(), rows)
         except RepoError:
-            return error  # the transaction is lost, and with it what there was to ask
+            return error  # the transaction is lost, so the database cannot be asked
         problems = []
         for clash in found:
-            place = "in the database" if clash.owner_row is None else f"in row {clash.owner_row}"
-            problems.append(Problem(clash.row, "cusip", clash.cusip, clash.reason(place)))
-        # There are none where somebody else wrote or took back such a CUSIP at the same moment.
+            where = "in the database" if clash.owner_row is None else f"in row {clash.owner_row}"
+            problems.append(Problem(clash.row, "cusip", clash.cusip, clash.reason(where)))
+        # There are none if another transaction wrote or freed such a CUSIP at the same moment.
         return UniqueViolation.of(problems) if problems else error
 
     def get(self, symbol: str) -> Ticker:

@@ -47,7 +47,7 @@ def _fields(error: Exception) -> tuple[Any, ...]:
     if isinstance(error, UnknownTicker | UnknownInstitution):
         return error.missing, str(error)
     if isinstance(error, RepeatedKeys):
-        return tuple(map(tuple, error.places))
+        return tuple(map(tuple, error.rows))
     if isinstance(error, Unfit):
         return error.rows
     if isinstance(error, ConfigurationError):

@@ -68,18 +68,16 @@ _CLASSES: Final[Mapping[str, type[RepoError]]] = {
     "XX": DatabaseUnavailable,
 }
 
-
 _OLD_PLAN: Final = "0A000"
 
 _MIXED_UP: Final = frozenset({"26000", "42P05"})
 """A prepared statement is missing, or exists already: it belongs to another session."""
 
-_PLACE: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
+_PLACEHOLDER: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
 """A parameter as psycopg writes it, or a percent sign."""
 
 _ROWS_HELD: Final = 10_000
-"""The largest result that may lie in a cursor which is kept."""
-
+"""The most rows of a result whose cursor is kept, with the result."""
 
 _HAS: Final = "SELECT CAST(to_regclass(%s) AS text)"
 
@@ -93,7 +91,7 @@ _TYPES: Final[Mapping[type, frozenset[int]]] = {
     date: frozenset({types["date"].oid}),
     datetime: frozenset({types["timestamptz"].oid}),
 }
-"""The types that each type of a record's column may have; an array of them in a batch."""
+"""The server's types for each Python type of a record's column; a batch has arrays of them."""
 
 _PLANNED_ANEW: Final = frozenset({"market.on_day"})
 """Queries that are never prepared: a plan for every day cannot use an index over recent days alone, and
@@ -105,7 +103,7 @@ def _arrays(oids: frozenset[int]) -> frozenset[int]:
 
 
 class _Reading:
-    """What the rows of one query must be; ``known`` once their types were compared with its record."""
+    """How the rows of one query are compared with its record; ``known`` once their types were."""
 
     __slots__ = ("known", "lacks_symbol", "names", "query")
 
@@ -116,7 +114,7 @@ class _Reading:
         self.names = [column.name.encode() for column in query.columns]
 
     def compare(self, result: Any, *, batches: bool = False) -> None:
-        """Hold a result to the record: the names every time, for a pooler may mix statements up.
+        """Compare a result with the record; the names each time, because a pooler may mix statements up.
 
         :param batches: whether a column may be an array of the values of several rows.
         :raises QueryContractError: for other columns, or columns of another type.
@@ -138,7 +136,7 @@ class _Reading:
 def translate(error: Exception) -> RepoError:
     """The package's error for a driver's, by its SQLSTATE.
 
-    The server's DETAIL is left out of the message: it holds values of rows.
+    The message leaves out the server's DETAIL, which holds values of rows.
     """
     state = getattr(error, "sqlstate", None)
     if state is None:
@@ -183,12 +181,12 @@ class PostgreSQLAdapter:
 
     def prove(self, conn: Any, query: Query, sql: str) -> None:
         """Have a query prepared and described; see :meth:`repo.engine.Backend.prove`."""
-        places: dict[str, str] = {}
-        numbered = _PLACE.sub(
+        numbers: dict[str, str] = {}
+        numbered = _PLACEHOLDER.sub(
             lambda found: (
                 "%"
                 if found[0] == "%%"
-                else places.setdefault(found["name"] or str(len(places)), f"${len(places) + 1}")
+                else numbers.setdefault(found["name"] or str(len(numbers)), f"${len(numbers) + 1}")
             ),
             sql,
         )
@@ -225,14 +223,14 @@ class PostgreSQLAdapter:
         query_name: str,
         sql: str,
         parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
+        record_class: type[Any] | None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         records: list[Any] = []
         try:
             if conn.each_time:
                 conn.enter()
-            # A cursor that was used before knows how to decode the columns.
+            # A used cursor knows how to decode the columns.
             cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
             cursor.execute(sql, parameters, prepare=False if query_name in _PLANNED_ANEW else None)
             given: tuple[Any, ...] = ()
@@ -247,21 +245,9 @@ class PostgreSQLAdapter:
                 records += map(tuple.__new__, repeat(record_class), tuples) if record_class else tuples
         except psycopg.Error as error:
             raise self._failure(conn, query_name, error) from error
-        if len(records) <= _ROWS_HELD:  # for it holds its last result until the next
+        if len(records) <= _ROWS_HELD:  # it holds this result until the next one
             conn.reader = cursor
         return records
-
-    def select_one(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
-    ) -> Any:
-        """The first row, or None."""
-        rows = self.select(conn, query_name, sql, parameters, record_class)
-        return rows[0] if rows else None
 
     def select_columnar(
         self,
@@ -303,11 +289,6 @@ class PostgreSQLAdapter:
             raise self._failure(conn, query_name, error) from error
         return batches
 
-    def select_value(self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]) -> Any:
-        """The first value of the first row, or None."""
-        row = self.select_one(conn, query_name, sql, parameters, self._readings[query_name].query.record)
-        return None if row is None else row[0]
-
     def insert_update_delete(
         self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
@@ -336,5 +317,3 @@ class PostgreSQLAdapter:
             if isinstance(error.__context__, KeyboardInterrupt):  # which left the driver in the middle
                 raise error.__context__ from None
             raise self._failure(conn, query_name, error) from error
-
-    insert_returning = select_one

@@ -73,7 +73,7 @@ class PostgreSQLBackend:
         prepare_threshold: int | _NotGiven | None = _NOT_GIVEN,
         **unknown: object,
     ) -> None:
-        """Open a pool; options given here come before those in the URL.
+        """Open a pool; options given here override those in the URL.
 
         :param pool_timeout: seconds to wait for a connection when all are taken.
         :param statement_timeout: seconds that a statement may take; 0 is no limit.
@@ -102,7 +102,7 @@ class PostgreSQLBackend:
                 f"max_size must be at least 1 and at least min_size ({smallest}), not {largest}"
             )
         adapters = AdaptersMap(psycopg.adapters)
-        # One type for all ints: by default it goes by the value, and :a + :b overflows at 30,000.
+        # One type for all ints: the driver goes by the value, and :a + :b would overflow at 30,000.
         adapters.register_dumper(int, Int8Dumper)
         adapters.register_dumper(int, Int8BinaryDumper)
         connect = {"application_name": _APPLICATION, **parameters, "context": adapters}
@@ -122,7 +122,7 @@ class PostgreSQLBackend:
         return self.connections.closed
 
     def before_fork(self) -> None:
-        """Nothing to do: what is the parent's stays the parent's."""
+        """Nothing to do: the parent keeps its connections."""
 
     def after_fork_in_parent(self) -> None:
         """Nothing to do."""
@@ -147,7 +147,7 @@ class PostgreSQLBackend:
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             yield connection
             return
-        # A transaction that failed answers nothing more; another connection is asked if one is free.
+        # A failed transaction answers no more; another connection is asked if one is free.
         other = None
         try:
             with suppress(DatabaseUnavailable):
@@ -179,7 +179,7 @@ class PostgreSQLBackend:
             with connection.impatient():
                 connection.execute("ROLLBACK")
         except psycopg.Error:
-            # Nothing of it is committed, and a connection that cannot even roll back is of no use.
+            # Nothing was committed, and a connection that cannot roll back is of no use.
             connection.close()
 
     def savepoint(self, connection: Connection, depth: int) -> None:
@@ -201,7 +201,7 @@ class PostgreSQLBackend:
         *,
         depth: int,
     ) -> int:
-        """Copy the rows into a temporary table and merge it; a few rows go in by themselves."""
+        """Copy the rows into a temporary table and merge it; a few rows are written directly."""
         batches = rows.read(finder(connection, queries))
         first = list(islice(batches, 2))
         if not first:
@@ -244,7 +244,7 @@ class PostgreSQLBackend:
             for (_, kind, *_), column in zip(table.written, columns, strict=True)
         ]
         if not table.unique:
-            # In the order of the key, so that two writers wait for each other and do not deadlock.
+            # In the order of the key, so that two writers do not deadlock.
             width = len(table.key)
             rows = sorted(zip(*dated, strict=True), key=lambda row: row[:width])
             dated = list(zip(*rows, strict=True))
@@ -313,7 +313,7 @@ class PostgreSQLBackend:
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
         from repo.backends.postgresql.building import run_alone
 
-        # A large index takes its time; but behind a pooler a session's settings are somebody else's too.
+        # A large index takes long. Behind a pooler, others share the session's settings: they stay.
         patience, limit = connection.patience, None
         try:
             if not connection.each_time:
@@ -330,7 +330,7 @@ class PostgreSQLBackend:
                     connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
 
     def schema_changed(self) -> None:
-        """Give up the connections there are: their prepared statements are of the schema as it was."""
+        """Replace the connections: their prepared statements are of the former schema."""
         self.connections.replace()
 
     def introspection(self) -> Introspection:
@@ -355,16 +355,16 @@ class PostgreSQLBackend:
 def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
     """Batches as pieces of a COPY, about a megabyte at a time.
 
-    Each lot is a COPY of its own, for between two of them the keys of tickers are looked up.
+    Each is a COPY of its own, because keys of tickers are looked up between two of them.
     """
-    kinds = ["place", *(column.kind for column in table.written)]
-    place = 0
+    kinds = ["row", *(column.kind for column in table.written)]
+    first = 0
     pieces: list[bytes] = []
     size = 0
     for batch in batches:
         rows = len(batch[0])
-        pieces.append(binary.encode(kinds, [range(place, place + rows), *batch]))
-        place += rows
+        pieces.append(binary.encode(kinds, [range(first, first + rows), *batch]))
+        first += rows
         size += len(pieces[-1])
         if size >= _COPY_BYTES:
             yield pieces

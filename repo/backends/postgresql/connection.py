@@ -1,4 +1,4 @@
-"""One connection to a server: what it knows of itself, and what its session is set to."""
+"""One connection to a server, and the settings of its session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROOF_SECONDS: Final = 5.0
 
 _GRACE_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 15.0
-"""After how long without an answer the server is looked at, and how often then."""
+"""How long to wait for an answer before looking whether the server lives, and how often then."""
 
 _IDLE_IN_TRANSACTION_SECONDS: Final = 600
 
@@ -40,18 +40,17 @@ SELECT
         WHERE s.name = 'idle_in_transaction_session_timeout' AND s.source = 'default'
     )
 """
-"""What a session is set to; how long it may idle, only where neither server nor role says so."""
+"""Sets a session up; the limit on idling only where neither server nor role sets one."""
 
 
 class Connection(psycopg.Connection[Any]):
-    """A pooled connection that knows when it was last used and can tell if it was spoken to since.
+    """A pooled connection that knows when it was last used, and whether the server sent something since.
 
     ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
-    that began its transaction. ``each_time`` are the settings that every transaction begins with, where
-    a pooler gives the server's session to somebody else after it. ``patience`` is how many seconds an
+    that began its transaction. ``each_time`` are the settings with which every transaction begins if
+    a pooler shares the server's sessions. ``patience`` is how many seconds an
     answer may take; ``look`` tells whether the server answers a new connection. ``home`` takes the
-    connection if nobody else has it any more. ``loop`` is the event loop of the task that took it, if
-    one did.
+    connection once nobody holds it. ``loop`` is the event loop of the task that took it, if any.
     """
 
     reader: psycopg.Cursor[Any] | None = None
@@ -67,9 +66,9 @@ class Connection(psycopg.Connection[Any]):
     _poll: Any = None
 
     def heard_something(self) -> bool:
-        """Whether the server has sent anything while nothing was asked: an end, as a rule.
+        """Whether the server has sent anything unasked, which mostly means that the session ended.
 
-        It asks the socket and not the server, so it costs microseconds.
+        It looks at the socket only, which takes microseconds.
         """
         if not hasattr(select, "poll"):  # Windows
             return False
@@ -81,8 +80,8 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """Wait for an answer, but not for ever: a frozen server keeps its sockets open.
 
-        After some seconds it is looked at whether the server answers anybody. A ``timeout`` is the
-        driver's own, which deals with its end.
+        After some seconds, ``look`` tells whether the server still answers. A ``timeout`` is one of the
+        driver's own calls, which handles it.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
@@ -103,7 +102,7 @@ class Connection(psycopg.Connection[Any]):
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
-        """Give up soon on what a server that answers at all does at once."""
+        """Wait only briefly, for statements that a healthy server answers at once."""
         usual, self.patience = self.patience, PROOF_SECONDS
         try:
             yield
@@ -111,7 +110,7 @@ class Connection(psycopg.Connection[Any]):
             self.patience = usual
 
     def enter(self) -> None:
-        """Begin a transaction for a read by itself, where it would have no settings without one."""
+        """Begin a transaction for a single read, which would lack the settings without one."""
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
 
@@ -155,7 +154,7 @@ class Settings:
         else:
             milliseconds = 0
         if self.pooler:
-            # Where statements are prepared all the same, no name is that of another's statement.
+            # If statements are prepared all the same, their names differ from those of other clients.
             connection._prepared._prepared_idx = random.getrandbits(60)
             connection.each_time = (
                 "; SET LOCAL timezone TO 'UTC'"

@@ -26,8 +26,8 @@ _PROVE_AFTER_SECONDS: Final = 1.0
 _WARM_SECONDS: Final = 60.0
 _LOOK_AGAIN_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 2.0
-"""How long the pool's pauses between attempts may grow before it begins anew: a server that is back is
-found within a second or two."""
+"""When the pool's pauses between attempts grow to this, they start short again, so that a server that is
+back is soon found."""
 
 _PATIENCE: Final = {
     "connect_timeout": 10,
@@ -36,14 +36,14 @@ _PATIENCE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""Within half a minute a call knows that a host is gone: libpq's own patience is two hours."""
+"""A call notices within half a minute that a host is gone; by libpq's defaults it takes two hours."""
 
 
 class Warm:
     """The connections that were given back a moment ago, the last one first.
 
-    A pool hands its connections out in turn. A caller that makes one call after another would wake
-    another server process each time, and wait longer for that than for the answer.
+    A pool hands its connections out in turn. So each call would wake another server process, and wait
+    longer for that than for the answer.
     """
 
     def __init__(self) -> None:
@@ -54,14 +54,14 @@ class Warm:
         self._connections.append(connection)
 
     def pop(self) -> Connection | None:
-        """The last one that was kept, warm or not; None where there is none."""
+        """The last one that was kept, warm or not; None if there is none."""
         try:
             return self._connections.pop()
         except IndexError:
             return None
 
     def is_warm(self, connection: Connection) -> bool:
-        """Whether one can be used without a check: not after a pause, and not for ever."""
+        """Whether one can be used unchecked: used a moment ago, and not kept for too long."""
         now = time.monotonic()
         return (
             now - connection.used_at < _PROVE_AFTER_SECONDS
@@ -71,7 +71,7 @@ class Warm:
 
 
 class Connections:
-    """A pool of connections that grows with its use; the one that was given back last is used first."""
+    """A pool of connections that grows with its use; the one given back last is used first."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Connections:
         size: tuple[int, int],
         timeout: float,
     ) -> None:
-        """Connect once in the open, for an error that tells at once what is wrong, and open the pool.
+        """Connect once without the pool, for an error that says at once what is wrong; open the pool.
 
         :param parameters: of the driver's ``connect``; where ``prepare_threshold`` is not among them
             nothing is prepared behind a pooler, which may mix prepared statements up.
@@ -132,7 +132,7 @@ class Connections:
             cause: psycopg.Error = error
             shown = _without_secrets(str(error), self._parameters)
         if shown != str(cause):
-            # Not even the driver's error may hold it, for that is what logs and error reports show.
+            # The chained error must not hold the password either, because logs show it.
             cause = type(cause)(shown)
         raise DatabaseUnavailable(shown) from cause
 
@@ -161,7 +161,7 @@ class Connections:
             open=True,
         )
         self._pool = pool
-        # Held by the process and not by this object, so that a child of a fork leaves it alone.
+        # The process id lets a child of a fork leave the pool alone.
         self._close = finalize(self, _close, os.getpid(), pool, self._warm, self._lost)
         return pool
 
@@ -217,7 +217,7 @@ class Connections:
             raise
 
     def _leave_loop(self, connection: Connection) -> None:
-        """Count a connection no longer among those that tasks of an event loop have."""
+        """Forget that a task of an event loop has the connection."""
         if connection.loop is not None:
             connection.loop = None
             self._in_loops.discard(connection)
@@ -254,7 +254,7 @@ class Connections:
         try:
             self._waiting.add(me)
             while True:
-                # One may have been given back before it was known that somebody waits, if only just.
+                # One may have been given back just before this caller was known to wait.
                 if found := self._take_warm():
                     return found
                 left = deadline - time.monotonic()
@@ -276,9 +276,9 @@ class Connections:
         )
 
     def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
-        """One of the pool, proved where it was not used for a while.
+        """One of the pool, checked if it was idle for a while.
 
-        :raises psycopg_pool.PoolTimeout: where there is none in that time.
+        :raises psycopg_pool.PoolTimeout: if none is free in that time.
         """
         deadline = time.monotonic() + seconds
         cause: psycopg.Error | None = None
@@ -310,7 +310,7 @@ class Connections:
         raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
 
     def _fetch_lost(self, pool: _Pool) -> None:
-        """Have the pool replace what an interrupt left in nobody's hands."""
+        """Have the pool replace connections that an interrupt left without a holder."""
         while self._lost:
             connection = self._lost.pop()
             connection.close()
@@ -318,7 +318,7 @@ class Connections:
             pool.putconn(connection)
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next caller, unless it is of no more use."""
+        """Keep a connection for the next caller if it is still usable."""
         self._leave_loop(connection)
         connection.used_at = time.monotonic()
         if connection.stale:
@@ -329,7 +329,7 @@ class Connections:
             self._warm.keep(connection)
 
     def replace(self) -> None:
-        """Give up the connections there are."""
+        """Replace all connections."""
         _cool(self.pool, self._warm)
         self.pool.drain()
 
@@ -343,7 +343,7 @@ _Pool = psycopg_pool.ConnectionPool[Connection]
 
 
 def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
-    """Begin a new series of attempts while somebody waits; otherwise the next caller does."""
+    """Begin a new series of attempts if somebody waits; otherwise the next caller does."""
     if pool.get_stats().get("requests_waiting"):
         pool.check()
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL URL: libpq's parameters, this package's options, and TLS where it is due."""
+"""A PostgreSQL URL: libpq's parameters, this package's options, and TLS for other machines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
 
 
 _NO_TLS: Final = frozenset({None, "disable", "allow", "prefer"})
-"""The modes in which libpq may go without."""
+"""The modes in which libpq may connect without TLS."""
 
 
 def _is_local(host: str) -> bool:
@@ -44,8 +44,8 @@ def _is_local(host: str) -> bool:
 
 def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters of libpq in a URL, and the options of this package in it."""
-    scheme, credentials, place, query = split_url(url)
-    if "@" in place:
+    scheme, credentials, location, query = split_url(url)
+    if "@" in location:
         raise ConfigurationError(
             "the PostgreSQL URL has an '@' too many; in a user or password write %40 for '@', "
             "%2F for '/' and %3A for ':'"
@@ -62,11 +62,11 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
         except ValueError:
             raise ConfigurationError(f"{name} in the URL cannot be {unquote(value)!r}") from None
     user = f"{credentials}@" if credentials else ""
-    rest = f"{scheme}://{user}{place}" + (f"?{'&'.join(others)}" if others else "")
+    rest = f"{scheme}://{user}{location}" + (f"?{'&'.join(others)}" if others else "")
     # ssl=true is JDBC's, and libpq takes it in a URL.
     known = {"ssl", *(setting.keyword.decode() for setting in Conninfo.get_defaults())}
     if not {unquote(part.partition("=")[0]) for part in others} <= known:
-        # It is not named: where an '@' or '?' is not written as it must be, it is part of a password.
+        # It is not shown: where an '@' or '?' is not encoded, it is part of a password.
         names = ", ".join(OPTIONS)
         raise ConfigurationError(f"a parameter of the PostgreSQL URL is none of libpq's, nor of {names}")
     with suppress(psycopg.ProgrammingError, UnicodeDecodeError):
@@ -76,7 +76,7 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options that mean nothing.
+    """Refuse options with values that cannot be used.
 
     :raises ConfigurationError: naming the option.
     """
@@ -86,10 +86,10 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def demand_tls(parameters: dict[str, Any]) -> None:
-    """Ask for TLS where a host is not this machine, unless the URL itself says what it wants.
+    """Require TLS where a host is not this machine, unless the URL itself sets ``sslmode``.
 
-    What counts is where libpq would connect: the environment and a service file name hosts too, and may
-    ask for less than TLS, or for more.
+    The hosts are those that libpq would connect to: the environment and a service file may name some,
+    and may set ``sslmode`` too.
     """
     if "sslmode" in parameters:
         return
@@ -102,7 +102,7 @@ def demand_tls(parameters: dict[str, Any]) -> None:
 
 def _resolved(parameters: Mapping[str, Any]) -> dict[str, str]:
     """What libpq makes of parameters, environment and service file, without connecting."""
-    # It stops at a value that there is not, before it opens a socket.
+    # libpq stops at this value, which it does not know, before it opens a socket.
     asked = {**parameters, "target_session_attrs": "to-be-looked-at"}
     looked = PGconn.connect_start(make_conninfo("", **asked).encode())
     try:
@@ -116,9 +116,9 @@ def _resolved(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def explicit(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """What libpq makes of parameters, environment and service file, without what it does by itself.
+    """What libpq makes of parameters, environment and service file, without its own defaults.
 
-    It may be given to another program's libpq, which may be older and not know every parameter.
+    It is for another program's libpq, which may be older and not know every parameter.
 
     :param parameters: of the driver's ``connect``, in which the driver's own are left out.
     """

@@ -75,7 +75,7 @@ def translate(error: sqlite3.Error) -> RepoError:
 
 
 class _Days(dict[Any, Any]):
-    """Dates by their day since 1970-01-01: most days are read over and over."""
+    """Dates by their days since 1970-01-01, kept because most are read again and again."""
 
     def __missing__(self, day: int | None) -> date | None:
         if day is None:
@@ -90,9 +90,9 @@ _DAYS: Final = _Days()
 
 
 def _hold_days(column: Sequence[Any]) -> None:
-    """See that days are of the calendar, where they are not made into dates.
+    """Check that numbers are days of the calendar, where no dates are made of them.
 
-    :raises OverflowError: where one is not.
+    :raises OverflowError: if one is not.
     """
     days = [day for day in column if day is not None] if None in column else column
     if days and not (min(days) >= _FIRST_DAY and max(days) <= _LAST_DAY):
@@ -138,12 +138,12 @@ _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "t
 
 
 class _Reading:
-    """How the rows of one query are read; ``unseen`` are the columns of which no value was seen yet."""
+    """How the rows of one query are read; ``unseen`` are the columns without a value so far."""
 
     __slots__ = ("days", "decoders", "lacks_symbol", "names", "query", "stored", "unseen")
 
     def __init__(self, query: Query) -> None:
-        # RETURNING gives a REAL that is a whole number as it lies in the file: as an integer.
+        # RETURNING gives a REAL that is a whole number as it is stored: as an integer.
         decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
         self.query = query
         self.lacks_symbol = lacks_symbol(query)
@@ -162,7 +162,7 @@ class _Reading:
         ]
 
     def compare(self, described: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
-        """Hold rows to the record, each column until a value of it was seen: the others are like it.
+        """Compare rows with the record; a column is done once it had a value, as all have its type.
 
         :raises QueryContractError: for other columns, or values of another type.
         """
@@ -174,16 +174,16 @@ class _Reading:
         self.unseen -= seen
 
     def compare_names(self, described: Sequence[Any]) -> None:
-        """Hold columns to the record by their names.
+        """Compare the names of columns with the record.
 
-        :raises QueryContractError: for others.
+        :raises QueryContractError: if they differ.
         """
         found = [each[0] for each in described]
         if found != self.names:
             raise wrong_columns(self.query, found)
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
-        """The error for rows with a value that cannot be read as its column's type."""
+        """The error for rows with a value that is not of its column's type."""
         for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=True):
             for kind in set(map(type, values)) - stored:
                 return wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
@@ -243,7 +243,7 @@ class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values dumped and decoded, rows built once, errors translated."""
 
     dumpers = _DUMPERS
-    # Twenty bars: measured with 5 to 100 of them, more take longer again.
+    # Twenty bars, the fastest of 5 to 100.
     values_a_statement = 140
 
     def __init__(self) -> None:
@@ -263,8 +263,8 @@ class SQLiteAdapter:
     ) -> RepoError:
         """What went wrong with a statement.
 
-        SQLite has one code for SQL that does not fit the schema and for an integer that left 64 bits
-        on the way. They are told apart by whether the statement can be prepared at all.
+        SQLite has one code for SQL that does not fit the schema and for an integer past 64 bits. Whether
+        the statement can be prepared tells them apart.
         """
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             return translate(error)
@@ -289,7 +289,7 @@ class SQLiteAdapter:
                 return
             self._prepare(conn, sql)
             if query.columns and not query.writes:
-                # No row of it is computed, but its columns are described.
+                # This computes no row, but describes the columns.
                 names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
                 inner = sql.rstrip().removesuffix(";")
                 with closing(
@@ -305,7 +305,7 @@ class SQLiteAdapter:
         query_name: str,
         sql: str,
         parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
+        record_class: type[Any] | None,
     ) -> list[Any]:
         """All rows, as records where a record is declared."""
         cursor = None
@@ -318,20 +318,8 @@ class SQLiteAdapter:
             raise self._failure(conn, query_name, sql, error) from error
         except BaseException:
             if cursor is not None:
-                cursor.close()  # or the connection would go on reading the database as it was
+                cursor.close()  # or the connection would keep its old state of the database
             raise
-
-    def select_one(
-        self,
-        conn: sqlite3.Connection,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None = None,
-    ) -> Any:
-        """The first row, or None."""
-        rows = self.select(conn, query_name, sql, parameters, record_class)
-        return rows[0] if rows else None
 
     def select_columnar(
         self,
@@ -360,13 +348,6 @@ class SQLiteAdapter:
             raise self._failure(conn, query_name, sql, error) from error
         return batches
 
-    def select_value(
-        self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
-    ) -> Any:
-        """The first value of the first row, or None."""
-        row = self.select_one(conn, query_name, sql, parameters, self._readings[query_name].query.record)
-        return None if row is None else row[0]
-
     def insert_update_delete(
         self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
     ) -> int:
@@ -385,5 +366,3 @@ class SQLiteAdapter:
             return max(conn.executemany(sql, rows).rowcount, 0)
         except sqlite3.Error as error:
             raise self._failure(conn, query_name, sql, error) from error
-
-    insert_returning = select_one

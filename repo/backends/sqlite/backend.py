@@ -126,9 +126,9 @@ class SQLiteBackend:
     def _stands_still(self, error: sqlite3.OperationalError) -> bool:
         """Whether a read-only file cannot be opened only because its folder is not writable.
 
-        SQLite makes two files beside one with a write-ahead log, whoever opens it. Where they cannot be
-        made and are not there, nobody has the file open, and it is read as one that nobody changes;
-        :meth:`acquire` looks whether that is still so.
+        To open a file with a write-ahead log, SQLite needs two files beside it. If they are missing and
+        cannot be made, nobody has the file open, and it is read as a file that nobody changes;
+        :meth:`acquire` checks whether that is still so.
         """
         path = self._path
         if path is None or not self.read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
@@ -171,8 +171,8 @@ class SQLiteBackend:
                 uri=True,
             )
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-            # What this names keeps rows that are set aside, and pages as they were before a savepoint: a
-            # list in memory, in which to look one up takes longer the more there are. Readers keep none.
+            # Temporary tables, and the pages that savepoints keep: in memory those are a list that takes
+            # longer to search the more there are. Readers have none.
             connection.execute(f"PRAGMA temp_store = {'FILE' if write else 'MEMORY'}")
             connection.execute("PRAGMA foreign_keys = ON")
             if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
@@ -194,7 +194,7 @@ class SQLiteBackend:
             raise
 
     def _is_strangers(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file has tables and no record of migrations: then not even its mode is changed."""
+        """Whether the file is another program's: it has tables and no record of migrations."""
         if connection.execute("PRAGMA main.journal_mode").fetchone() == ("wal",):
             return False
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
@@ -203,7 +203,7 @@ class SQLiteBackend:
         return ("checksum",) not in record.fetchall()
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """Turn WAL on. SQLite does not wait for another process that does the same, so wait here."""
+        """Turn WAL on. Wait for another process that does the same, as SQLite does not."""
         deadline = time.monotonic() + self._busy
         while True:
             try:
@@ -235,7 +235,7 @@ class SQLiteBackend:
             return self._opened(write=False)
 
     def _take_turn(self) -> sqlite3.Connection:
-        """The one connection of its kind, when nobody else has it."""
+        """The only connection that writes, or the only one to memory, once it is free."""
         taken = False
         try:
             taken = self._write_lock.acquire(blocking=False)
@@ -254,16 +254,16 @@ class SQLiteBackend:
             raise
 
     def _look_again(self, path: Path) -> None:
-        """Let go of what was opened as a file that nobody changes, once somebody has."""
+        """Close the connections to a file that was opened as unchanging, once it was changed."""
         if _state(path) != self._still:
             self._still = None
             while self._readers:
                 self._forget(self._readers.pop())
 
     def _refuse_to_wait(self) -> None:
-        """See that who writes does not need the event loop that would wait here, to end.
+        """Refuse to block the event loop that the current writer needs to finish.
 
-        :raises ConfigurationError: where it does.
+        :raises ConfigurationError: if the writer is another task of it.
         """
         loop = running_loop()
         if loop is not None and self._holder == (threading.get_ident(), loop):
@@ -298,7 +298,7 @@ class SQLiteBackend:
 
     @contextmanager
     def beside(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-        yield connection  # a statement that failed is all that failed
+        yield connection  # only the statement failed, not the transaction
 
     def deadlocked(self, error: RepoError) -> bool:
         return False  # there is one writer
@@ -307,10 +307,10 @@ class SQLiteBackend:
         self.adapter.prove(connection, query, sql)
 
     def before_fork(self) -> None:
-        """Close what is idle, for SQLite keeps the locks of open files in the process's memory.
+        """Close idle connections, because SQLite keeps the locks of open files in the process's memory.
 
-        A connection that was open at the fork leaves its locks on the file in the child's memory, where
-        nobody will ever release them, so that the child could neither wait for them nor do without.
+        The child would inherit the locks of a connection that is open at the fork, and nobody would ever
+        release them there.
         """
         self._forkable = self._path is not None and self._opening.acquire(timeout=_FORK_SECONDS)
         if not self._forkable:
@@ -341,7 +341,7 @@ class SQLiteBackend:
             )
         elif self._all or not self._forkable:
             _inherited_files.update(filter(None, [_identity(self._path)]))
-        # Closing them here would end what the parent does with them, so they are kept.
+        # They are kept, because closing them here would disturb the parent.
         _inherited.extend(self._all)
         self._all.clear()
         self._readers = deque()
@@ -369,7 +369,7 @@ class SQLiteBackend:
         try:
             begun = connection.in_transaction
         except sqlite3.ProgrammingError:
-            return  # closed by another thread, and rolled back by that
+            return  # closed, and so rolled back, by another thread
         if begun:
             self._execute(connection, "ROLLBACK")
 
@@ -392,12 +392,12 @@ class SQLiteBackend:
         *,
         depth: int,
     ) -> int:
-        """Write straight into the table while no key can come twice, which is nearly always.
+        """Write straight into the table as long as no key can come twice, which is nearly always.
 
-        When one may, start over by way of a table in which keys settle: only then does "new or
-        different" mean what it says for a key whose first row is written and whose last is not.
-        There is no savepoint to start over from but the one that stands around the write anyway: every
-        page that is changed after a savepoint is first copied, which takes as long as the change.
+        When one may, start over with a temporary table that keeps the last row of each key; otherwise a
+        key with two rows could be counted twice, or though its last row changes nothing. The write goes
+        back to the savepoint around it and sets none of its own, because SQLite first copies every page
+        that is changed after one, which takes as long as the change.
         """
         find = finder(connection, queries)
         if rows.absent or (table.unique and rows.tally is not None):
@@ -424,12 +424,12 @@ class SQLiteBackend:
         queries[f"{table.aggregate}.stage"](connection, {})
         passing = Passing(table)
         values = self.adapter.values_a_statement
-        place = 0
+        start = 0
         for batch in passing.watch(batches):
-            end = place + len(batch[0])
-            placed = [range(place, end), *batch]
-            write_rows(connection, queries, table, placed, values, statement="fill")
-            place = end
+            end = start + len(batch[0])
+            numbered = [range(start, end), *batch]
+            write_rows(connection, queries, table, numbered, values, statement="fill")
+            start = end
         written = merge(connection, queries, table, rows, repeats=passing.repeats)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
@@ -459,7 +459,7 @@ class SQLiteBackend:
     def run_script(self, connection: sqlite3.Connection, script: str) -> None:
         # executescript() commits first, so the statements are run one at a time.
         start = 0
-        for end in (place + 1 for place, letter in enumerate(script) if letter == ";"):
+        for end in (index + 1 for index, letter in enumerate(script) if letter == ";"):
             if sqlite3.complete_statement(script[start:end]):
                 self._execute(connection, script[start:end])
                 start = end
@@ -495,15 +495,15 @@ class SQLiteBackend:
 
 
 _inherited: Final[list[sqlite3.Connection]] = []
-"""Connections of the process that forked this one."""
+"""Connections of the parent process."""
 
 _inherited_files: Final[set[tuple[int, int]]] = set()
-"""The files that these were on. SQLite keeps the locks of a file once for a process, whoever opens it:
-here it holds for its own what the other process locked, and does not notice what that writes."""
+"""The files of these connections. SQLite has one set of locks for a file in a process: in a child it
+takes the parent's locks for its own, and does not notice what the parent writes."""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, by whatever name; None where there is none."""
+    """Which file a path leads to; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -517,9 +517,9 @@ def _close_all(connections: list[sqlite3.Connection]) -> None:
 
 
 def _look_at(path: Path, *, wanted: bool) -> None:
-    """Refuse what is not a file: opening a pipe would wait for its other end.
+    """Refuse a path to something else than a file: opening a pipe would wait for its other end.
 
-    :param wanted: whether it has to be there.
+    :param wanted: whether the file must exist.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -534,7 +534,7 @@ def _look_at(path: Path, *, wanted: bool) -> None:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file is written to; None if it has a write-ahead log."""
+    """A value that changes when a file is written to; None if it has a write-ahead log."""
     try:
         found = path.stat()
         log = path.with_name(f"{path.name}-wal")
@@ -546,7 +546,7 @@ def _state(path: Path) -> tuple[int, ...] | None:
 
 
 def _make_private(path: Path) -> None:
-    """Create the file, and the folder it is to lie in, for their owner alone."""
+    """Create the file, and its folder, for their owner alone."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -18,8 +18,8 @@ __all__ = ["DirectWrite"]
 class DirectWrite:
     """Rows written straight into their table.
 
-    While most rows turn out to be there already, a batch is compared with what is there before it is
-    written: reading a row takes half the time of an upsert that changes nothing.
+    While most rows turn out to be stored already, each batch is first compared with the stored rows:
+    reading a row takes half the time of an upsert that changes nothing.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class DirectWrite:
     def write(self, rows: RowEncoder) -> int | None:
         """The number of rows written.
 
-        None where a key of an earlier batch may have come again, or where only all rows together can
-        tell what is to be written: for a strict tally, and for a unique value that a later row frees.
+        None if a key of an earlier batch may have come again, or all rows must be known first: for a
+        strict tally, and for a unique value that a later row frees.
         """
         written = 0
         batches = rows.batches(finder(self._connection, self._queries), keep=True)
@@ -62,8 +62,8 @@ class DirectWrite:
             except IntegrityError as error:
                 if self._table.unique and isinstance(error, UniqueViolation):
                     return None
-                # A bad row further on comes before what the database says of this one: PostgreSQL hears
-                # of no row before all are read.
+                # A bad row further on is reported first, as on PostgreSQL, which gets no row before all
+                # are read.
                 for each in batches:
                     each.checked()
                 raise
@@ -75,9 +75,9 @@ class DirectWrite:
         return written
 
     def _there(self, batch: Columns) -> set[tuple[Any, ...]] | None:
-        """The table's rows from a batch's first key to its last, one more than the batch at most.
+        """The stored rows from a batch's first key to its last, at most one more than the batch has.
 
-        None where they are the batch as it is, for whose numbers the table's constraints then hold.
+        None if they equal the batch, which then needs no check of its numbers.
         """
         assert self._between is not None
         limits = {"rows": len(batch[0]) + 1}
@@ -91,7 +91,7 @@ class DirectWrite:
         return set(there)
 
     def _write_new(self, batch: Columns, there: set[tuple[Any, ...]]) -> int | None:
-        """Write the rows that are not there; None where a key may have come before."""
+        """Write the rows that are not in ``there``; None if a key may have come before."""
         columns, keys = deduplicate(batch, len(self._key))
         strict = self._tally is not None and self._tally.strict
         if (strict and len(keys) < len(batch[0])) or not self._admit(keys):
@@ -104,16 +104,16 @@ class DirectWrite:
         return count
 
     def _admit(self, keys: list[tuple[Any, ...]]) -> bool:
-        """Whether no earlier batch of this upsert can have had one of these keys; counts them then."""
+        """Whether no earlier batch of this upsert can have had one of these keys; if so, counts them."""
         admitted = self._ranges.admit(keys)
         if admitted:
             self._keys += len(keys)
         return admitted
 
     def _write(self, columns: Columns) -> int:
-        """Write rows; where there is a tally count the new ones apart: as those that can be added.
+        """Write rows. For a tally, the new ones are added and counted first.
 
-        On PostgreSQL two statements would take their locks out of order.
+        On PostgreSQL two such statements would take locks out of order.
         """
         write = partial(write_rows, self._connection, self._queries, self._table, columns, self._values)
         new = 0
