@@ -72,7 +72,7 @@ held AS MATERIALIZED (
         ) AS held_now
     FROM filed AS f
     WHERE
-        f.institution_id IN (SELECT m.institution_id FROM members AS m)
+        f.institution_id IN (SELECT e.institution_id FROM members AS e)
         AND NOT EXISTS (
             SELECT 1
             FROM filed AS x
@@ -104,9 +104,9 @@ interests AS MATERIALIZED (
         AND s.date <= CAST(:as_of AS date)
     WHERE
         t.ticker_id IN (
-            SELECT h.ticker_id
-            FROM held AS h
-            WHERE h.held_before > 0
+            SELECT w.ticker_id
+            FROM held AS w
+            WHERE w.held_before > 0
         )
     GROUP BY t.ticker_id
 ),
@@ -115,8 +115,8 @@ checks AS MATERIALIZED (
     SELECT
         (
             SELECT COUNT(*)
-            FROM held AS h
-            WHERE h.held_now < 0 OR h.held_before < 0
+            FROM held AS w
+            WHERE w.held_now < 0 OR w.held_before < 0
         ) + (
             SELECT COUNT(*)
             FROM interests AS i
@@ -134,24 +134,24 @@ checks AS MATERIALIZED (
 
 moves AS MATERIALIZED (
     SELECT
-        h.ticker_id AS ticker_id,
-        CAST(h.held_now - h.held_before AS double precision)
-        / CAST(h.held_before AS double precision) AS flow,
+        w.ticker_id AS ticker_id,
+        CAST(w.held_now - w.held_before AS double precision)
+        / CAST(w.held_before AS double precision) AS flow,
         CAST(i.recent * i.earlier_rows - i.earlier * i.recent_rows AS double precision)
         / CAST(i.earlier * i.recent_rows AS double precision) AS interest_change
     FROM checks AS c
     INNER JOIN interests AS i ON c.out_of_range = 0 AND i.earlier > 0 AND i.recent_rows > 0
-    INNER JOIN held AS h ON h.ticker_id = i.ticker_id
+    INNER JOIN held AS w ON w.ticker_id = i.ticker_id
 ),
 
 ranks AS MATERIALIZED (
     SELECT
-        m.ticker_id AS ticker_id,
-        m.flow AS flow,
-        m.interest_change AS interest_change,
-        PERCENT_RANK() OVER (ORDER BY m.flow NULLS FIRST) AS institutional_rank,
-        PERCENT_RANK() OVER (ORDER BY m.interest_change NULLS FIRST) AS retail_rank
-    FROM moves AS m
+        v.ticker_id AS ticker_id,
+        v.flow AS flow,
+        v.interest_change AS interest_change,
+        PERCENT_RANK() OVER (ORDER BY v.flow NULLS FIRST) AS institutional_rank,
+        PERCENT_RANK() OVER (ORDER BY v.interest_change NULLS FIRST) AS retail_rank
+    FROM moves AS v
 ),
 
 ranked AS MATERIALIZED (

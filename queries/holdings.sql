@@ -28,7 +28,7 @@ ORDER BY h.quarter_end NULLS FIRST, i.cik NULLS FIRST, h.filing_date NULLS FIRST
 -- Each institution's last word, filed by as_of, on the newest quarter that was known of one ticker that
 -- day, by CIK, for holdings.known(). A ticker of which nothing was known gives one row whose
 -- quarter_end is NULL, an unknown one gives none.
--- Index: tickers_symbol_key, institutional_holdings_filed, institutional_holdings_pkey.
+-- Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey.
 SELECT
     t.symbol AS symbol,
     i.cik AS cik,

@@ -71,8 +71,8 @@ ORDER BY t.symbol;
 -- name: on_day(date)
 -- record_class: Bar
 -- Every ticker's bar of one day, by symbol, for market.on().
--- Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
--- day by day, and for a recent day the index that smdi maintain keeps, where the table is large.
+-- Index: market_data_pkey, a probe for each ticker; on PostgreSQL, for a recent day, the index that smdi
+-- maintain keeps, where the table is large.
 SELECT
     t.symbol AS symbol,
     m.date AS date,
@@ -90,7 +90,7 @@ ORDER BY t.symbol;
 -- name: coverage()
 -- record_class: Coverage
 -- The first and last bar of every ticker that has any and their number, by symbol, for
--- market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey.
+-- market.coverage(). It counts. Index: none, it reads the whole table.
 SELECT
     t.symbol AS symbol,
     c.first_day AS first,

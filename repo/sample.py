@@ -39,7 +39,7 @@ LAST_DAY: Final = date(2025, 12, 31)
 SOURCE: Final = "searches"
 """The source of the interest."""
 
-_DAYS_TOGETHER: Final = 100
+_DAYS_TOGETHER: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,15 @@ def bars(names: Sequence[str], days: Sequence[date], seed: int = 1) -> Iterator[
     """A bar of each ticker and day, by symbol and date; prices walk in cents."""
     for name in names:
         random = Random(f"{seed} bars {name}").random
-        close = 20.0 + 200.0 * random()
+        close = 2_000 + int(20_000 * random())
         for day in days:
             opened = close
-            close = round(max(1.0, opened * (0.98 + 0.0401 * random())), 2)
-            high = round(max(opened, close) * (1.0 + 0.01 * random()), 2)
-            low = round(min(opened, close) * (1.0 - 0.01 * random()), 2)
-            yield Bar(name, day, opened, high, low, close, int(5_000_000 * random()))
+            close = int(opened * (0.98 + 0.0401 * random())) or 1
+            low, high = (opened, close) if opened < close else (close, opened)
+            high += int(high * 0.01 * random())
+            low -= int(low * 0.01 * random())
+            volume = int(5_000_000 * random())
+            yield Bar(name, day, opened / 100, high / 100, low / 100, close / 100, volume)
 
 
 def quarters(last: date, count: int) -> list[date]:
@@ -146,8 +148,8 @@ def fill(
 ) -> dict[str, int]:
     """Write a sample into a database, in one transaction; how many rows of each kind were written.
 
-    Bars come in as they do in life, the days one after another for all tickers (a hundred days at once),
-    so that days lie together in PostgreSQL's table. The same seed, size and day give the same rows.
+    Bars come in as they do in life, the days one after another for all tickers (500 days at once), so
+    that days lie together in PostgreSQL's table. The same seed, size and day give the same rows.
 
     :param size: None is a million bars of 500 tickers, 102,000 filings and 180,000 rows of interest.
     :param progress: called after each lot with its kind and the rows of that kind so far.

@@ -7,7 +7,7 @@ import pytest
 from repo import Database
 from repo.sample import LAST_DAY, SOURCE, Size, bars, days_until, fill, holdings, quarters, sentiment
 
-SMALL = Size(tickers=4, days=230, institutions=5, quarters=3, share=0.5, interest_days=20)
+SMALL = Size(tickers=4, days=1_050, institutions=5, quarters=3, share=0.5, interest_days=20)
 NAMES = ["T00000", "T00001"]
 
 
@@ -21,7 +21,7 @@ def test_same_rows_for_a_seed() -> None:
         *holdings(NAMES, [1, 2, 3], quarters(LAST_DAY, 3)),
         *sentiment(NAMES, days),
     ]
-    assert sha256(repr(made).encode()).hexdigest()[:16] == "03d5de52d7463bf1"
+    assert sha256(repr(made).encode()).hexdigest()[:16] == "f23ff4bc2ec69366"
 
 
 def test_fill(db: Database) -> None:
@@ -35,9 +35,9 @@ def test_fill(db: Database) -> None:
 
     assert fill(db, SMALL, progress=note) == told
     assert lots.count("market") == 3
-    assert told["market"] == 4 * 230
+    assert told["market"] == 4 * 1_050
     for symbol in (ticker.symbol for ticker in db.tickers.all()):
-        assert db.market.history(symbol) == list(bars([symbol], days_until(LAST_DAY, 230)))
+        assert db.market.history(symbol) == list(bars([symbol], days_until(LAST_DAY, 1_050)))
     assert told["holdings"] == sum(len(db.holdings.history(each.symbol)) for each in db.tickers.all())
     assert (told["sentiment"], db.sentiment.sources()) == (4 * 20, [SOURCE])
 

@@ -13,6 +13,7 @@ VALUES (
 -- name: frame(symbols, start, end, source)
 -- record_class: Sentiment
 -- Rows of the tickers named, or of all, in a range of days, by symbol, date and source, for sentiment.frame().
+-- The plus keeps the planner from trying the days of every ticker where few were named.
 -- Index: tickers_symbol_key, retail_sentiment_pkey.
 SELECT
     t.symbol AS symbol,
@@ -21,7 +22,7 @@ SELECT
     m.interest AS interest,
     m.score AS score
 FROM tickers AS t
-INNER JOIN retail_sentiment AS m ON m.ticker_id = t.ticker_id
+INNER JOIN retail_sentiment AS m ON m.ticker_id = +t.ticker_id
 WHERE
     (
         CAST(:symbols AS text) IS NULL
