@@ -155,7 +155,7 @@ LIMIT 20;
 -- The first twenty keys that rows refer to and that are not there, with the foreign key and how many rows
 -- do, for copy() and verify(). Where the constraints are there it has none.
 -- Order: total because each is of one key.
--- Index: market_data_pkey, institutional_holdings_pkey, retail_sentiment_pkey, tickers_pkey, institutions_pkey.
+-- Index: none, it reads three tables whole.
 SELECT
     f.name AS name,
     f.id AS id,
