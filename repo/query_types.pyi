@@ -178,7 +178,7 @@ class HoldingsQueries:
         """Each institution's last word, filed by as_of, on the newest quarter that was known of one ticker that
         day, by CIK, for holdings.known(). A ticker of which nothing was known gives one row whose
         quarter_end is NULL, an unknown one gives none.
-        Index: tickers_symbol_key, institutional_holdings_filed, institutional_holdings_pkey."""
+        Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey."""
 
     def merge(self, *, with_ownership_percent: int | None) -> int:
         """Writes what was set aside, where each key is there once; counts the rows that were new or
@@ -290,7 +290,7 @@ class MarketQueries:
 
     def coverage(self) -> list[Coverage]:
         """The first and last bar of every ticker that has any and their number, by symbol, for
-        market.coverage(). It counts, so it reads the whole of one index. Index: market_data_pkey."""
+        market.coverage(). It counts. Index: none, it reads the whole table."""
 
     def delete(self, *, symbol: str | None, start: date | None, end: date | None) -> int:
         """Deletes one ticker's bars from start to end, both included, and counts them, for market.delete().
@@ -328,8 +328,8 @@ class MarketQueries:
 
     def on_day(self, *, date: date | None) -> list[Bar]:
         """Every ticker's bar of one day, by symbol, for market.on().
-        Index: market_data_pkey, a probe for each ticker; on PostgreSQL market_data_date where bars came in
-        day by day, and for a recent day the index that smdi maintain keeps, where the table is large."""
+        Index: market_data_pkey, a probe for each ticker; on PostgreSQL, for a recent day, the index that smdi
+        maintain keeps, where the table is large."""
 
     def settle(self) -> int:
         """Takes out of what was set aside every row whose key comes again further on; counts them.
@@ -436,6 +436,7 @@ class SentimentQueries:
 
     def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None, source: str | None) -> Any:
         """Rows of the tickers named, or of all, in a range of days, by symbol, date and source, for sentiment.frame().
+        The plus keeps the planner from trying the days of every ticker where few were named.
         Index: tickers_symbol_key, retail_sentiment_pkey."""
 
     def history(self, *, symbol: str | None, source: str | None, start: date | None, end: date | None) -> list[Sentiment]:
