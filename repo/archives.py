@@ -62,7 +62,7 @@ class Archive(Protocol):
         file: Path,
         *,
         writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[], None],
+        check: Callable[[str | None], None],
         force: bool,
         privileges: bool,
         progress: Progress,
@@ -72,8 +72,8 @@ class Archive(Protocol):
         Its connections are of no use after that: their settings are no longer this package's.
 
         :param writing: gives the connection of a transaction that is committed at the end of its block.
-        :param check: raises what is wrong with the rows that are there now, before that end if there is
-            such a transaction.
+        :param check: raises what is wrong with the rows that are there now, or with those of another
+            URL; called before anything is committed.
         :param force: to replace rows that are there.
         :param privileges: to restore grants as well, to roles that have to be there.
         :raises BackupError: where there are rows that are not to be replaced, or the file is unsound.

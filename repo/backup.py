@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import file_digest, sha256
@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 from repo.archives import Connection, Progress, quiet
 from repo.database import Database, connect
 from repo.digests import TableDigest, digests
-from repo.errors import BackupError, ConfigurationError
-from repo.settings import database_url
+from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
+from repo.settings import DatabaseURL, database_url
 from repo.showing import short
 
 if sys.platform != "win32":
@@ -39,6 +39,7 @@ _PARTIAL: Final = ".smdi-partial"
 _FORMAT: Final = 1
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")
 _PRIVATE: Final = 0o600
+_NOT_BY_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ def backup(
     if db._session.in_transaction():
         raise ConfigurationError("a backup has a transaction of its own; leave this one first")
     target = Path(file)
+    if os.fspath(file).endswith(("/", os.sep)) and not target.is_dir():
+        raise ConfigurationError(f"there is no folder {target}: make it, or mount it")
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}")
@@ -183,12 +186,15 @@ def restore(
     :param privileges: restore the grants of PostgreSQL as well; the roles they name have to be there.
     :raises BackupError: where the backup is not as it was made, the database holds rows, or the restore
         failed, after which it is as it was.
-    :raises ConfigurationError: for a URL of the other engine.
+    :raises ConfigurationError: for a URL of the other engine, or of a file that is a backup itself.
     """
     manifest = check(file, progress)
-    engine = database_url(url).engine
-    if engine != manifest.engine:
-        raise ConfigurationError(f"{file} is a backup of {manifest.engine}, and the URL is of {engine}")
+    address = database_url(url)
+    if address.engine != manifest.engine:
+        raise ConfigurationError(
+            f"{file} is a backup of {manifest.engine}, and the URL is of {address.engine}"
+        )
+    _refuse_backup(address, Path(file))
     _restore(Path(file), url, manifest, force=force, privileges=privileges, progress=progress)
     return manifest
 
@@ -207,12 +213,14 @@ def backups(folder: Path | str) -> list[Backup]:
 def thin(made: Backup, *, keep: int | None = None, keep_days: int | None = None) -> list[Path]:
     """Delete the older backups of the same database in a backup's folder.
 
+    The same is what has the same path, or the same host, port and name: a folder is for one machine's.
     Neither that backup goes, nor the newest, nor the newest that is proven, nor a file without a
     manifest of this package's.
 
     :param keep: how many of the newest stay.
     :param keep_days: those younger than so many days stay; with both, what either keeps.
     :returns: what was deleted, the newest first.
+    :raises BackupError: where one cannot be deleted.
     """
     _check_limits(keep, keep_days)
     if keep is None and keep_days is None:
@@ -229,8 +237,13 @@ def thin(made: Backup, *, keep: int | None = None, keep_days: int | None = None)
         kept.update(each.file for each in of_it if each.manifest.made_at >= since)
     gone = [each.file for each in of_it if each.file not in kept]
     for path in gone:
-        path.unlink()
-        _beside(path).unlink()
+        try:
+            for each in (path, _beside(path)):
+                each.unlink(missing_ok=True)  # another thins as well
+        except OSError as error:
+            raise BackupError(
+                f"{made.file} is there, and the older {path} cannot be deleted: {error.strerror}"
+            ) from error
     return gone
 
 
@@ -238,6 +251,22 @@ def _check_limits(keep: int | None, keep_days: int | None) -> None:
     for name, value in (("keep", keep), ("keep_days", keep_days)):
         if value is not None and value < 1:
             raise ConfigurationError(f"{name} must be at least 1, not {short(value)}")
+
+
+def _refuse_backup(address: DatabaseURL, file: Path) -> None:
+    """Keep backups from what is opened to be written: that alone would change their bytes.
+
+    :raises ConfigurationError: for the URL of this backup's file, or of another's.
+    """
+    if address.file is None or not address.file.exists():
+        return
+    target = address.file.resolve()
+    if not target.samefile(file):
+        try:
+            _manifest_of(target)
+        except BackupError:
+            return
+    raise ConfigurationError(f"{target} is a backup itself: restore into another file")
 
 
 def _restore(
@@ -253,9 +282,16 @@ def _restore(
             ):
                 yield connection
 
-        def compare() -> None:
+        def compare(of: str | None = None) -> None:
             progress("compare", 0, 0)
-            found = digests(db)
+            try:
+                with nullcontext(db) if of is None else connect(of, read_only=True) as there:
+                    found = digests(there)
+            except (QueryContractError, MigrationError) as error:
+                raise BackupError(
+                    "the tables of the backup are not those that are looked for: they are of another "
+                    "release of this package, or in a schema that is not in the role's search_path"
+                ) from error
             expected = {each.table: each for each in manifest.tables}
             if wrong := [
                 _difference(name, expected.get(name), found.get(name))
@@ -311,7 +347,7 @@ def _manifest_of(file: Path) -> Manifest:
         fields["tables"] = tuple(TableDigest(**each) for each in fields["tables"])
         manifest = Manifest(**fields)
         whole = _as_text(manifest).encode() == text
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupError(f"{path} was altered: it is no manifest of a backup") from error
     if not whole:
         raise BackupError(f"{path} was altered: it is not as it was written")
@@ -382,7 +418,7 @@ def _workplace(folder: Path) -> Iterator[Path]:
     place, lock = None, None
     try:
         for left in folder.glob(f".*{_PARTIAL}"):
-            if (held := _lock(left)) is not None:
+            if not left.is_symlink() and (held := _lock(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(held)
         place = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
@@ -402,7 +438,7 @@ def _workplace(folder: Path) -> Iterator[Path]:
 def _lock(place: Path) -> int | None:
     """Hold the lock of a workplace, which ends with the process; None where another holds it."""
     try:
-        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT, _PRIVATE)
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, _PRIVATE)
     except OSError:
         return None
     if sys.platform != "win32":

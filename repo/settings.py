@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -43,6 +44,11 @@ class DatabaseURL:
         """The file of a SQLite URL; empty for a database in memory."""
         path = unquote(self.secret.partition("://")[2])
         return path.removeprefix("/")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite URL; None for a database in memory or on a server."""
+        return Path(self.path) if self.engine == "sqlite" and self.path else None
 
     def __str__(self) -> str:
         if self.engine == "sqlite":

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -157,8 +158,10 @@ def test_a_wrong_manifest_proves_nothing(
     monkeypatch.setattr(backups, "digests", with_one_more)
     made = backups.backup(filled, folder / "unproven", verify=False)
     monkeypatch.undo()
+    before = content(url)
     with pytest.raises(BackupError, match="tickers has other rows"):
         backups.restore(made.file, url, force=True)
+    assert content(url) == before
     monkeypatch.setattr(
         backups, "digests", lambda db: digests(db) if db._url.secret == url else with_one_more(db)
     )
@@ -379,6 +382,76 @@ def test_sqlite_damage_behind_a_right_manifest(tmp_path: Path, folder: Path) -> 
     assert content(url) == before
 
 
+def test_sqlite_pages_of_another_size(tmp_path: Path, folder: Path) -> None:
+    """They are backed up and proven, and restored where nobody has the file open, or nothing changes."""
+    url, other = (f"sqlite:///{tmp_path / name}" for name in ("x.db", "y.db"))
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        connection.execute("PRAGMA page_size = 1024")
+        connection.execute("VACUUM")
+    with repo.connect(url) as db:
+        db.migrate()
+        seed(db)
+        made = backups.backup(db, folder)
+    expected = content(url)
+    with repo.connect(other) as db:
+        db.migrate()
+        db.tickers.upsert([repo.Ticker("NEW", "New")])
+        with pytest.raises(repo.ConflictError, match=r"of 4096 bytes and .* of 1024.*close"):
+            backups.restore(made.file, other, force=True)
+    before = content(other)
+
+    def stop(doing: str, done: int, of: int) -> None:
+        if doing == "restore":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backups.restore(made.file, other, force=True, progress=stop)
+    with pytest.raises(BackupError, match="--force"):
+        backups.restore(made.file, other)
+    assert content(other) == before
+    backups.restore(made.file, other, force=True)
+    assert content(other) == expected
+    with closing(sqlite3.connect(tmp_path / "y.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_sqlite_a_backup_is_not_restored_into(tmp_path: Path, folder: Path) -> None:
+    """To open a backup for writing would change it: neither itself, nor by a link, nor another."""
+    with repo.connect(f"sqlite:///{tmp_path / 'x.db'}") as db:
+        db.migrate()
+        made = [backups.backup(db, folder / name, verify=False) for name in ("one", "two")]
+    (tmp_path / "link").symlink_to(folder / "one")
+    for target in (folder / "one", folder / "two", tmp_path / "link"):
+        with pytest.raises(ConfigurationError, match="is a backup itself"):
+            backups.restore(folder / "one", f"sqlite:///{target}", force=True)
+    assert [backups.check(each.file) for each in made] == [each.manifest for each in made]
+
+
+def test_sqlite_what_lies_in_the_folder(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strange files do not disturb, links are not followed, and what cannot be deleted is named."""
+    (folder / "deep").touch()
+    (folder / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / ".x.smdi-partial").symlink_to(tmp_path / "elsewhere")
+    with repo.connect(f"sqlite:///{tmp_path / 'x.db'}") as db:
+        db.migrate()
+        with pytest.raises(ConfigurationError, match=r"no folder .*not-mounted"):
+            backups.backup(db, f"{folder}/not-mounted/")
+        backups.backup(db, folder / "one", verify=False)
+        made = backups.backup(db, folder / "two", verify=False)
+        assert [each.file.name for each in backups.backups(folder)] == ["two", "one"]
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+        def refuse(path: Path, **_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        with pytest.raises(BackupError, match=r"two is there, and the older .*one cannot be deleted"):
+            backups.thin(made, keep=1)
+
+
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Puts a shell script in the place of pg_dump."""
@@ -411,6 +484,88 @@ def test_pg_dump_is_told_the_password_in_private(
     assert "s3 cr&t" not in arguments
     assert "sslmode=prefer" in arguments
     databases.give_back(name)
+
+
+def test_no_secret_is_an_argument(tmp_path: Path) -> None:
+    """Neither the password nor what stands for it."""
+    names = ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"]
+    shown, environment = programs.connection_for(
+        {"host": "localhost", **{name: f"s3cret-{name}" for name in names}}, tmp_path
+    )
+    assert "s3cret" not in shown
+    assert environment["PGPASSWORD"] == "s3cret-password"
+    (file,) = tmp_path.iterdir()
+    assert environment["PGSERVICEFILE"] == str(file)
+    assert "sslpassword=s3cret-sslpassword\n" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_is_set_for_a_database(
+    databases: Databases, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its search_path holds in the proof, lines like pg_restore's stay, and idle sessions may end."""
+    server = databases.server
+    name, other = server.create(), server.create()
+    monkeypatch.setattr("secrets.token_hex", lambda _: f"{os.getpid():x}")
+    url = server.url_of(name, min_size="1")
+    lines = "\n\\restrict it\nSET transaction_timeout = 0;\nCOPY tickers FROM stdin;\n"
+    with closing(psycopg.connect(server.url, autocommit=True)) as connection:
+
+        def end_idle(doing: str, done: int, of: int) -> None:
+            if doing == "compare":
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = %s AND state = 'idle'",
+                    [name],
+                )
+
+        raw(url, 'CREATE SCHEMA "an app"')
+        raw(url, f"CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $$SELECT '{lines}'$$")
+        connection.execute(f'ALTER DATABASE {name} SET search_path TO "an app"')
+        with repo.connect(url) as db:
+            db.migrate()
+            seed(db)
+            made = backups.backup(db, folder, progress=end_idle)
+        assert made.manifest.proven
+        left = connection.execute("SELECT datname FROM pg_database").fetchall()
+        assert [
+            each for (each,) in left if re.fullmatch(rf"smdi_scratch_\d+_{os.getpid():x}", each)
+        ] == []
+    with pytest.raises(BackupError, match="search_path"):
+        backups.restore(made.file, server.url_of(other, min_size="1"))
+    found = server.url_of(other, min_size="1", options=r'-csearch_path="an\ app"')
+    backups.restore(made.file, found)
+    assert raw(found, "SELECT public.f()") == [(lines,)]
+    for each in (name, other):
+        server.drop(each)
+
+
+def test_rows_that_a_policy_hides(databases: Databases, folder: Path) -> None:
+    """A role that may not see rows does not replace them without being told."""
+    server = databases.server
+    name, taken = server.create(), databases.take()
+    with repo.connect(server.url_of(taken, min_size="1")) as db:
+        made = backups.backup(db, folder, verify=False)
+    databases.give_back(taken)
+    with closing(psycopg.connect(server.url_of(name), autocommit=True)) as connection:
+        connection.execute("CREATE ROLE smdi_blind LOGIN PASSWORD 'blind'")
+        try:
+            connection.execute(f"ALTER DATABASE {name} OWNER TO smdi_blind")
+            connection.execute("CREATE TABLE hidden (a integer)")
+            connection.execute("INSERT INTO hidden VALUES (1)")
+            connection.execute("ALTER TABLE hidden OWNER TO smdi_blind")
+            connection.execute("ALTER TABLE hidden ENABLE ROW LEVEL SECURITY")
+            connection.execute("ALTER TABLE hidden FORCE ROW LEVEL SECURITY")
+            blind = server.url_of(name, min_size="1", user="smdi_blind", password="blind")  # noqa: S106
+            with pytest.raises(BackupError, match="row-level security policy"):
+                backups.restore(made.file, blind)
+            assert connection.execute("SELECT a FROM hidden").fetchall() == [(1,)]
+            backups.restore(made.file, blind, force=True)
+        finally:
+            connection.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
+            connection.execute("DROP OWNED BY smdi_blind CASCADE")
+            connection.execute("DROP ROLE smdi_blind")
+    server.drop(name)
 
 
 def test_pg_dump_has_to_be_there_and_new_enough(

@@ -54,6 +54,7 @@ ENGINES = {"sqlite", "postgresql", "postgres"}
 
 MAY_ASK_FOR_AN_ENGINE = {
     "repo.backup.restore": "a backup is of one engine, and a URL of the other is refused unopened",
+    "repo.settings.DatabaseURL.file": "only a SQLite URL names a file",
     "repo.settings.DatabaseURL.__str__": "a SQLite URL has no password to hide",
     "repo.settings.database_url": "the scheme of a URL says how to read the rest of it",
 }

@@ -25,7 +25,7 @@ __all__ = ["backup", "restore"]
 def backup(
     ctx: typer.Context,
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="FILE",
             help="The file to write, which must not be there; or a folder, in which it is named for the "
@@ -54,7 +54,8 @@ def backup(
             min=1,
             metavar="N",
             help="Afterwards delete all but the N newest backups of this database in the folder. The "
-            "newest proven one stays, and so does what has no manifest.",
+            "newest proven one stays, and so does what has no manifest. Keep other machines' elsewhere: "
+            "a database is known by its path, or by host, port and name.",
         ),
     ] = None,
     keep_days: Annotated[

@@ -7,6 +7,13 @@
 SELECT pg_export_snapshot() AS snapshot
 FROM SET_CONFIG('idle_in_transaction_session_timeout', '0', TRUE);
 
+-- name: search_path()$
+-- record_class: SearchPath(search_path: str)
+-- The schemas in which names are looked up, as SQL names them, in their order.
+-- Index: none, it reads no table.
+SELECT COALESCE(STRING_AGG(QUOTE_IDENT(s.name), ', ' ORDER BY s.place), '''''') AS search_path
+FROM UNNEST(CURRENT_SCHEMAS(FALSE)) WITH ORDINALITY AS s (name, place);
+
 -- name: relations()
 -- record_class: Relation(quoted: str, kind: str, bookkeeping: int)
 -- The tables (kind TABLE) of a database, and what else holds or shows rows, as SQL names them, by name;

@@ -33,9 +33,12 @@ _STALE_SECONDS: Final = 300
 _PIECE: Final = 1 << 16
 _KINDS: Final = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW", "SEQUENCE")
 _COPY: Final = re.compile(rb"COPY .+ FROM stdin;\n")
+_BEFORE_COPY: Final = b"\n--\n\n"
 _END_OF_COPY: Final = b"\\.\n"
-_NOT_FOR_SERVERS: Final = (b"\\restrict ", b"\\unrestrict ", b"SET transaction_timeout = ")
-"""Lines of a script that are for psql, and a setting that servers before 17 do not have."""
+_RESTRICT: Final = b"\\restrict "
+_NEWER: Final = b"SET transaction_timeout = 0;\n"
+"""A setting that servers before 17 do not have."""
+_BEFORE_NEWER: Final = b"\nSET idle_in_transaction_session_timeout = 0;\n"
 _COMMIT: Final = re.compile(rb"\nCOMMIT;\n(?:--[^\n]*\n|\n)*\Z")
 _EXTENSION: Final = re.compile(r"\d+; \d+ \d+ (?:EXTENSION|COMMENT) - (?:EXTENSION )?(\S+)")
 
@@ -49,6 +52,7 @@ class PostgreSQLArchive:
         self._parameters = parameters
         self._queries = queries
         self._pooler = pooler
+        self._search_path = "public"
 
     def _refuse_pooler(self) -> None:
         if self._pooler:
@@ -69,6 +73,7 @@ class PostgreSQLArchive:
         program = find("pg_dump", connection.info.server_version // 10000)
         shown, environment = connection_for(self._parameters, file.parent)
         snapshot = self._queries["archive.snapshot"](connection, {})
+        self._search_path = self._queries["archive.search_path"](connection, {})
         options = [
             "--format=custom",
             "--no-password",
@@ -89,24 +94,31 @@ class PostgreSQLArchive:
             parameters, _ = url_settings(server)
             demand_tls(parameters)
         name = f"smdi_scratch_{int(time.time())}_{secrets.token_hex(4)}"
+        parameters["autocommit"] = True
         try:
-            with Connection.connect(**{**parameters, "autocommit": True}) as connection:
-                self._sweep(connection)
-                # In no language's order, so that the server's own does not matter.
-                connection.execute(
-                    f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' "
-                    "LC_COLLATE 'C' LC_CTYPE 'C'"
-                )
-                try:
-                    given = {**explicit(parameters), "dbname": name, "min_size": 1, "max_size": 4}
-                    yield f"postgresql://?{urlencode(given, quote_via=quote)}"
-                finally:
+            try:
+                with Connection.connect(**parameters) as connection:
+                    self._sweep(connection)
+                    # In no language's order, so that the server's own does not matter.
+                    connection.execute(
+                        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' "
+                        "LC_COLLATE 'C' LC_CTYPE 'C'"
+                    )
+                    # What is set for a database is not in its backup.
+                    connection.execute(
+                        f"ALTER ROLE CURRENT_USER IN DATABASE {name} SET search_path "
+                        f"TO {self._search_path}"
+                    )
+                given = {**explicit(parameters), "dbname": name, "min_size": 1, "max_size": 4}
+                yield f"postgresql://?{urlencode(given, quote_via=quote)}"
+            finally:  # by another connection: the server ends those that idle
+                with Connection.connect(**parameters) as connection:
                     connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        except psycopg.errors.InsufficientPrivilege as error:
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise BackupError(
-                "a backup is proven by a restore into a scratch database, and this role may make none: "
-                "ALTER ROLE ... CREATEDB, or --scratch URL (scratch=...) of a server where it may, or "
-                "--no-verify (verify=False)"
+                "a backup is proven by a restore into a scratch database, and this role can make none "
+                "here: ALTER ROLE ... CREATEDB, or --scratch URL (scratch=...) of a server where it "
+                "can, or --no-verify (verify=False)"
             ) from error
         except psycopg.Error as error:
             raise translate(error) from error
@@ -123,7 +135,7 @@ class PostgreSQLArchive:
         file: Path,
         *,
         writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[], None],
+        check: Callable[[str | None], None],
         force: bool,
         privileges: bool,
         progress: Progress,
@@ -148,7 +160,7 @@ class PostgreSQLArchive:
                 ) from error
             except psycopg.Error as error:
                 raise BackupError(f"nothing was restored: {translate(error)}") from error
-            check()
+            check(None)
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
         """Let nobody write to what is there, and drop it.
@@ -157,6 +169,7 @@ class PostgreSQLArchive:
         """
         relations = self._queries["archive.relations"](connection, {})
         connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
+        connection.execute("SET LOCAL row_security TO off")  # fail where a policy hides rows
         of_kind = {kind: [each for each in relations if each.kind == kind] for kind in _KINDS}
         if tables := of_kind["TABLE"]:
             names = ", ".join(each.quoted for each in tables)
@@ -212,10 +225,13 @@ def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None
     """
     rows = 0
     pending = b""
+    for_psql: tuple[bytes, ...] = ()
     for line in script:
-        if line.startswith(_NOT_FOR_SERVERS):
+        if not for_psql and line.startswith(_RESTRICT):  # its token is in no other line
+            for_psql = line, b"\\un" + line[1:]
+        if line in for_psql or (line == _NEWER and pending.endswith(_BEFORE_NEWER)):
             continue
-        if not _COPY.fullmatch(line):
+        if not (_COPY.fullmatch(line) and pending.endswith(_BEFORE_COPY)):
             pending += line
             continue
         _execute(connection, pending)

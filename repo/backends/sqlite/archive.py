@@ -18,8 +18,8 @@ from repo.watching import LOG
 
 __all__ = ["SQLiteArchive"]
 
-_PAGES: Final = 4096
-"""Pages copied between two looks at progress and Ctrl-C: 16 MiB."""
+_STEP: Final = 1 << 24
+"""Bytes copied between two looks at progress and Ctrl-C."""
 
 _VERSION: Final = f"SQLite {sqlite3.sqlite_version}"
 
@@ -57,14 +57,14 @@ class SQLiteArchive:
     def scratch(self, place: Path, server: str | None) -> Iterator[str]:
         if server is not None:
             raise ConfigurationError("a backup of SQLite is proven in a file beside it: no --scratch")
-        yield f"sqlite:///{quote(str(place.absolute() / 'scratch.db'))}"
+        yield f"sqlite:///{_quoted(place / 'scratch.db')}"
 
     def restore(
         self,
         file: Path,
         *,
         writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[], None],
+        check: Callable[[str | None], None],
         force: bool,
         privileges: bool,
         progress: Progress,
@@ -77,23 +77,39 @@ class SQLiteArchive:
         """
         if self._path is None:
             raise ConfigurationError("a database in memory is gone when it is closed: name a file")
-        self._refuse_rows(force)
         backend = self._backend
         connection = backend.acquire(write=True)
         try:
+            if not force:
+                self._refuse_rows(connection)
             connection.execute("PRAGMA synchronous = FULL")
             before = connection.execute("PRAGMA data_version").fetchone()
             with closing(_opened(file)) as source:
                 _look_at(source, progress)
+                check(f"sqlite:///{_quoted(file)}")
+                alone = self._let_pages_differ(source, connection)
+                if alone and not force:
+                    self._refuse_rows(connection)
+                looked = alone or force
 
                 def step(done: int, of: int) -> None:
+                    nonlocal looked
                     progress("restore", done, of)
-                    if done <= _PAGES and done < of:
-                        self._refuse_rows(force)  # again, now that nobody else can write any
+                    if not looked:  # again, now that nobody else can write any
+                        looked = True
+                        reader = backend.acquire(write=False)
+                        try:
+                            self._refuse_rows(reader)
+                        finally:
+                            backend.release(reader, write=False)
 
                 _copy(source, connection, step)
+            if alone:
+                connection.execute("PRAGMA locking_mode = NORMAL")
+                connection.execute("SELECT 1 FROM sqlite_master").close()  # which lets others in
+                connection.execute("PRAGMA journal_mode = WAL")
             try:
-                check()
+                check(None)
             except BackupError:
                 if connection.execute("PRAGMA data_version").fetchone() == before:
                     raise
@@ -104,27 +120,53 @@ class SQLiteArchive:
         finally:
             backend.release(connection, write=True)
 
-    def _refuse_rows(self, force: bool) -> None:
+    def _let_pages_differ(self, source: sqlite3.Connection, target: sqlite3.Connection) -> bool:
+        """Leave the write-ahead log, whose pages are of one size, where a backup has those of another.
+
+        The connection has the file to itself then, as it must while the size changes.
+
+        :returns: whether it did.
+        :raises ConflictError: where others have the file open.
+        """
+        wanted, there = (each.execute("PRAGMA page_size").fetchone() for each in (source, target))
+        if wanted == there:
+            return False
+        try:
+            left = target.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+            if left:
+                target.execute("PRAGMA locking_mode = EXCLUSIVE")
+                target.execute("BEGIN EXCLUSIVE")
+                target.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            left = False
+        if not left:
+            raise ConflictError(
+                f"the pages of {self._path} are of {there[0]} bytes and those of the backup of "
+                f"{wanted[0]}: whoever has it open has to close it before the restore"
+            )
+        return True
+
+    def _refuse_rows(self, connection: sqlite3.Connection) -> None:
         """Refuse to replace rows.
 
         :raises BackupError: naming the tables that hold some.
         """
-        if force:
-            return
-        connection = self._backend.acquire(write=False)
-        try:
-            tables = [each.quoted for each in self._queries["archive.tables"](connection, {})]
-            full = [
-                table
-                for table in tables
-                if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,)  # noqa: S608  # quoted
-            ]
-        finally:
-            self._backend.release(connection, write=False)
+        tables = [each.quoted for each in self._queries["archive.tables"](connection, {})]
+        full = [
+            table
+            for table in tables
+            if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,)  # noqa: S608  # quoted
+        ]
         if full:
             raise BackupError(
                 f"{self._path} holds rows, in {listed(full)}: --force (force=True) replaces them"
             )
+
+
+def _quoted(file: Path) -> str:
+    return quote(str(file.absolute()))
 
 
 def _opened(file: Path) -> sqlite3.Connection:
@@ -161,10 +203,11 @@ def _copy(
     :raises ConflictError: where somebody else has been writing to the target for too long.
     """
     ((pages,),) = source.execute("PRAGMA page_count").fetchall()
+    ((size,),) = source.execute("PRAGMA page_size").fetchall()
 
     def step(status: int, remaining: int, of: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # the busy time-out is over
             raise ConflictError("another connection has been writing all the while: try again later")
         tell(of - remaining, of)
 
-    source.backup(target, pages=max(1, min(_PAGES, pages - 1)), progress=step)
+    source.backup(target, pages=max(1, min(_STEP // size, pages - 1)), progress=step)
