@@ -170,6 +170,32 @@ def test_without_its_folder_an_application_is_left_alone(empty_url: str, watchin
         assert introspection.check(db)[0] == "mine/0001_watched was changed after it was applied"
 
 
+def test_folders_that_refer_to_those_before_them(empty_url: str, watching: Path, tmp_path: Path) -> None:
+    """They are undone last first, whatever their names; one that was renamed is not applied again."""
+    alarms = tmp_path / "alarms"
+    write(
+        alarms,
+        "0001_alarms",
+        "CREATE TABLE alarms (owner text, ticker_id integer,"
+        " FOREIGN KEY (owner, ticker_id) REFERENCES watched (owner, ticker_id));\n",
+        "DROP TABLE alarms;\n",
+    )
+    with repo.connect(empty_url, schema=[watching, alarms]) as db:
+        assert db.migrate() == [*ALL, "alarms/0001_alarms"]
+        undone = ["alarms/0001_alarms", *reversed(ALL)]
+        assert db.migrate(0) == [f"-{each}" for each in undone]
+        db.migrate()
+    moved = alarms.rename(tmp_path / "alerts")
+    told = r"alerts were applied as those of alarms: --schema alarms=FOLDER"
+    with (
+        repo.connect(empty_url, schema=[watching, moved]) as db,
+        pytest.raises(MigrationError, match=told),
+    ):
+        db.migrate()
+    with repo.connect(empty_url, schema={"watching": watching, "alarms": moved}) as db:
+        assert db.migrate() == []
+
+
 @pytest.mark.parametrize(
     ("folders", "message"),
     [

@@ -219,6 +219,7 @@ def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list
     if to is not None and not 0 <= to <= there:
         raise ConfigurationError(f"there are migrations 0 to {there}, not {short(to)}")
     refuse_differences(record, files)
+    _refuse_renamed(record, files)
     if to is None:
         names = list(files) if of is None else [of]
         steps = [Step(each, up=True) for name in names for each in files[name][record.at(name) :]]
@@ -231,11 +232,25 @@ def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list
     return [*_unfinished(record, files, steps), *steps]
 
 
+def _refuse_renamed(record: Record, files: Chains) -> None:
+    """Refuse what was applied under another name, for its tables are there."""
+    for name in [each for each in files if each not in record.applied]:
+        for other in [each for each in record.applied if each not in files]:
+            was, first = record.applied[other][0], files[name][0]
+            if (was.name, was.checksum) == (first.name, first.checksum):
+                raise MigrationError(
+                    f"the migrations of {name} were applied as those of {other}: "
+                    f"--schema {other}=FOLDER, or repo.connect(schema={{'{other}': folder}})"
+                )
+
+
 def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
     """What has to be undone before the package's migrations above a number are."""
     steps = []
-    for name in reversed([each for each in record.applied if each != PACKAGE]):
-        above = [row.version for row in record.applied[name] if row.upon > to]
+    # Each folder may refer to the tables of those given before it.
+    unknown = [name for name in record.applied if name not in files]
+    for name in [*unknown, *reversed([name for name in files if name != PACKAGE])]:
+        above = [row.version for row in record.applied.get(name, ()) if row.upon > to]
         if above and name not in files:
             raise MigrationError(
                 f"the migrations of {name} stand upon what is to be undone, and its folder was not "

@@ -13,10 +13,15 @@ SELECT
         WHEN 'v' THEN 'view'
         ELSE 'materialized view'
     END AS kind,
-    CASE
-        WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid)
-        WHEN c.relpersistence = 'u' THEN 'UNLOGGED'
-    END AS options,
+    NULLIF(
+        CONCAT_WS(
+            ', ',
+            CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) END,
+            CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END,
+            CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END
+        ),
+        ''
+    ) AS options,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid, TRUE) END AS definition
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -59,8 +64,9 @@ ORDER BY c.relname ASC, a.attnum ASC;
 
 -- name: constraints()
 -- record_class: FoundConstraint(relation: str, name: str, kind: str, definition: str)
--- Constraints by table and name, for introspection.describe(). That a column is NOT NULL stands with the
--- column; only newer servers keep a constraint of it. Index: none, the catalogue is small.
+-- Constraints by table and name, for introspection.describe(); one whose triggers are switched off is
+-- DISABLED. That a column is NOT NULL stands with the column; only newer servers keep a constraint of it.
+-- Index: none, the catalogue is small.
 SELECT
     c.relname AS relation,
     k.conname AS name,
@@ -71,7 +77,15 @@ SELECT
         WHEN 'c' THEN 'check'
         ELSE 'exclusion'
     END AS kind,
-    pg_get_constraintdef(k.oid, TRUE) AS definition
+    pg_get_constraintdef(k.oid, TRUE)
+    || CASE
+        WHEN EXISTS (
+            SELECT 1
+            FROM pg_trigger AS g
+            WHERE g.tgconstraint = k.oid AND g.tgenabled IN ('D', 'R')
+        ) THEN ' DISABLED'
+        ELSE ''
+    END AS definition
 FROM pg_constraint AS k
 INNER JOIN pg_class AS c ON c.oid = k.conrelid
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -127,7 +141,8 @@ ORDER BY i.relname ASC, p.place ASC;
 
 -- name: triggers()
 -- record_class: FoundTrigger(relation: str, name: str, definition: str)
--- Triggers by table and name, for introspection.describe(). Index: none, the catalogue is small.
+-- Triggers and rules by table and name, for introspection.describe(). What makes a view of a relation is
+-- no rule of it. Index: none, the catalogue is small.
 SELECT
     c.relname AS relation,
     g.tgname AS name,
@@ -136,4 +151,13 @@ FROM pg_trigger AS g
 INNER JOIN pg_class AS c ON c.oid = g.tgrelid
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND NOT g.tgisinternal
-ORDER BY c.relname ASC, g.tgname ASC;
+UNION ALL
+SELECT
+    c.relname AS relation,
+    r.rulename AS name,
+    pg_get_ruledef(r.oid, TRUE) AS definition
+FROM pg_rewrite AS r
+INNER JOIN pg_class AS c ON c.oid = r.ev_class
+INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND r.rulename <> '_RETURN'
+ORDER BY relation ASC, name ASC;
