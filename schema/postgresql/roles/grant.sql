@@ -11,6 +11,7 @@ DO $$
 DECLARE
     place text := quote_ident(current_schema());
     base text := quote_ident(current_database());
+    owner text;
 BEGIN
     -- What somebody else grants would be left out with a warning.
     IF NOT EXISTS (
@@ -35,12 +36,14 @@ BEGIN
     EXECUTE 'GRANT USAGE ON ALL SEQUENCES IN SCHEMA ' || place || ' TO smdi_writer';
     -- What was migrated is the owner's to say.
     REVOKE INSERT, UPDATE, DELETE ON schema_migrations FROM smdi_writer;
-    -- The same for tables that the owner makes later.
-    EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA ' || place
+    -- The same for tables that the owner makes later, whoever runs this for it.
+    SELECT quote_ident(pg_get_userbyid(c.relowner)) INTO owner
+    FROM pg_class AS c WHERE c.oid = to_regclass('schema_migrations');
+    EXECUTE 'ALTER DEFAULT PRIVILEGES FOR ROLE ' || owner || ' IN SCHEMA ' || place
         || ' GRANT SELECT ON TABLES TO smdi_writer, smdi_reader';
-    EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA ' || place
+    EXECUTE 'ALTER DEFAULT PRIVILEGES FOR ROLE ' || owner || ' IN SCHEMA ' || place
         || ' GRANT INSERT, UPDATE, DELETE ON TABLES TO smdi_writer';
-    EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA ' || place
+    EXECUTE 'ALTER DEFAULT PRIVILEGES FOR ROLE ' || owner || ' IN SCHEMA ' || place
         || ' GRANT USAGE ON SEQUENCES TO smdi_writer';
     -- A load sets its rows aside in a temporary table.
     BEGIN
