@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import tempfile
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -244,8 +245,14 @@ class RowEncoder:
         :raises DatabaseUnavailable: when rows cannot be set aside.
         """
         keep = keep and self._once
-        for batch in self._encoded():
-            keys = {index: each.column(batch.columns[index], find) for index, each in self._references}
+        encoded = self._encoded()
+        for batch in encoded:
+            try:
+                keys = {index: each.column(batch.columns[index], find) for index, each in self._references}
+            except RepoError:
+                if batch.checked() is None:  # what is wrong with the rows comes first: encoded raises it
+                    deque(encoded, maxlen=0)
+                raise
             if any(each.missing for _, each in self._references):
                 batch.checked()
             else:
