@@ -248,7 +248,9 @@ class RowEncoder:
         encoded = self._encoded()
         for batch in encoded:
             try:
-                keys = {index: each.column(batch.columns[index], find) for index, each in self._references}
+                keys = {
+                    index: each.column(batch.columns[index], find) for index, each in self._references
+                }
             except RepoError:
                 if batch.checked() is None:  # what is wrong with the rows comes first: encoded raises it
                     deque(encoded, maxlen=0)
