@@ -11,9 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
@@ -28,18 +25,13 @@ from repo.digests import TableDigest, digests
 from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
 from repo.settings import DatabaseURL, database_url
 from repo.showing import short
-
-if sys.platform != "win32":
-    import fcntl
+from repo.workplace import PRIVATE, keep_names, workplace
 
 __all__ = ["Backup", "Manifest", "backup", "backups", "check", "restore", "thin"]
 
 _SUFFIX: Final = ".json"
-_PARTIAL: Final = ".smdi-partial"
 _FORMAT: Final = 1
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")
-_PRIVATE: Final = 0o600
-_NOT_BY_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +100,9 @@ def backup(
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}")
     archive = db._backend.archive(db._session.executor.queries)
-    with _workplace(folder) as place:
+    with workplace(folder, BackupError) as place:
         copy = place / "copy"
-        copy.touch(_PRIVATE)
+        copy.touch(PRIVATE)
         with (
             db.transaction(read_only=True, isolation="repeatable read") as tx,
             tx._session.connection() as connection,
@@ -381,7 +373,7 @@ def _make_way(target: Path) -> None:
 def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
     """Give a backup its name, last of all, when everything is on the disk."""
     written = place / "manifest"
-    written.touch(_PRIVATE)
+    written.touch(PRIVATE)
     written.write_text(_as_text(manifest), encoding="utf-8")
     for path in (copy, written):
         with path.open("rb+") as opened:
@@ -392,12 +384,7 @@ def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
     except BaseException:
         _beside(target).unlink()
         raise
-    if sys.platform != "win32":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    keep_names(target.parent)
 
 
 def _rename(path: Path, name: Path) -> None:
@@ -410,41 +397,3 @@ def _rename(path: Path, name: Path) -> None:
         path.rename(name)
     else:
         path.unlink()
-
-
-@contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """A private folder inside another, gone after the block; those of runs that were killed go first."""
-    place, lock = None, None
-    try:
-        for left in folder.glob(f".*{_PARTIAL}"):
-            if not left.is_symlink() and (held := _lock(left)) is not None:
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(held)
-        place = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
-        lock = _lock(place)
-        if lock is None or not place.exists():
-            raise BackupError(f"another backup into {folder} began in this moment: try again")
-        yield place
-    except OSError as error:
-        raise BackupError(f"cannot write into {folder}: {error.strerror or error}") from error
-    finally:
-        if place is not None:
-            shutil.rmtree(place, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
-
-
-def _lock(place: Path) -> int | None:
-    """Hold the lock of a workplace, which ends with the process; None where another holds it."""
-    try:
-        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, _PRIVATE)
-    except OSError:
-        return None
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return None
-    return lock

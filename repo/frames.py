@@ -16,7 +16,16 @@ from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.queries import Column, columns_of
 from repo.tables import Table
 
-__all__ = ["ArrowTable", "TableRows", "as_rows", "builder", "from_records", "schema", "to_table"]
+__all__ = [
+    "ArrowTable",
+    "TableRows",
+    "as_rows",
+    "builder",
+    "from_records",
+    "pyarrow",
+    "schema",
+    "to_table",
+]
 
 _SLICE_ROWS: Final = 10_000
 
@@ -28,16 +37,22 @@ class ArrowTable(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-def _arrow() -> Any:
+def pyarrow(what: str = "frames") -> Any:
+    """The module pyarrow.
+
+    :param what: needs it, for the message.
+    :raises ConfigurationError: when it is not installed.
+    """
     try:
         return import_module("pyarrow")
     except ImportError:
-        raise ConfigurationError("frames need pyarrow: pip install 'smart-money-repo[arrow]'") from None
+        reason = f"{what} need pyarrow: pip install 'smart-money-repo[arrow]'"
+        raise ConfigurationError(reason) from None
 
 
 def schema(columns: Sequence[Column]) -> Any:
     """The Arrow schema of a query's rows: the same on both engines."""
-    arrow = _arrow()
+    arrow = pyarrow()
     types = {
         str: arrow.string(),
         int: arrow.int64(),
@@ -52,7 +67,7 @@ def schema(columns: Sequence[Column]) -> Any:
 
 def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
     """A function from columns of values to a record batch; days are ints since 1970-01-01."""
-    arrow = _arrow()
+    arrow = pyarrow()
     made = schema(columns)
 
     def build(values: Sequence[Any]) -> Any:
@@ -69,12 +84,12 @@ def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
 
 def to_table(columns: Sequence[Column], batches: Sequence[Any]) -> Any:
     """One table of record batches, empty without any."""
-    return _arrow().Table.from_batches(batches, schema=schema(columns))
+    return pyarrow().Table.from_batches(batches, schema=schema(columns))
 
 
 def from_records(record: type[Any], rows: Sequence[Any]) -> Any:
     """A table of records."""
-    arrow = _arrow()
+    arrow = pyarrow()
     made = schema(columns_of(record))
     values = zip(*rows, strict=True) if rows else ((),) * len(made)
     arrays = [arrow.array(column, field.type) for column, field in zip(values, made, strict=True)]
@@ -112,10 +127,10 @@ class TableRows:
         """
         self._target = target
         self.absent: frozenset[str] = frozenset()
-        self._table = self._converted(_arrow().table(table))
+        self._table = self._converted(pyarrow().table(table))
 
     def _converted(self, table: Any) -> Any:
-        arrow = _arrow()
+        arrow = pyarrow()
         record, nullable = self._target.record, frozenset(self._target.nullable)
         fields = {column.name: column for column in columns_of(record)}
         problems = [

@@ -1,4 +1,4 @@
-"""Files of rows into a database: CSV and TSV, plain or gzip, a file or a folder at a time.
+"""Files of rows into a database: CSV and TSV, plain or gzip, and Parquet, a file or a folder at a time.
 
     loading.load(db, "2018-2020")                         # tickers, institutions, market, ...
     loading.load(db, "BYND.csv", symbol="BYND")           # Yahoo Finance's history of one ticker
@@ -14,6 +14,9 @@ Other columns are ignored. A field that may be NULL and has no column keeps its 
 NULL in new rows: a file of ``symbol,date,close`` changes closes. Blanks around a cell are ignored; an
 empty cell is NULL. Dates are YYYY-MM-DD or YYYYMMDD, numbers have a
 decimal point and no separators, and a whole number may be written 467700.0.
+
+A Parquet file (with the extra ``arrow``) has values instead of cells: what cannot be a field's without
+loss is refused, and text is taken as it is. Its lines, in errors, are the numbers of its rows.
 
 The name of a file says what it holds (tickers, institutions, market, holdings or sentiment, and the
 ending), or else its columns do.
@@ -31,8 +34,9 @@ from typing import Any, NamedTuple
 from repo import migrations
 from repo.batches import RepeatedKeys, RowEncoder, Tally, Unfit
 from repo.database import Database
-from repo.delimited.files import SUFFIXES, Delimited, split_name
+from repo.delimited.files import PARQUET, SUFFIXES, Delimited, split_name
 from repo.delimited.headers import find_kind, lay_out
+from repo.delimited.parquet import Parquet
 from repo.delimited.rejects import Rejects
 from repo.delimited.source import Progress, Source
 from repo.errors import (
@@ -267,7 +271,8 @@ def _source(
     mapping: Mapping[str, str],
     progress: Progress | None,
 ) -> Source:
-    file = Delimited(path)
+    parts = split_name(path)
+    file = Parquet(path) if parts is not None and parts[1] == PARQUET else Delimited(path)
     if kind is None:
         kind = find_kind(path, file.stem, file.header, mapping)
     return Source(file, lay_out(path, file.header, kind, symbol, mapping), symbol, progress)

@@ -29,6 +29,7 @@ COMMANDS = (
     "explain",
     "migrate",
     "load",
+    "export",
     "backup",
     "restore",
     "maintain",

@@ -15,6 +15,7 @@ from repo.cli import (
     checking,
     demo,
     explaining,
+    exporting,
     migrating,
     reading,
     reviewing,
@@ -107,6 +108,14 @@ for _command, _examples in (
         ["smdi migrate", "smdi migrate --check", "smdi migrate --dry-run", "smdi migrate --to 1 --yes"],
     ),
     (writing.load, ["smdi load 2018-2020/", "smdi load BYND.csv --symbol BYND --skip-bad"]),
+    (
+        exporting.export,
+        [
+            "smdi export files/",
+            "smdi export files/ --format parquet",
+            "smdi export files/ --gzip --force",
+        ],
+    ),
     (
         backing.backup,
         [

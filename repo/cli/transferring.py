@@ -19,7 +19,7 @@ from repo.settings import database_url
 if TYPE_CHECKING:
     from repo.transfer import Copied, Progress
 
-__all__ = ["copy", "verify"]
+__all__ = ["copy", "progress_lines", "verify"]
 
 _SECONDS_BETWEEN = 0.5
 
@@ -80,7 +80,7 @@ def copy(
         None if symbols is None else tuple(each.strip() for each in symbols.split(",") if each.strip())
     )
     part = transfer.Slice(wanted, since, until)
-    with connect(source, read_only=True) as old, connect(target) as new, _progress() as progress:
+    with connect(source, read_only=True) as old, connect(target) as new, progress_lines() as progress:
         done = transfer.copy(
             old, new, replace=replace, merge=merge, resume=resume, part=part, progress=progress
         )
@@ -156,7 +156,7 @@ def verify(
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_lines() -> Iterator[Progress]:
     """Lines on stderr, twice a second at most: rows, rate and time left."""
     started: dict[str, tuple[float, int]] = {}
     last = 0.0

@@ -31,7 +31,7 @@ def load(
         typer.Argument(
             metavar="PATH",
             exists=True,
-            help="Files (.csv .tsv .txt, plain or .gz), or folders of files named "
+            help="Files (.csv .tsv .txt, plain or .gz, or .parquet), or folders of files named "
             f"{_KINDS}. All are loaded or none.",
         ),
     ],
@@ -71,7 +71,7 @@ def load(
     ] = None,
     url: Url = None,
 ) -> None:
-    """Load CSV and TSV files, all or nothing.
+    """Load CSV, TSV and Parquet files, all or nothing.
 
     New rows are inserted, different ones changed, equal ones left alone. Where a key comes more than
     once, the last row counts. The first row of a file names its columns: the fields' own names, or those

@@ -1,1 +1,1 @@
-"""Delimited text files and what their cells mean; ``repo.loading`` is what callers use."""
+"""Files of rows, delimited text and Parquet; ``repo.loading`` is what callers use."""

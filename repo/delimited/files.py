@@ -9,23 +9,29 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 from repo.batches import BATCH_ROWS
+from repo.delimited.cells import convert
 from repo.errors import ConfigurationError, InvalidRecord, Problem
+from repo.validation import Field
 
-__all__ = ["SUFFIXES", "Chunk", "Delimited", "split_name"]
+__all__ = ["PARQUET", "SUFFIXES", "Chunk", "Delimited", "changed", "split_name", "state_of"]
 
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t", ".txt": None}
-SUFFIXES: Final = ", ".join([*_DELIMITERS, *(f"{suffix}.gz" for suffix in _DELIMITERS)])
+PARQUET: Final = ".parquet"
+SUFFIXES: Final = ", ".join([*_DELIMITERS, *(f"{suffix}.gz" for suffix in _DELIMITERS), PARQUET])
 """The endings of the names of files that can be read, for messages."""
 
-_NAME: Final = re.compile(r"(?P<stem>.+?)(?P<suffix>\.csv|\.tsv|\.txt)(?P<gzip>\.gz)?", re.IGNORECASE)
+_NAME: Final = re.compile(
+    r"(?P<stem>.+?)(?:(?P<suffix>\.csv|\.tsv|\.txt)(?P<gzip>\.gz)?|(?P<parquet>\.parquet))",
+    re.IGNORECASE,
+)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _LINE_END_BYTES: Final = re.compile(rb"[\r\n]")
 _SHOWN_OF_A_LINE: Final = 40
@@ -105,12 +111,19 @@ def split_name(path: Path) -> tuple[str, str, bool] | None:
     None for a name with another ending.
     """
     found = _NAME.fullmatch(path.name)
-    return None if found is None else (found["stem"], found["suffix"].lower(), bool(found["gzip"]))
+    if found is None:
+        return None
+    return found["stem"], (found["suffix"] or found["parquet"]).lower(), bool(found["gzip"])
 
 
-def _state(stat: os.stat_result) -> tuple[int, ...]:
+def state_of(stat: os.stat_result) -> tuple[int, ...]:
     """A value that changes when a file does: its identity, size and time of writing."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def changed(path: Path) -> ConfigurationError:
+    """The error for a file that is not what it was."""
+    return ConfigurationError(f"{path} {_CHANGED}")
 
 
 def _is_blank(row: list[str]) -> bool:
@@ -126,8 +139,8 @@ class Chunk:
     bytes of the file have been read.
     """
 
-    read: list[list[str]]
-    rows: list[list[str]]
+    read: list[list[Any]]
+    rows: list[list[Any]]
     line: int
     position: int
 
@@ -178,7 +191,7 @@ class Delimited:
     def __init__(self, path: Path) -> None:
         self.path = path
         parts = split_name(path)
-        if parts is None:
+        if parts is None or parts[1] == PARQUET:
             raise ConfigurationError(f"{path}: the name must end in one of {SUFFIXES}")
         self.stem, suffix, self._gzip = parts
         try:
@@ -188,7 +201,7 @@ class Delimited:
         except OSError as error:
             raise self._unreadable(error) from error
         self.size = state.st_size
-        self._state = _state(state)
+        self._state = state_of(state)
         self.delimiter = _DELIMITERS[suffix] or self._sniff()
         with closing(self._parts(1, 0)) as chunks:
             first = next(chunks, None)
@@ -210,8 +223,12 @@ class Delimited:
         parts = self._parts(1, BATCH_ROWS)
         first = next(parts, None)
         if first is None or tuple(cell.strip() for cell in first.rows[0]) != self.header:
-            raise ConfigurationError(f"{self.path} {_CHANGED}")
+            raise changed(self.path)
         return parts
+
+    def convert(self, field: Field, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, str]]]:
+        """See :func:`repo.delimited.cells.convert`."""
+        return convert(field, cells)
 
     def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
         """Chunks that are not empty: one of at most ``first`` rows, then others of at most ``rest``."""
@@ -261,13 +278,13 @@ class Delimited:
     def _hold(self, look: Callable[[], os.stat_result]) -> None:
         """Refuse to go on if the file was changed or replaced since it was opened."""
         try:
-            same = _state(look()) == self._state
+            same = state_of(look()) == self._state
         except FileNotFoundError:
             same = False
         except OSError as error:
             raise self._unreadable(error) from error
         if not same:
-            raise ConfigurationError(f"{self.path} {_CHANGED}")
+            raise changed(self.path)
 
     @contextmanager
     def _open(self, errors: str = "strict") -> Iterator[tuple[TextIO, _Bounded, Callable[[], int]]]:

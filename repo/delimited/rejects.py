@@ -68,7 +68,7 @@ class Rejects:
             self._spool.truncate()
         self._lines = mark[1]
 
-    def add(self, problem: Problem, cells: Sequence[str], delimiter: str) -> None:
+    def add(self, problem: Problem, cells: Sequence[object], delimiter: str) -> None:
         """Note one problem, and the row it is in."""
         self._write(
             (

@@ -1,4 +1,4 @@
-"""The records of one delimited file, and the problems of its bad rows."""
+"""The records of one file, and the problems of its bad rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from repo.batches import Tally
-from repo.delimited.cells import convert
 from repo.delimited.files import Chunk, Delimited
 from repo.delimited.headers import Layout
+from repo.delimited.parquet import Parquet
 from repo.delimited.rejects import Rejects
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 from repo.validation import columns
@@ -57,7 +57,7 @@ class Source:
     rereadable = True
 
     def __init__(
-        self, file: Delimited, layout: Layout, symbol: str | None, progress: Progress | None
+        self, file: Delimited | Parquet, layout: Layout, symbol: str | None, progress: Progress | None
     ) -> None:
         self.file = file
         self.layout = layout
@@ -239,7 +239,7 @@ class Source:
             if column is None:
                 values.append(repeat(self._symbol if field.name == "symbol" else None, len(rows)))
                 continue
-            converted, refused = convert(field, cells[column::width])
+            converted, refused = self.file.convert(field, cells[column::width])
             values.append(converted)
             troubles += [_Trouble(offsets[index], field.name, reason) for index, reason in refused]
         # tuple.__new__ is what a named tuple's _make calls; this saves a Python call per row.
@@ -286,7 +286,7 @@ class Source:
 
     def _problems(
         self, chunk: Chunk, troubles: list[_Trouble]
-    ) -> Iterator[tuple[Problem, Sequence[str]]]:
+    ) -> Iterator[tuple[Problem, Sequence[Any]]]:
         """Troubles as problems, in the order of their rows, each with the cells of its row."""
         if not troubles:
             return
@@ -295,7 +295,7 @@ class Source:
             cells = chunk.rows[offset]
             column = None if field is None else self.layout.position(field)
             # The cell and not its value, so that it can be found in the file.
-            value = self.file.delimiter.join(cells) if column is None else cells[column]
+            value = self.file.delimiter.join(map(str, cells)) if column is None else cells[column]
             header = None if column is None else self.file.header[column]
             row = self.rows + offset
             path = str(self.file.path)

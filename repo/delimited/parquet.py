@@ -1,0 +1,137 @@
+"""Parquet files as chunks of rows, read as :class:`repo.delimited.files.Delimited` reads text.
+
+What a text file has cells for, a Parquet file has values for. A value is taken where nothing of it is
+lost, and text as it is, with the blanks around it. The line of a row is its number, from 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from importlib import import_module
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final
+
+from repo.batches import BATCH_ROWS
+from repo.delimited.files import Chunk, changed, state_of
+from repo.errors import ConfigurationError, InvalidRecord, Problem
+from repo.frames import pyarrow
+from repo.validation import Field
+
+__all__ = ["Parquet"]
+
+_MIDNIGHT: Final = time()
+
+
+class _Numbered(Chunk):
+    """Rows whose lines are their numbers."""
+
+    __slots__ = ()
+
+    def lines(self) -> list[int]:
+        return list(range(self.line, self.line + len(self.rows)))
+
+
+class Parquet:
+    """A Parquet file; each call of :meth:`chunks` reads it anew.
+
+    :raises ConfigurationError: when it cannot be opened, or pyarrow is not installed.
+    :raises InvalidRecord: when it is not a Parquet file, or damaged.
+    """
+
+    delimiter = ","
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stem = path.stem
+        self._arrow = pyarrow(f"{path}: Parquet files")
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path} is not a regular file")
+        try:
+            state = path.stat()
+            self._state = state_of(state)
+            self.size = state.st_size
+            with self._open() as file:
+                self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
+        except (self._arrow.ArrowException, OSError) as error:
+            raise self._failure(error) from error
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows, :data:`repo.batches.BATCH_ROWS` at a time.
+
+        :raises InvalidRecord: when the file is damaged.
+        :raises ConfigurationError: when the file is no longer the one that was opened at first.
+        """
+        first = 1
+        try:
+            with self._open() as file:
+                total = file.metadata.num_rows
+                for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+                    columns = [self._values(column) for column in batch.columns]
+                    rows: list[list[Any]] = list(map(list, zip(*columns, strict=True)))
+                    if rows:
+                        first += len(rows)
+                        position = self.size * (first - 1) // total
+                        yield _Numbered(rows, rows, first - len(rows), position)
+            self._hold(self.path.stat())
+        except (self._arrow.ArrowException, OSError) as error:
+            raise self._failure(error) from error
+
+    def convert(self, field: Field, values: Sequence[Any]) -> tuple[list[Any], list[tuple[int, str]]]:
+        """A column as values of the field's type, and the places of the values that are none."""
+        kinds = set(map(type, values))
+        if kinds == {field.type} or (field.nullable and kinds <= {field.type, NoneType}):
+            return list(values), []
+        found: list[Any] = []
+        refused: list[tuple[int, str]] = []
+        for place, value in enumerate(values):
+            fitting = _fitting(field.type, value)
+            if value is None and not field.nullable:
+                refused.append((place, "must not be empty"))
+            elif fitting is None and value is not None:
+                refused.append((place, f"must be a {field.type.__name__}, not {type(value).__name__}"))
+            found.append(fitting)
+        return found, refused
+
+    def _values(self, column: Any) -> list[Any]:
+        types = import_module("pyarrow.types")
+        if types.is_timestamp(column.type) and column.type.tz is None:
+            try:
+                column = column.cast(self._arrow.timestamp("us"))
+            except self._arrow.ArrowInvalid:  # it has nanoseconds, so it is no day
+                column = column.cast(self._arrow.string())
+        values: list[Any] = column.to_pylist()
+        return values
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with self.path.open("rb") as stored:
+            self._hold(os.fstat(stored.fileno()))
+            with import_module("pyarrow.parquet").ParquetFile(stored, pre_buffer=False) as file:
+                yield file
+
+    def _hold(self, state: os.stat_result) -> None:
+        if state_of(state) != self._state:
+            raise changed(self.path)
+
+    def _failure(self, error: Exception) -> ConfigurationError | InvalidRecord:
+        if isinstance(error, OSError) and error.errno is not None:
+            return ConfigurationError(f"cannot read {self.path}: {error.strerror or error}")
+        reason = "not a whole Parquet file"
+        return InvalidRecord([Problem(None, "file", self.path.name, reason, str(self.path), 1)])
+
+
+def _fitting(kind: type, value: Any) -> Any:
+    """A value as one of another type, or None where that would lose something."""
+    if type(value) is kind:
+        return value
+    if kind is float and type(value) is int and abs(value) <= 2**53:
+        return float(value)
+    if kind is int and type(value) is float and value.is_integer():  # a column of integers with a gap
+        return int(value)
+    if kind is date and isinstance(value, datetime) and value.time() == _MIDNIGHT and not value.tzinfo:
+        return value.date()
+    return None

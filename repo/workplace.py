@@ -1,0 +1,76 @@
+"""Where files are written before they get their names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from repo.errors import RepoError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["PRIVATE", "keep_names", "workplace"]
+
+_PARTIAL: Final = ".smdi-partial"
+_NOT_BY_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+
+PRIVATE: Final = 0o600
+"""The mode of a file that its owner alone reads."""
+
+
+@contextmanager
+def workplace(folder: Path, error: type[RepoError]) -> Iterator[Path]:
+    """A private folder inside another, gone after the block; those of runs that were killed go first.
+
+    :raises error: where it cannot be written to, in the block as well.
+    """
+    place, lock = None, None
+    try:
+        for left in folder.glob(f".*{_PARTIAL}"):
+            if not left.is_symlink() and (held := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
+        place = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
+        lock = _lock(place)
+        if lock is None or not place.exists():
+            raise error(f"something else began to write into {folder} in this moment: try again")
+        yield place
+    except OSError as reason:
+        raise error(f"cannot write into {folder}: {reason.strerror or reason}") from reason
+    finally:
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(place: Path) -> int | None:
+    """Hold the lock of a workplace, which ends with the process; None where another holds it."""
+    try:
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, PRIVATE)
+    except OSError:
+        return None
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return None
+    return lock
+
+
+def keep_names(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
