@@ -202,7 +202,7 @@ def test_kind_said(memory: Database, tmp_path: Path) -> None:
         ("market.csv", "symbol,date,close\n", {"mapping": {"cik": "x"}}, r"fields close.*not 'cik'"),
         ("market.csv", "symbol,date,close\n", {"kind": "bars"}, r"tickers, .*not 'bars'"),
         ("market.csv", "symbol,date,close\n", {"rejects": "x"}, r"skips bad rows"),
-        ("market.parquet", "symbol,date,close\n", {}, r"\.parquet: the name must end in one of \.csv"),
+        ("market.xlsx", "symbol,date,close\n", {}, r"\.xlsx: the name must end in one of \.csv"),
     ],
 )
 def test_what_cannot_be_told(
