@@ -128,8 +128,14 @@ class Size(NamedTuple):
 
 
 def record_of(db: Database) -> Path:
-    """The file in the user's state folder that keeps the last sizes of a database."""
-    home = Path.home()
+    """The file in the user's state folder that keeps the last sizes of a database.
+
+    :raises ConfigurationError: for a user without a home.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError("there is no home for a record of sizes; name a file") from error
     folder = (
         os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or home / ".local" / "state"
     )

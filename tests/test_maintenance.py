@@ -154,6 +154,20 @@ def test_not_in_a_transaction(db: Database) -> None:
             work(tx)
 
 
+def test_where_little_is_there(empty_url: str, state: Path) -> None:
+    """A database without tables has health and a size, and so has one whose sizes cannot be kept."""
+    with repo.connect(empty_url):  # makes the file
+        pass
+    told = smdi("health", "--url", empty_url)
+    assert told.out.splitlines()
+    assert "error" not in told.err
+    state.write_text("")
+    sized = smdi("sizes", "--url", empty_url)
+    assert sized.code == 0
+    assert "(all)" in sized.out
+    assert "growth is not known: cannot " in sized.err
+
+
 def test_commands(db: Database, url: str) -> None:
     """The commands tell the same, for people and for programs, and exit with 1 for what failed."""
     bars(db, 100)

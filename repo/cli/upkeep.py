@@ -10,6 +10,7 @@ import typer
 
 from repo.cli.options import As, Url, opened
 from repo.cli.output import Format, say, show, show_table
+from repo.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from repo.upkeep import Check
@@ -77,7 +78,13 @@ def sizes(
     from repo import maintenance
 
     with opened(ctx, url) as db:
-        found = maintenance.sizes(db, record or maintenance.record_of(db))
+        try:
+            found = maintenance.sizes(db, record or maintenance.record_of(db))
+        except ConfigurationError as error:
+            if record is not None:
+                raise
+            say(f"growth is not known: {error}")
+            found = maintenance.sizes(db)
     if form is not Format.TABLE:
         show(form, maintenance.Size, found)
         return
