@@ -21,8 +21,11 @@ COVERAGE = nox.project.dependency_groups(PROJECT, "coverage")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
 BENCH = nox.project.dependency_groups(PROJECT, "bench")
 EXTRAS = ".[cli,review,arrow]"
-# A process for each core, each with a PostgreSQL server of its own; ``-- -n 0`` is one after another.
-SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+# More processes than most machines have cores, for many tests wait; each has a PostgreSQL server of its
+# own; ``-- -n 0`` is one after another.
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=worksteal")
+# What sessions of their own run.
+OTHERS = ("--ignore=tests/equivalence", "--ignore=tests/faults", "--ignore=tests/test_sql_review.py")
 # The tests that most mistakes are caught by: what is written, read, refused and undone, on both engines.
 SHARPEST = (
     *("rows", "market", "holdings", "sentiment", "tickers", "institutions", "divergence", "oracle"),
@@ -44,8 +47,7 @@ def tests(session: nox.Session, backend: str) -> None:
     """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
     session.install("-e", EXTRAS, *TEST)
     engine = f"--backend={backend}"
-    others = ("--ignore=tests/equivalence", "--ignore=tests/faults")
-    session.run("pytest", *SIDE_BY_SIDE, engine, *others, *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, engine, *OTHERS, *session.posargs)
 
 
 @nox.session
@@ -71,6 +73,13 @@ def coverage(session: nox.Session) -> None:
     session.install("-e", EXTRAS, *TEST, *COVERAGE)
     every = ("tests", "tests/equivalence", "--ignore=tests/faults", "--hypothesis-profile=quick")
     session.run("pytest", *SIDE_BY_SIDE, "--cov", *every, *session.posargs)
+
+
+@nox.session
+def reviews(session: nox.Session) -> None:
+    """Try the review of changes on both engines: each change on a branch of its own, two minutes."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("pytest", *SIDE_BY_SIDE, "tests/test_sql_review.py", *session.posargs)
 
 
 @nox.session

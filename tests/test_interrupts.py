@@ -40,7 +40,9 @@ class Interrupt:
         sys.settrace(self._before)
 
     def _call(self, frame: FrameType, event: str, given: Any) -> Any:
-        return self._line if frame.f_code.co_filename.startswith(PACKAGE) and self.left else None
+        # Python ignores what is raised while it collects garbage, whenever that happens to be.
+        ours = frame.f_code.co_filename.startswith(PACKAGE) and frame.f_code.co_name != "__del__"
+        return self._line if ours and self.left else None
 
     def _line(self, frame: FrameType, event: str, given: Any) -> Any:
         if event == "line" and self.left:
