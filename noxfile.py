@@ -106,7 +106,7 @@ def lint(session: nox.Session) -> None:
     for dialect, grammar in (("sqlite", "sqlite"), ("postgresql", "postgres")):
         portable = sorted(map(str, Path("queries").glob("*.sql")))
         own = [f"queries/{dialect}", f"schema/{dialect}"]
-        session.run("sqlfluff", "lint", "--dialect", grammar, *portable, *own)
+        session.run("sqlfluff", "lint", "--processes=0", "--dialect", grammar, *portable, *own)
 
 
 @nox.session
