@@ -35,6 +35,7 @@ __all__ = [
     "declared",
     "dumper",
     "list_form",
+    "plain",
     "row_dumper",
 ]
 
@@ -44,7 +45,7 @@ _CAST: Final = re.compile(
     re.IGNORECASE,
 )
 _LIST: Final = re.compile(r"\bjson_each\s*\(\s*:(?P<name>[A-Za-z_]\w*)\s*\)", re.IGNORECASE)
-_NO_SQL: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NOT_SQL: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _NAMES: Final[Mapping[str, str]] = {
     "date": "date",
@@ -89,17 +90,22 @@ class Dumpers(NamedTuple):
     array: Callable[[list[Any]], Any]
 
 
+def plain(sql: str) -> str:
+    """A statement without its comments, with blanks for its literals and quoted names."""
+    return _NOT_SQL.sub(" ", sql)
+
+
 def declared(sql: str) -> dict[str, Declared]:
     """The types of a statement's parameters, from their casts.
 
     :raises ValueError: for a type that is not in the table above, and for a parameter that is cast to
         types of different kinds.
     """
-    plain = _NO_SQL.sub(" ", sql)
+    text = plain(sql)
     found: dict[str, Declared] = {}
-    for each in _LIST.finditer(plain):
+    for each in _LIST.finditer(text):
         found[each["name"]] = Declared("", array=True)
-    for each in _CAST.finditer(plain):
+    for each in _CAST.finditer(text):
         written = " ".join(each["type"].lower().split())
         if written not in _NAMES:
             known = ", ".join(PYTHON_TYPES)

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
+from repo.parameters import plain
 from repo.tables import TABLES, Kind
 
-__all__ = ["misuse", "plain"]
+__all__ = ["misuse"]
 
-_NOT_SQL: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _CAST: Final = re.compile(r"\bCAST\s*\(", re.IGNORECASE)
 _AS_TYPE: Final = re.compile(r"(?P<what>.*)\bAS\s+(?P<type>[a-z][\w ]*?)\s*(?:\[\s*\]\s*)?", re.I | re.S)
 _AS_IT_IS: Final = re.compile(r":\w+|NULL|(?:\w+\.)?[a-z_]\w*", re.IGNORECASE)
@@ -41,11 +41,6 @@ _DAYS: Final = {
     if column.kind in _STANDS_FOR
 }
 """The package's columns that SQLite stores as numbers, each with the Python type it stands for."""
-
-
-def plain(sql: str) -> str:
-    """A statement without its comments, with blanks for its literals and quoted names."""
-    return _NOT_SQL.sub(" ", sql)
 
 
 def misuse(sql: str, columns: Sequence[tuple[str, type]], *, answers: bool) -> str | None:

@@ -3,6 +3,7 @@
 
 -- name: tickers(first, last)
 -- record_class: Row(ticker_id: int, symbol: str, company_name: str, cusip: str | None, created_at: datetime)
+-- Tickers, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: tickers_pkey.
 SELECT
     ARRAY_AGG(t.ticker_id ORDER BY t.ticker_id) AS ticker_id,
@@ -19,6 +20,7 @@ ORDER BY t.ticker_id / 1000;
 
 -- name: institutions(first, last)
 -- record_class: Row(institution_id: int, cik: int, name: str, created_at: datetime)
+-- Institutions, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: institutions_pkey.
 SELECT
     ARRAY_AGG(i.institution_id ORDER BY i.institution_id) AS institution_id,
@@ -34,6 +36,7 @@ ORDER BY i.institution_id / 1000;
 
 -- name: market(first, last, since, until)
 -- record_class: Row(ticker_id: int, date: date, open: float | None, high: float | None, low: float | None, close: float, volume: int | None)
+-- Bars, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: market_data_pkey.
 SELECT
     ARRAY_AGG(m.ticker_id ORDER BY m.date) AS ticker_id,
@@ -54,6 +57,7 @@ ORDER BY m.ticker_id;
 
 -- name: holdings(first, last, since, until)
 -- record_class: Row(ticker_id: int, quarter_end: date, institution_id: int, filing_date: date, shares_held: int, market_value: int, ownership_percent: float | None)
+-- Holdings, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: institutional_holdings_pkey.
 SELECT
     ARRAY_AGG(h.ticker_id ORDER BY h.institution_id, h.filing_date) AS ticker_id,
@@ -74,6 +78,7 @@ ORDER BY h.ticker_id, h.quarter_end;
 
 -- name: sentiment(first, last, since, until)
 -- record_class: Row(ticker_id: int, source: str, date: date, interest: int, score: float | None)
+-- Rows of retail interest, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: retail_sentiment_pkey.
 SELECT
     ARRAY_AGG(s.ticker_id ORDER BY s.date) AS ticker_id,

@@ -3,6 +3,7 @@
 
 -- name: tickers(first, last)
 -- record_class: Row(ticker_id: int, symbol: str, company_name: str, cusip: str | None, created_at: datetime)
+-- Tickers, all columns, in the order of the key, for digests(), copy() and verify().
 -- Index: tickers_pkey.
 SELECT
     t.ticker_id AS ticker_id,
@@ -18,6 +19,7 @@ ORDER BY t.ticker_id NULLS FIRST;
 
 -- name: institutions(first, last)
 -- record_class: Row(institution_id: int, cik: int, name: str, created_at: datetime)
+-- Institutions, all columns, in the order of the key, for digests(), copy() and verify().
 -- Index: institutions_pkey.
 SELECT
     i.institution_id AS institution_id,
@@ -32,6 +34,7 @@ ORDER BY i.institution_id NULLS FIRST;
 
 -- name: market(first, last, since, until)
 -- record_class: Row(ticker_id: int, date: date, open: float | None, high: float | None, low: float | None, close: float, volume: int | None)
+-- Bars, all columns, in the order of the key, for digests(), copy() and verify().
 -- Index: market_data_pkey.
 SELECT
     m.ticker_id AS ticker_id,
@@ -51,6 +54,7 @@ ORDER BY m.ticker_id NULLS FIRST, m.date NULLS FIRST;
 
 -- name: holdings(first, last, since, until)
 -- record_class: Row(ticker_id: int, quarter_end: date, institution_id: int, filing_date: date, shares_held: int, market_value: int, ownership_percent: float | None)
+-- Holdings, all columns, in the order of the key, for digests(), copy() and verify().
 -- Index: institutional_holdings_pkey.
 SELECT
     h.ticker_id AS ticker_id,
@@ -74,6 +78,7 @@ ORDER BY
 
 -- name: sentiment(first, last, since, until)
 -- record_class: Row(ticker_id: int, source: str, date: date, interest: int, score: float | None)
+-- Rows of retail interest, all columns, in the order of the key, for digests(), copy() and verify().
 -- Index: retail_sentiment_pkey.
 SELECT
     s.ticker_id AS ticker_id,

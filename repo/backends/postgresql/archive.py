@@ -152,6 +152,7 @@ class PostgreSQLArchive:
                 ((path,),) = connection.execute("SHOW search_path").fetchall()
                 self._make_room(connection, force=force)
                 self._load(connection, file, privileges=privileges, progress=progress)
+                # A setting of the connection, as SHOW and SET are; SET takes no parameters.
                 connection.execute("SELECT set_config('search_path', %s, true)", [path])
             except psycopg.errors.LockNotAvailable as error:
                 raise ConflictError(

@@ -14,6 +14,7 @@ _INDEX: Final = re.compile(
     r"(?P<name>\"(?:[^\"]|\"\")+\"|[\w.]+)\s*(?=\W|\Z)",
     re.IGNORECASE,
 )
+# Here and not in queries/: it runs beside migrations, on a connection of which no query is bound.
 _VALID: Final = "SELECT x.indisvalid FROM pg_index AS x WHERE x.indexrelid = to_regclass(%s)"
 
 

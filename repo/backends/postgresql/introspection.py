@@ -85,6 +85,7 @@ class PostgreSQLIntrospection:
                 first = f"{_SCRATCH}_{connection.info.backend_pid}" if may_create else "pg_temp"
                 if may_create:
                     connection.execute(f"CREATE SCHEMA {first}", prepare=False)
+                # A setting of the connection, not a question to the database; SET takes no parameters.
                 connection.execute(
                     "SELECT set_config('search_path', %s, true)", [f"{first}, {path}"], prepare=False
                 )

@@ -60,7 +60,7 @@ def find(name: str, at_least: int = 0) -> Program:
     there: list[Program] = []
     for path in _places(name):
         try:
-            shown = subprocess.run([path, "--version"], capture_output=True, text=True)  # noqa: S603
+            shown = subprocess.run([path, "--version"], capture_output=True, text=True)  # noqa: S603  # a path we chose
         except OSError:
             continue
         if version := _VERSION.search(shown.stdout):

@@ -15,8 +15,8 @@ from repo.backends.sqlite.adapter import translate
 from repo.batches import BATCH_ROWS
 from repo.engine import Bound
 from repo.errors import RepoError
+from repo.parameters import plain
 from repo.queries import Query
-from repo.statements import plain
 from repo.steps import Plan, Step
 
 __all__ = ["plan"]
