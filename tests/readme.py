@@ -1,4 +1,4 @@
-"""The README's programs, which begin with a comment that names their file, and its other blocks."""
+"""The README's programs and files of SQL, which begin with a comment that names them, and its other blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["block", "code", "module", "names"]
 
 _README: Final = Path(__file__).parent.parent / "README.md"
 _BLOCK: Final = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAME: Final = re.compile(r"# (?P<name>[\w.]+)\n")
+_NAME: Final = re.compile(r"(?:#|--) (?P<name>[\w./]+)\n")
 
 
 def _blocks(language: str) -> list[str]:
@@ -25,8 +25,8 @@ def _name(program: str) -> str:
 
 
 def block(language: str) -> str:
-    """The only block of a language."""
-    (one,) = _blocks(language)
+    """The only block of a language that is no file."""
+    (one,) = [text for text in _blocks(language) if not _name(text)]
     return one
 
 
@@ -36,8 +36,10 @@ def names() -> list[str]:
 
 
 def code(name: str) -> str:
-    """The text of a program, by its file's name."""
-    (one,) = [program for program in _blocks("python") if _name(program) == name]
+    """The text of a program or file of SQL, by its name."""
+    (one,) = [
+        text for language in ("python", "sql") for text in _blocks(language) if _name(text) == name
+    ]
     return one
 
 

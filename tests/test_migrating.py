@@ -21,37 +21,8 @@ from repo.queries import DIALECTS, shipped
 from tests import servers
 from tests.builders import bar, plain_url, raw, seed
 from tests.cli_helpers import smdi
+from tests.readme import code, module
 
-LISTS = """-- What somebody watches.
-CREATE TABLE watched (
-    ticker_id {integer} NOT NULL,
-    owner text {collate} NOT NULL,
-    since {date} NOT NULL,
-    CONSTRAINT watched_pkey PRIMARY KEY (owner, ticker_id),
-    CONSTRAINT watched_ticker_id_fkey FOREIGN KEY (ticker_id) REFERENCES tickers (ticker_id)
-){strict};
-"""
-WATCHING = """-- name: watch(symbol, owner, since)!
--- Notes that somebody watches a ticker. Index: tickers_symbol_key.
-INSERT INTO watched (ticker_id, owner, since)
-SELECT
-    t.ticker_id,
-    CAST(:owner AS text),
-    CAST(:since AS date)
-FROM tickers AS t
-WHERE t.symbol = CAST(:symbol AS text);
-
--- name: of(owner)
--- record_class: Watched(symbol: str, since: date)
--- What somebody watches, by symbol. Index: watched_pkey.
-SELECT
-    t.symbol AS symbol,
-    w.since AS since
-FROM watched AS w
-INNER JOIN tickers AS t ON t.ticker_id = w.ticker_id
-WHERE w.owner = CAST(:owner AS text)
-ORDER BY t.symbol ASC;
-"""
 BUILD = "CREATE UNIQUE INDEX CONCURRENTLY market_data_volume ON market_data (volume);\n"
 
 
@@ -78,8 +49,8 @@ def watching(tmp_path: Path) -> Path:
         "0001_watched",
         "",
         "DROP TABLE watched;\n",
-        sqlite=LISTS.format(integer="INTEGER", collate="", date="INTEGER", strict=" STRICT"),
-        postgresql=LISTS.format(integer="integer", collate='COLLATE "C"', date="date", strict=""),
+        sqlite=code("watching/sqlite/0001_watched.sql"),
+        postgresql=code("watching/postgresql/0001_watched.sql"),
     )
     write(
         folder,
@@ -91,11 +62,24 @@ def watching(tmp_path: Path) -> Path:
         postgresql_undo="-- transaction: none\nDROP INDEX CONCURRENTLY watched_by_ticker;\n",
     )
     (tmp_path / "sql").mkdir()
-    (tmp_path / "sql" / "watching.sql").write_text(WATCHING)
+    (tmp_path / "sql" / "watching.sql").write_text(code("sql/watching.sql"))
     return folder
 
 
 ALL = ["0001_tables", "0002_indexes", "watching/0001_watched", "watching/0002_by_ticker"]
+
+
+def test_the_readmes_watching(
+    empty_url: str,
+    watching: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The README's program makes the package's tables and its own, and writes and reads by its queries."""
+    monkeypatch.chdir(watching.parent)
+    monkeypatch.setenv("DATABASE_URL", empty_url)
+    module("watching.py")
+    assert capsys.readouterr().out == "[Watched(symbol='AAPL', since=datetime.date(2020, 6, 1))]\n"
 
 
 def test_an_applications_own_tables(empty_url: str, watching: Path, tmp_path: Path) -> None:
@@ -352,7 +336,7 @@ def test_a_build_that_was_killed_is_taken_up_again(pg: str, watching: Path) -> N
         with repo.connect(pg, schema=watching) as db:
             db.migrate(1, of="watching")
         other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        other.execute("INSERT INTO watched SELECT ticker_id, 'me', now() FROM tickers LIMIT 1")
+        other.execute("INSERT INTO watched SELECT 'me', ticker_id, now() FROM tickers LIMIT 1")
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         building = (
             "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND state = 'active'"
