@@ -1,4 +1,4 @@
-"""The README's programs and files of SQL, which begin with a comment that names them, and its other blocks."""
+"""The README's programs and files of SQL, which begin with a comment of their name, and other blocks."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_the_readmes_watching(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The README's program makes the package's tables and its own, and writes and reads by its queries."""
+    """The README's program makes the package's tables and its own, and uses its queries."""
     monkeypatch.chdir(watching.parent)
     monkeypatch.setenv("DATABASE_URL", empty_url)
     module("watching.py")

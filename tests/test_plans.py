@@ -14,8 +14,8 @@ LARGE = {"market_data", "institutional_holdings", "retail_sentiment"}
 """The tables that no query reads whole, unless it says so; of others a few pages may be read instead."""
 
 IDLE = {"tickers_cusip_key", "market_data_date"}
-"""Indexes that no query reads by here: one refuses a second row; PostgreSQL's by date serves where the last
-days of fewer bars came in one by one (tests/bench/README.md)."""
+"""Indexes that no query reads by here: one refuses a second row; PostgreSQL's by date serves where the
+last days of fewer bars came in one by one (tests/bench/README.md)."""
 
 MONTH = {"start": LAST_DAY - timedelta(days=60), "end": LAST_DAY - timedelta(days=30)}
 YEAR = {"start": LAST_DAY - timedelta(days=400), "end": LAST_DAY}
