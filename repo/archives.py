@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Archive", "Origin", "Progress", "quiet"]
-
 Connection = Any
 """A driver's connection; only its backend looks inside."""
 

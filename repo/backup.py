@@ -27,8 +27,6 @@ from repo.settings import DatabaseURL, database_url
 from repo.showing import short
 from repo.workplace import PRIVATE, keep_names, workplace
 
-__all__ = ["Backup", "Manifest", "backup", "backups", "check", "restore", "thin"]
-
 _SUFFIX: Final = ".json"
 _FORMAT: Final = 1
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")

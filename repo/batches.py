@@ -28,21 +28,6 @@ from repo.errors import (
 from repo.tables import Table
 from repo.validation import check_ranges, check_types, row_by_row
 
-__all__ = [
-    "BATCH_ROWS",
-    "EPOCH",
-    "Batch",
-    "Columns",
-    "FindKeys",
-    "RepeatedKeys",
-    "RowEncoder",
-    "SeenKeyRanges",
-    "SurrogateKeys",
-    "Tally",
-    "Unfit",
-    "deduplicate",
-]
-
 BATCH_ROWS: Final = 1000
 _LENGTH_BYTES: Final = 8
 EPOCH: Final = date(1970, 1, 1).toordinal()

@@ -13,8 +13,6 @@ from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES, Dumpers, dumper, row_dumper
 from repo.queries import OPERATORS, Query, many_rows, rows_together, with_rows
 
-__all__ = ["Adapter", "BoundQueries", "Runs", "dumped", "sent"]
-
 Runs = Callable[..., Any]
 """A query bound to an engine: called with a connection, and with parameters or rows."""
 

@@ -23,8 +23,6 @@ from repo.queries import DIALECTS, Query, shipped
 from repo.query_files import QueryFile, files_of, read, split
 from repo.statements import misuse
 
-__all__ = ["Catalogue", "load", "survey"]
-
 _FILES_REMEMBERED: Final = 128
 
 

@@ -27,8 +27,6 @@ from repo.showing import short
 from repo.transactions import Executor
 from repo.watching import LOG, OnQuery, Watch
 
-__all__ = ["Database", "Transaction", "connect"]
-
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # typing's has no default before Python 3.13
 

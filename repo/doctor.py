@@ -17,8 +17,6 @@ from repo.errors import ConfigurationError, RepoError
 from repo.settings import database_url, split_url
 from repo.upkeep import Check, Status, checked
 
-__all__ = ["doctor"]
-
 _DAILY: Final = timedelta(hours=26)
 _LONG_AGO: Final = timedelta(days=7)
 _SHORTEST: Final = 4

@@ -26,22 +26,6 @@ if TYPE_CHECKING:
     from repo.tables import Table
     from repo.upkeep import Upkeep
 
-__all__ = [
-    "ISOLATION_LEVELS",
-    "Backend",
-    "Bound",
-    "Connection",
-    "Introspection",
-    "IsolationLevel",
-    "Limits",
-    "Shadow",
-    "Transfer",
-    "forks",
-    "held",
-    "on_fork",
-    "running_loop",
-]
-
 IsolationLevel = Literal["serializable", "repeatable read", "read committed"]
 ISOLATION_LEVELS: Final[tuple[IsolationLevel, ...]] = get_args(IsolationLevel)
 

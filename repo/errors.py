@@ -12,28 +12,6 @@ from typing import Any, NamedTuple
 
 from repo.showing import listed, short, short_name
 
-__all__ = [
-    "PROBLEM_LIMIT",
-    "BackupError",
-    "CheckViolation",
-    "ConfigurationError",
-    "ConflictError",
-    "DatabaseUnavailable",
-    "ForeignKeyViolation",
-    "IntegrityError",
-    "InvalidRecord",
-    "MigrationError",
-    "NotNullViolation",
-    "Problem",
-    "QueryContractError",
-    "RangeError",
-    "RepoError",
-    "TransferError",
-    "UniqueViolation",
-    "UnknownInstitution",
-    "UnknownTicker",
-]
-
 PROBLEM_LIMIT = 20
 """How many problems an :class:`InvalidRecord` carries; the rest are not looked for."""
 

@@ -16,17 +16,6 @@ from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.queries import Column, columns_of
 from repo.tables import Table
 
-__all__ = [
-    "ArrowTable",
-    "TableRows",
-    "as_rows",
-    "builder",
-    "from_records",
-    "pyarrow",
-    "schema",
-    "to_table",
-]
-
 _SLICE_ROWS: Final = 10_000
 
 

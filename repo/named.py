@@ -11,8 +11,6 @@ from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES
 from repo.queries import Query
 
-__all__ = ["NamedQueries", "NamedQuery", "QueryFile"]
-
 
 class Session(Protocol):
     """Runs named queries."""

@@ -26,19 +26,6 @@ from typing import Any, Final, NamedTuple
 from repo.errors import InvalidRecord, Problem
 from repo.validation import INT64_MAX, Refused, one_date, one_float, one_integer
 
-__all__ = [
-    "CHECKS",
-    "PYTHON_TYPES",
-    "Declared",
-    "Dumpers",
-    "agreed",
-    "declared",
-    "dumper",
-    "list_form",
-    "plain",
-    "row_dumper",
-]
-
 _CAST: Final = re.compile(
     r"\bCAST\s*\(\s*:(?P<name>[A-Za-z_]\w*)\s+AS\s+"
     r"(?P<type>[a-z][a-z0-9 ]*?)\s*(?P<array>\[\s*\])?\s*\)",

@@ -13,18 +13,6 @@ from aiosql.types import SQLOperationType
 
 from repo.parameters import Declared
 
-__all__ = [
-    "DIALECTS",
-    "OPERATORS",
-    "Column",
-    "Query",
-    "columns_of",
-    "many_rows",
-    "rows_together",
-    "shipped",
-    "with_rows",
-]
-
 DIALECTS: Final = ("sqlite", "postgresql")
 
 OPERATORS: Final[Mapping[SQLOperationType, str]] = {

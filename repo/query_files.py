@@ -36,8 +36,6 @@ from repo.errors import QueryContractError
 from repo.parameters import declared
 from repo.queries import DIALECTS, OPERATORS, Query
 
-__all__ = ["QueryFile", "files_of", "read", "split"]
-
 _COLUMN_TYPES: Final[Mapping[str, type]] = {
     "str": str,
     "int": int,

@@ -8,20 +8,6 @@ from __future__ import annotations
 import datetime
 from typing import Any, Final, NamedTuple
 
-__all__ = [
-    "OF_TICKER",
-    "Bar",
-    "BarOfTicker",
-    "Coverage",
-    "Divergence",
-    "Holding",
-    "Institution",
-    "Point",
-    "Sentiment",
-    "Summary",
-    "Ticker",
-]
-
 
 class Ticker(NamedTuple):
     """A traded security: ``symbol`` in upper case, ``cusip`` (9 characters) where it is known."""

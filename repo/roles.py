@@ -6,8 +6,6 @@ from repo.database import Database
 from repo.errors import ConfigurationError
 from repo.queries import shipped
 
-__all__ = ["grant", "statements"]
-
 
 def statements(dialect: str) -> str:
     """The SQL that makes the grants, which says how to use the roles.

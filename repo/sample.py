@@ -18,21 +18,6 @@ from repo.records import Bar, Holding, Institution, Sentiment, Ticker
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = [
-    "LAST_DAY",
-    "SOURCE",
-    "Size",
-    "bars",
-    "days_until",
-    "fill",
-    "holdings",
-    "institutions",
-    "quarters",
-    "sentiment",
-    "symbols",
-    "tickers",
-]
-
 LAST_DAY: Final = date(2025, 12, 31)
 """The day of the last bars, where no other is asked for."""
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Final
 
-__all__ = ["Column", "Constraint", "Difference", "Index", "Schema", "Table", "Trigger", "compare"]
-
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["Statement", "for_transaction", "in_transaction", "statements"]
-
 _PIECE: Final = re.compile(
     r"(?P<blank>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))"
     r"|(?P<literal>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<dollar>\$(?:[A-Za-z_]\w*)?\$).*?(?P=dollar))"

@@ -26,8 +26,6 @@ from repo.transactions import ENDED, Block, Executor, SharedTransaction, raise_f
 if TYPE_CHECKING:
     from repo.steps import Plan
 
-__all__ = ["Session"]
-
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 5
 _READ_ONLY: Final = "the database was opened read only"

@@ -12,8 +12,6 @@ from urllib.parse import unquote
 
 from repo.errors import ConfigurationError
 
-__all__ = ["DEFAULT_URL", "DatabaseURL", "database_url", "split_url"]
-
 DEFAULT_URL: Final = "sqlite:///data/divergence.db"
 
 _SCHEMES: Final[Mapping[str, str]] = {

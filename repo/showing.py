@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["listed", "short", "short_name", "visible"]
-
 _OF_A_VALUE: Final = 80
 _OF_A_NAME: Final = 40
 _NAMES: Final = 20

@@ -14,8 +14,6 @@ from typing import Final
 from repo.parameters import plain
 from repo.tables import TABLES, Kind
 
-__all__ = ["misuse"]
-
 _CAST: Final = re.compile(r"\bCAST\s*\(", re.IGNORECASE)
 _AS_TYPE: Final = re.compile(r"(?P<what>.*)\bAS\s+(?P<type>[a-z][\w ]*?)\s*(?:\[\s*\]\s*)?", re.I | re.S)
 _AS_IT_IS: Final = re.compile(r":\w+|NULL|(?:\w+\.)?[a-z_]\w*", re.IGNORECASE)

@@ -25,8 +25,6 @@ from repo.catalogue import Catalogue, load
 from repo.parameters import PYTHON_TYPES, Declared
 from repo.queries import DIALECTS, Column, Query
 
-__all__ = ["OWN", "own_stub", "stub"]
-
 OWN: Final = "repo.query_types"
 """The module of the package's own stub, whose classes an application's extend."""
 

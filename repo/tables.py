@@ -29,8 +29,6 @@ from repo.validation import (
     text_field,
 )
 
-__all__ = ["SINGLE_TICKER", "TABLES", "Column", "Kind", "Table"]
-
 Kind = Literal["id", "day", "moment", "int", "float", "text"]
 """What a column holds: the key that the database gave a row, a date, a point in time, or a value."""
 

@@ -30,8 +30,6 @@ from repo.errors import (
 from repo.showing import short
 from repo.watching import Watch
 
-__all__ = ["ENDED", "Block", "Executor", "SharedTransaction", "raise_failure"]
-
 _VOUCHED_SECONDS: Final = 1.0
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""

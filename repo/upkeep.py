@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["Ask", "Check", "Relation", "Space", "Status", "Task", "Upkeep", "checked"]
-
 _SHOWN: Final = 10
 
 Ask = Callable[..., Any]

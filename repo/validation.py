@@ -21,31 +21,6 @@ from typing import Any, Final
 
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 
-__all__ = [
-    "CUSIP",
-    "INT64_MAX",
-    "NAME",
-    "SOURCE",
-    "SYMBOL",
-    "Field",
-    "Refused",
-    "Spec",
-    "argument",
-    "between_field",
-    "check_ranges",
-    "check_types",
-    "cik_field",
-    "columns",
-    "count_field",
-    "date_field",
-    "one_date",
-    "one_float",
-    "one_integer",
-    "price_field",
-    "row_by_row",
-    "text_field",
-]
-
 INT64_MAX: Final = 2**63 - 1
 CIK_MAX: Final = 9_999_999_999
 _PRICE_END: Final = 1e12

@@ -16,8 +16,6 @@ from repo.binding import Runs
 from repo.errors import ConfigurationError
 from repo.showing import short
 
-__all__ = ["LOG", "OnQuery", "Watch"]
-
 LOG: Final = logging.getLogger("repo")
 LOG.addHandler(logging.NullHandler())
 

@@ -16,8 +16,6 @@ from repo.errors import RepoError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["PRIVATE", "keep_names", "workplace"]
-
 _PARTIAL: Final = ".smdi-partial"
 _NOT_BY_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 

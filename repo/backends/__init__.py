@@ -20,8 +20,6 @@ from typing import Any
 from repo.engine import Backend
 from repo.settings import DatabaseURL
 
-__all__ = ["connect"]
-
 
 def connect(address: DatabaseURL, *, read_only: bool, **options: Any) -> Backend:
     """Open a database by the package that is named for its engine.

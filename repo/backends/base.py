@@ -21,20 +21,6 @@ from repo.records import OF_TICKER
 from repo.showing import short
 from repo.tables import Table
 
-__all__ = [
-    "ROWS_TOGETHER",
-    "Passing",
-    "check_option",
-    "finder",
-    "lacks_symbol",
-    "merge",
-    "refuse_unknown",
-    "unlike",
-    "write_rows",
-    "wrong_columns",
-    "wrong_type",
-]
-
 ROWS_TOGETHER: Final = 100
 """So few rows that the processor's cache holds them while they are turned into records."""
 

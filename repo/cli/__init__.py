@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
-__all__ = ["main"]
-
 _NEEDED = {"typer", "rich"}
 
 

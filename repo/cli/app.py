@@ -27,8 +27,6 @@ from repo.cli.options import Url
 from repo.cli.output import say
 from repo.errors import ConfigurationError, RepoError
 
-__all__ = ["app"]
-
 _INTERRUPTED = 130
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from repo.archives import Progress
     from repo.backup import Backup
 
-__all__ = ["backup", "restore"]
-
 
 def backup(
     ctx: typer.Context,

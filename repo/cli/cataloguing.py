@@ -12,8 +12,6 @@ import typer
 from repo.cli.output import Format, say, show
 from repo.errors import ConfigurationError
 
-__all__ = ["queries", "stubs"]
-
 Folders = Annotated[
     list[Path] | None,
     typer.Option(

@@ -12,8 +12,6 @@ from repo.cli.options import Schema, Url, opened
 from repo.cli.output import say
 from repo.errors import DatabaseUnavailable
 
-__all__ = ["check"]
-
 
 def check(
     ctx: typer.Context,

@@ -16,8 +16,6 @@ from repo.errors import ConfigurationError, RepoError
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["demo"]
-
 _SHOWN = 5
 
 

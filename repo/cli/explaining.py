@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from repo.queries import Query
     from repo.steps import Plan, Step
 
-__all__ = ["explain"]
-
 
 class _Form(StrEnum):
     TREE = "tree"

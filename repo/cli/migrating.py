@@ -13,8 +13,6 @@ from repo.errors import ConfigurationError
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["migrate"]
-
 
 def migrate(
     ctx: typer.Context,

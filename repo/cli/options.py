@@ -16,8 +16,6 @@ from repo.settings import database_url
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["As", "End", "Schema", "Source", "Start", "Symbol", "Url", "day", "opened"]
-
 _IN_MEMORY: Final = "sqlite://"
 
 

@@ -15,8 +15,6 @@ import typer
 
 from repo.showing import visible
 
-__all__ = ["Format", "say", "show", "show_table", "shown"]
-
 
 def say(text: str, *, err: bool = True) -> None:
     """Write a message, with control characters in names and values written out."""

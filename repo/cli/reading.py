@@ -15,8 +15,6 @@ from repo.records import Bar, Coverage, Divergence, Holding, Point, Summary, Tic
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["coverage", "history", "holdings", "ranking", "summary", "tickers", "timeline"]
-
 
 def _list(form: Format, record: Any, rows: Sequence[Any], if_empty: str) -> None:
     if not rows:

@@ -16,8 +16,6 @@ from repo.records import Bar, Holding, Institution, Sentiment, Ticker
 if TYPE_CHECKING:
     from repo.database import Database
 
-__all__ = ["AS_OF", "SOURCE", "fill", "identity"]
-
 AS_OF: Final = date(2025, 6, 30)
 """The last day of the sample."""
 

@@ -15,8 +15,6 @@ from repo.errors import ConfigurationError
 if TYPE_CHECKING:
     from repo.upkeep import Check
 
-__all__ = ["doctor", "grant", "health", "maintain", "sizes"]
-
 
 def maintain(
     ctx: typer.Context,

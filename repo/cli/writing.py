@@ -19,8 +19,6 @@ from repo.tables import SINGLE_TICKER, TABLES
 if TYPE_CHECKING:
     from repo.loading import Loaded, Progress
 
-__all__ = ["load"]
-
 _KINDS = f"{', '.join([*TABLES][:-1])} or {[*TABLES][-1]}"
 
 

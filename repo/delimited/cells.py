@@ -15,8 +15,6 @@ from typing import Any, Final
 
 from repo.validation import Field, Refused
 
-__all__ = ["convert"]
-
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}(-\d\d-\d\d|\d{4})", re.ASCII)

@@ -21,8 +21,6 @@ from repo.delimited.cells import convert
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.validation import Field
 
-__all__ = ["PARQUET", "SUFFIXES", "Chunk", "Delimited", "changed", "split_name", "state_of"]
-
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t", ".txt": None}
 PARQUET: Final = ".parquet"
 SUFFIXES: Final = ", ".join([*_DELIMITERS, *(f"{suffix}.gz" for suffix in _DELIMITERS), PARQUET])

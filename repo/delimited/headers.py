@@ -12,8 +12,6 @@ from repo.showing import listed, short, short_name
 from repo.tables import SINGLE_TICKER, TABLES, Table
 from repo.validation import Field
 
-__all__ = ["Layout", "find_kind", "lay_out"]
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

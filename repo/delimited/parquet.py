@@ -21,8 +21,6 @@ from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.frames import pyarrow
 from repo.validation import Field
 
-__all__ = ["Parquet"]
-
 _MIDNIGHT: Final = time()
 
 

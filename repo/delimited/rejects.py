@@ -16,8 +16,6 @@ from typing import IO, Any, Final
 
 from repo.errors import ConfigurationError, Problem, RepoError
 
-__all__ = ["Rejects"]
-
 _OF_THE_NAME: Final = 100
 _ANY_NAME: Final = "backslashreplace"
 """How a file name is written that is not UTF-8."""

@@ -15,8 +15,6 @@ from repo.delimited.rejects import Rejects
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 from repo.validation import columns
 
-__all__ = ["Progress", "Source"]
-
 Progress = Callable[[str, int, int, int], None]
 """Called now and then with the kind of rows, the rows and bytes read so far, and the file's bytes."""
 

@@ -12,8 +12,6 @@ from repo.errors import ConfigurationError, MigrationError
 from repo.queries import DIALECTS, shipped
 from repo.showing import short
 
-__all__ = ["PACKAGE", "Folders", "Migration", "Source", "load", "sources"]
-
 PACKAGE: Final = "smdi"
 """The name of the package's own sequence of migrations."""
 

@@ -10,8 +10,6 @@ from typing import Any, Final, NamedTuple
 from repo.errors import MigrationError, QueryContractError
 from repo.migrations.files import PACKAGE, Migration, Source, label, load
 
-__all__ = ["APPLIED", "APPLYING", "UNDOING", "Chains", "Record", "State", "chains", "read", "states"]
-
 Ask = Callable[[str], Any]
 """Gives what a named query without parameters answers."""
 

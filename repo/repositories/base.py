@@ -19,8 +19,6 @@ from repo.frames import ArrowTable, as_rows
 from repo.tables import Table
 from repo.validation import argument
 
-__all__ = ["Repository", "Session", "ahead", "bounds", "join_matched", "reads_ahead", "several_symbols"]
-
 
 class Session(Protocol):
     """Runs named queries in the calling thread's transaction, or each in one of its own."""

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from repo.records import Ticker
 
-__all__ = ["Clash", "clashes"]
-
 
 class Clash(NamedTuple):
     """A row of a ticker with the CUSIP of another.

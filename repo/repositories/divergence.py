@@ -30,8 +30,6 @@ from repo.validation import INT64_MAX, argument
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["DivergenceRepository"]
-
 
 class DivergenceRepository(Repository):
     """The ranking of all tickers on a day, and the timeline of one."""

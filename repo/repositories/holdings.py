@@ -19,8 +19,6 @@ from repo.validation import argument
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["HoldingRepository"]
-
 
 class HoldingRepository(Repository):
     """Holdings by ticker, quarter end, institution and filing date."""

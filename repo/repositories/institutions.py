@@ -11,8 +11,6 @@ from repo.repositories.base import Repository
 from repo.tables import TABLES
 from repo.validation import argument
 
-__all__ = ["InstitutionRepository"]
-
 
 class InstitutionRepository(Repository):
     """Institutions by CIK, the SEC's Central Index Key."""

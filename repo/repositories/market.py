@@ -16,8 +16,6 @@ from repo.validation import argument
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MarketRepository"]
-
 
 class MarketRepository(Repository):
     """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""

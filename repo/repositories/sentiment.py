@@ -15,8 +15,6 @@ from repo.validation import argument
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["SentimentRepository"]
-
 
 class SentimentRepository(Repository):
     """Interest and score by ticker, source and date."""

@@ -13,8 +13,6 @@ from repo.repositories.cusips import clashes
 from repo.tables import TABLES
 from repo.validation import argument
 
-__all__ = ["TickerRepository"]
-
 
 class TickerRepository(Repository):
     """Tickers by symbol. Symbols are folded to upper case wherever they are given."""

@@ -7,8 +7,6 @@ from typing import Any
 from repo.backends.postgresql.backend import PostgreSQLBackend
 from repo.settings import DatabaseURL
 
-__all__ = ["connect"]
-
 
 def connect(address: DatabaseURL, *, read_only: bool, **options: Any) -> PostgreSQLBackend:
     """Open a server's database; see :class:`PostgreSQLBackend` for the options."""

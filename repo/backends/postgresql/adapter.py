@@ -35,8 +35,6 @@ from repo.parameters import Dumpers
 from repo.queries import Query
 from repo.records import OF_TICKER
 
-__all__ = ["PostgreSQLAdapter", "translate"]
-
 _STATES: Final[Mapping[str, type[RepoError]]] = {
     "23502": NotNullViolation,
     "23503": ForeignKeyViolation,

@@ -25,8 +25,6 @@ from repo.engine import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 
-__all__ = ["PostgreSQLArchive"]
-
 _LOCK_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.1
 _STALE_SECONDS: Final = 300

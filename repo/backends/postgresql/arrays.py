@@ -22,8 +22,6 @@ from psycopg.types.array import ArrayBinaryLoader
 from repo.batches import EPOCH
 from repo.errors import ConfigurationError
 
-__all__ = ["as_list", "decode", "is_single", "read_raw"]
-
 _HEADER: Final = Struct(">iiIii")
 _DAYS: Final = 730_120 - EPOCH
 """2000-01-01, the day PostgreSQL counts from, in days since 1970-01-01."""

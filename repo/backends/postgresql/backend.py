@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from repo.steps import Plan
     from repo.upkeep import Upkeep
 
-__all__ = ["PostgreSQLBackend"]
-
 _APPLICATION: Final = "smart-money-repo"
 _MIN_SIZE: Final = 10
 _MAX_SIZE: Final = 30

@@ -7,8 +7,6 @@ from typing import Final
 
 from repo.backends.postgresql.connection import Connection
 
-__all__ = ["run_alone"]
-
 _INDEX: Final = re.compile(
     r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
     r"(?P<name>\"(?:[^\"]|\"\")+\"|[\w.]+)\s*(?=\W|\Z)",

@@ -16,8 +16,6 @@ from psycopg.abc import PQGen
 
 from repo.watching import LOG
 
-__all__ = ["PROOF_SECONDS", "Connection", "Settings"]
-
 _T = TypeVar("_T")
 
 PROOF_SECONDS: Final = 5.0

@@ -18,8 +18,6 @@ from repo.backends.postgresql.connection import Connection, Settings
 from repo.engine import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Connections"]
-
 _OLDEST: Final = 14
 _PREPARE_THRESHOLD: Final = 5
 _PROVE_AFTER_SECONDS: Final = 1.0

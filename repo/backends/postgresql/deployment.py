@@ -12,8 +12,6 @@ from typing import Any, Final
 from repo.engine import Backend
 from repo.upkeep import Ask, Check, Status, checked
 
-__all__ = ["checks"]
-
 _OLDEST: Final = 14
 _UNITS: Final[Mapping[str, int]] = {"B": 1, "kB": 1 << 10, "8kB": 8 << 10, "MB": 1 << 20}
 _SETTINGS: Final = (

@@ -15,8 +15,6 @@ from repo.backends.postgresql.recent import day_of
 from repo.engine import Backend, Bound
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
-__all__ = ["PostgreSQLIntrospection"]
-
 _SCRATCH: Final = "smdi_scratch"
 _LOCK_MILLISECONDS: Final = 2000
 _BEGIN: Final = f"""

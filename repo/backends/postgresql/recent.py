@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from repo.upkeep import Ask, Task
 
-__all__ = ["day_of", "tasks"]
-
 _TABLE: Final = "market_data"
 _ROWS: Final = 500_000
 """How many bars there must be: of fewer, the last months are a large part."""

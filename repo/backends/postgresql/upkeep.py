@@ -15,8 +15,6 @@ from repo.engine import Backend
 from repo.errors import ConfigurationError, RepoError
 from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
-__all__ = ["PostgreSQLUpkeep"]
-
 _SHARE: Final = 0.05
 """The share of a table's rows, dead or changed, that is worth a VACUUM or an ANALYZE; autovacuum waits
 for four times, or twice, as many."""

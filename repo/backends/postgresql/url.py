@@ -17,8 +17,6 @@ from repo.backends.base import check_option
 from repo.errors import ConfigurationError
 from repo.settings import split_url
 
-__all__ = ["OPTIONS", "check_options", "demand_tls", "explicit", "url_settings"]
-
 OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "min_size": int,
     "max_size": int,

@@ -8,8 +8,6 @@ from typing import Any
 from repo.backends.sqlite.backend import SQLiteBackend
 from repo.settings import DatabaseURL
 
-__all__ = ["connect"]
-
 
 def connect(address: DatabaseURL, *, read_only: bool, **options: Any) -> SQLiteBackend:
     """Open a file, or a database in memory; see :class:`SQLiteBackend` for the options."""

@@ -31,8 +31,6 @@ from repo.parameters import Dumpers
 from repo.queries import Query
 from repo.records import OF_TICKER
 
-__all__ = ["SQLiteAdapter", "translate"]
-
 _TIMESTAMP_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date.min.toordinal() - EPOCH
 _LAST_DAY: Final = date.max.toordinal() - EPOCH

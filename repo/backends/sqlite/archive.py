@@ -16,8 +16,6 @@ from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 from repo.watching import LOG
 
-__all__ = ["SQLiteArchive"]
-
 _STEP: Final = 1 << 24
 """Bytes copied between two looks at progress and Ctrl-C."""
 

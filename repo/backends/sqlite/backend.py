@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from repo.steps import Plan
     from repo.upkeep import Upkeep
 
-__all__ = ["SQLiteBackend"]
-
 _OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
 _CACHE_KIBIBYTES: Final = 64 * 1024

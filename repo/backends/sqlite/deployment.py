@@ -13,8 +13,6 @@ from typing import Final
 from repo.engine import Backend
 from repo.upkeep import Check, Status, checked
 
-__all__ = ["checks"]
-
 _NETWORK: Final = {
     "nfs",
     "nfs4",

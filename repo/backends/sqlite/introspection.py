@@ -11,8 +11,6 @@ from typing import Any, Final
 from repo.engine import Bound
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
-__all__ = ["SQLiteIntrospection"]
-
 _TOKEN: Final = re.compile(
     r"\s+|--[^\n]*|/\*.*?(?:\*/|\Z)"
     r"|(?P<literal>[xX]?'(?:[^']|'')*')"

@@ -19,8 +19,6 @@ from repo.parameters import plain
 from repo.queries import Query
 from repo.steps import Plan, Step
 
-__all__ = ["plan"]
-
 _READS: Final = re.compile(
     r"(?P<does>SCAN|SEARCH) (?P<alias>\S+)"
     r"(?: USING (?P<kind>(?:AUTOMATIC (?:PARTIAL )?)?(?:COVERING )?INDEX|(?:INTEGER )?PRIMARY KEY)"

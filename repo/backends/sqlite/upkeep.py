@@ -14,8 +14,6 @@ from repo.engine import Backend
 from repo.errors import DatabaseUnavailable
 from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
-__all__ = ["SQLiteUpkeep"]
-
 _FREE_SHARE: Final = 0.1
 """The share of a file that is free pages, that is worth a VACUUM."""
 _EMPTY_SHARE: Final = 0.5

@@ -12,8 +12,6 @@ from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
 from repo.tables import Table
 
-__all__ = ["DirectWrite"]
-
 
 class DirectWrite:
     """Rows written straight into their table.
