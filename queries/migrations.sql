@@ -2,7 +2,7 @@
 
 -- name: applied()
 -- record_class: Applied(version: int, name: str, checksum: str)
--- Every migration applied, by number, for migrations.migrate(). Index: schema_migrations_pkey.
+-- Every migration applied, by number, for Database.migrate(). Index: schema_migrations_pkey.
 SELECT
     m.version AS version,
     m.name AS name,
@@ -23,7 +23,7 @@ WHERE version = CAST(:version AS bigint);
 -- name: steps()
 -- record_class: Step(sequence: str, version: int, name: str, checksum: str, upon: int, state: str)
 -- The migrations of applications, by sequence and number, and what was begun outside of a transaction and
--- is not finished; upon is the package's migration at that time. For migrations.migrate().
+-- is not finished; upon is the package's migration at that time. For Database.migrate().
 -- Needs: schema_steps. Index: schema_steps_pkey.
 SELECT
     s.sequence AS sequence,
@@ -37,7 +37,7 @@ ORDER BY s.sequence ASC, s.version ASC;
 
 -- name: note_step(sequence, version, name, checksum, upon, state)!
 -- Notes an application's migration as applied, or any as begun: applying or undoing, for
--- migrations.migrate(). Needs: schema_steps. Index: schema_steps_pkey.
+-- Database.migrate(). Needs: schema_steps. Index: schema_steps_pkey.
 INSERT INTO schema_steps (sequence, version, name, checksum, upon, state)
 VALUES (
     CAST(:sequence AS text),
@@ -54,7 +54,7 @@ ON CONFLICT (sequence, version) DO UPDATE SET
     state = excluded.state;
 
 -- name: drop_step(sequence, version)!
--- Forgets what was noted of a migration, for migrations.migrate(). Needs: schema_steps.
+-- Forgets what was noted of a migration, for Database.migrate(). Needs: schema_steps.
 -- Index: schema_steps_pkey.
 DELETE FROM schema_steps
 WHERE

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 
-from repo import backends, migrations
+from repo import backends, migrating, migrations
 from repo.catalogue import load
+from repo.conflicts import tried
 from repo.engine import Backend, IsolationLevel
-from repo.errors import ConfigurationError, ConflictError, QueryContractError
+from repo.errors import ConfigurationError, QueryContractError
 from repo.migrations import State
 from repo.named import NamedQueries
 from repo.repositories.divergence import DivergenceRepository
@@ -120,22 +119,14 @@ class Database(Generic[QueriesT]):
         """
         if attempts < 1:
             raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
-        if self._session.in_transaction():
-            # Only the outer transaction as a whole could be tried again.
+
+        def once() -> _T:
             with self.transaction() as tx:
                 return work(tx)
-        pause = _FIRST_PAUSE_SECONDS
-        for attempt in range(1, attempts + 1):
-            try:
-                with self.transaction() as tx:
-                    return work(tx)
-            except ConflictError as conflict:
-                if attempt == attempts:
-                    raise
-                LOG.info("attempt %d of %d met a conflict: %s", attempt, attempts, conflict)
-            time.sleep(random.uniform(0, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        raise AssertionError("the last attempt returns or raises")
+
+        # Inside a transaction, only the outer one as a whole could be tried again.
+        times = 1 if self._session.in_transaction() else attempts
+        return tried(once, times, pause=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
 
     def migrate(
         self,
@@ -143,8 +134,8 @@ class Database(Generic[QueriesT]):
         on_applied: Callable[[str], None] = lambda label: None,
         *,
         of: str | None = None,
-        lock_timeout: float = migrations.LOCK_SECONDS,
-        attempts: int = migrations.ATTEMPTS,
+        lock_timeout: float = migrating.LOCK_SECONDS,
+        attempts: int = migrating.ATTEMPTS,
     ) -> list[str]:
         """Bring the schema to the newest migration, or to number ``to``, up or down.
 
@@ -168,17 +159,17 @@ class Database(Generic[QueriesT]):
             LOG.info("migrated: %s", label)
             on_applied(label)
 
-        return migrations.migrate(
+        return migrating.migrate(
             self._session, to, on_applied=told, of=of, lock_timeout=lock_timeout, attempts=attempts
         )
 
     def migrations(self) -> list[State]:
         """How each migration stands, of the package and of the application, by sequence and number."""
-        return migrations.status(self._session)
+        return migrating.status(self._session)
 
     def version(self) -> int:
         """The number of the newest migration applied; 0 for an empty database."""
-        return migrations.version(self._session)
+        return migrating.version(self._session)
 
     def check(self) -> list[QueryContractError]:
         """Have the engine prepare every query, an application's included.

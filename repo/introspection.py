@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from repo import migrations
+from repo import migrating
 from repo.database import Database
 from repo.schemas import Column, Constraint, Difference, Index, Schema, Table, Trigger, compare
 
@@ -62,7 +62,7 @@ def expected(db: Database) -> Schema:
 
     :raises MigrationError: when other migrations were applied than the files say.
     """
-    applied = migrations.applied(db._session)
+    applied = migrating.applied(db._session)
     return next(iter(built(db, ["\n;\n".join(each.sql for each in applied)])))
 
 

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from repo.catalogue import Catalogue
 from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES
 from repo.queries import Query
-
-
-class Session(Protocol):
-    """Runs named queries."""
-
-    dialect: str
-    catalogue: Catalogue
-
-    def read(self, query: str, **parameters: Any) -> Any: ...
-
-    def frame(self, query: str, **parameters: Any) -> Any: ...
-
-    def write(self, query: str, **parameters: Any) -> Any: ...
-
-    def write_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int: ...
+from repo.sessions import Session
 
 
 class NamedQuery:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from repo import frames
 from repo.batches import RowEncoder
 from repo.binding import dumped, sent
+from repo.conflicts import tried
 from repo.engine import Connection
 from repo.errors import (
     ConfigurationError,
-    ConflictError,
     InvalidRecord,
     QueryContractError,
     RepoError,
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from repo.steps import Plan
 
 _T = TypeVar("_T")
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 6
+_PAUSE_SECONDS: Final = 0.2
 _READ_ONLY: Final = "the database was opened read only"
 
 
@@ -67,14 +68,15 @@ class Session:
 
         :param undo: called before another attempt.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                return write()
-            except ConflictError as conflict:
-                if self.in_transaction() or not self.executor.backend.deadlocked(conflict):
-                    raise
-            undo()
-        return write()
+        deadlocked = self.executor.backend.deadlocked
+        return tried(
+            write,
+            _ATTEMPTS,
+            pause=_PAUSE_SECONDS,
+            longest=_PAUSE_SECONDS,
+            worth=lambda conflict: not self.in_transaction() and deadlocked(conflict),
+            undo=undo,
+        )
 
     def read(self, query: str, **parameters: Any) -> Any:
         """What one query answers: a list of records, a record or None, or a value."""

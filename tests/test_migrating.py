@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, ConflictError, MigrationError, introspection, migrations
+from repo import ConfigurationError, ConflictError, MigrationError, introspection, migrating
 from repo.queries import DIALECTS, shipped
 from tests import servers
 from tests.builders import bar, plain_url, raw, seed
@@ -234,7 +234,7 @@ def test_what_failed_is_told(empty_url: str, schema: Path) -> None:
     )
     with repo.connect(empty_url) as db:
         with pytest.raises(MigrationError) as raised:
-            migrations.migrate(db._session, schema=schema)
+            migrating.migrate(db._session, schema=schema)
         told = str(raised.value)
         file = schema / db.dialect / "0003_fails.sql"
         assert told.startswith(f"0003_fails failed: {file}:5: INSERT INTO nowhere VALUES (1);: ")
@@ -277,10 +277,10 @@ def test_a_lock_that_is_held_stops_nobody_else(pg: str, schema: Path) -> None:
     ):
         other.execute("SELECT * FROM market_data")  # and the transaction stays open
         with pytest.raises(ConflictError, match=r"0003_alter failed: .*tried 2 times"):
-            migrations.migrate(db._session, schema=schema, lock_timeout=0.05, attempts=2)
+            migrating.migrate(db._session, schema=schema, lock_timeout=0.05, attempts=2)
         assert db.version() == 2
         waiting = thread.submit(
-            migrations.migrate, db._session, schema=schema, lock_timeout=0.05, attempts=1000
+            migrating.migrate, db._session, schema=schema, lock_timeout=0.05, attempts=1000
         )
         for _ in range(20):
             assert db.market.history("AAPL")  # which would wait behind the ALTER
@@ -309,7 +309,7 @@ def test_a_build_that_failed_is_taken_up_again(pg: str, schema: Path) -> None:
         session = db._session
         for _ in range(2):
             with pytest.raises(MigrationError, match=r"0003_build\.sql:4: CREATE UNIQUE INDEX"):
-                migrations.migrate(session, schema=schema)
+                migrating.migrate(session, schema=schema)
             assert raw(pg, indexes) == [("market_data_close", True), ("market_data_volume", False)]
             assert raw(pg, "SELECT sequence, version, state FROM schema_steps") == [
                 ("smdi", 3, "applying")
@@ -317,15 +317,15 @@ def test_a_build_that_failed_is_taken_up_again(pg: str, schema: Path) -> None:
         assert db.version() == 2
         assert "market_data_volume" in "\n".join(introspection.check(db))
         # Back instead: what was begun is undone.
-        assert migrations.migrate(session, 2, schema) == ["-0003_build"]
+        assert migrating.migrate(session, 2, schema) == ["-0003_build"]
         assert raw(pg, indexes) == raw(pg, "SELECT 1 FROM schema_steps") == []
         with pytest.raises(MigrationError, match="0003_build"):
-            migrations.migrate(session, schema=schema)
+            migrating.migrate(session, schema=schema)
         db.market.delete("MSFT")
-        assert migrations.migrate(session, schema=schema) == ["0003_build"]
+        assert migrating.migrate(session, schema=schema) == ["0003_build"]
         assert raw(pg, indexes) == [("market_data_close", True), ("market_data_volume", True)]
         assert raw(pg, "SELECT 1 FROM schema_steps") == []
-        assert migrations.migrate(session, 2, schema) == ["-0003_build"]
+        assert migrating.migrate(session, 2, schema) == ["-0003_build"]
         assert introspection.check(db) == []
 
 

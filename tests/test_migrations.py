@@ -15,7 +15,15 @@ import psycopg
 import pytest
 
 import repo
-from repo import ConfigurationError, Database, MigrationError, loading, migrations, transactions
+from repo import (
+    ConfigurationError,
+    Database,
+    MigrationError,
+    loading,
+    migrating,
+    migrations,
+    transactions,
+)
 from repo.queries import DIALECTS, shipped
 from tests.builders import bar, content, day, holding, python, raw, seed, sentiment, stored
 from tests.cli_helpers import smdi
@@ -39,7 +47,7 @@ def write(schema: Path, name: str, sql: str, undo: str = "SELECT 1;\n") -> None:
 
 def migrate(db: Database, schema: Path, to: int | None = None) -> list[str]:
     """Migrate with the files of another folder."""
-    return migrations.migrate(db._session, to, schema)
+    return migrating.migrate(db._session, to, schema)
 
 
 def catalogue(url: str) -> list[tuple[str, ...]]:
@@ -309,7 +317,7 @@ def test_a_migration_that_fails_leaves_no_trace(empty_url: str, schema: Path) ->
         for done in (UP, []):
             notes: list[str] = []
             with pytest.raises(MigrationError, match="0003_fails") as raised:
-                migrations.migrate(db._session, schema=schema, on_applied=notes.append)
+                migrating.migrate(db._session, schema=schema, on_applied=notes.append)
             assert raised.value.__cause__ is not None
             assert notes == done
             assert db.version() == 2

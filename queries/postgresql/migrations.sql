@@ -1,7 +1,7 @@
 -- The record of what was applied from schema/postgresql.
 
 -- name: prepare()!
--- Makes the record's table where there is none yet, for migrations.migrate().
+-- Makes the record's table where there is none yet, for Database.migrate().
 -- Index: none, it creates a table.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version bigint CONSTRAINT schema_migrations_pkey PRIMARY KEY,
@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- name: lock()$
 -- record_class: Locked(locked: int)
 -- 1 where other migrations now wait until the transaction ends, 0 where another's keeps this one waiting,
--- for migrations.migrate(). It does not wait by itself: a statement that waits holds a snapshot, and an
+-- for Database.migrate(). It does not wait by itself: a statement that waits holds a snapshot, and an
 -- index that is built CONCURRENTLY would wait for that. The number is this package's own, and means
 -- nothing but that. Index: none, it reads no table.
 SELECT CASE WHEN pg_try_advisory_xact_lock(5786219400) THEN 1 ELSE 0 END AS locked;
@@ -21,7 +21,7 @@ SELECT CASE WHEN pg_try_advisory_xact_lock(5786219400) THEN 1 ELSE 0 END AS lock
 -- name: patience(milliseconds)$
 -- record_class: Patience(set_to: str)
 -- For the transaction: how long a statement may wait for a lock, for readers queue up behind an ALTER that
--- waits; and to idle as long as an index is built beside it. For migrations.migrate().
+-- waits; and to idle as long as an index is built beside it. For Database.migrate().
 -- Index: none, it reads no table.
 SELECT
     set_config('lock_timeout', CAST(CAST(:milliseconds AS bigint) AS text), TRUE)
@@ -29,7 +29,7 @@ SELECT
 
 -- name: prepare_steps()!
 -- Makes the record of applications' migrations and of unfinished ones where there is none yet, for
--- migrations.migrate(). Index: none, it creates a table.
+-- Database.migrate(). Index: none, it creates a table.
 CREATE TABLE IF NOT EXISTS schema_steps (
     sequence text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS schema_steps (
 
 -- name: started()$
 -- record_class: Started(started: int)
--- How many of the record's two tables are there, for migrations.migrate() and version().
+-- How many of the record's two tables are there, for Database.migrate() and version().
 -- Index: none, the catalogue looks the names up.
 SELECT
     COUNT(to_regclass('schema_migrations'))
@@ -54,5 +54,5 @@ SELECT
 -- record_class: Strangers(names: str)
 -- None: programs share a database of a server as a matter of course, each with tables of its own, while
 -- a file of SQLite is one program's. A table that has a name this package wants fails the migration.
--- For migrations.migrate() and the first write. Index: none, it reads no table.
+-- For Database.migrate() and the first write. Index: none, it reads no table.
 SELECT CAST('' AS text) AS names;

@@ -1,7 +1,7 @@
 -- The record of what was applied from schema/sqlite.
 
 -- name: prepare()!
--- Makes the record's table where there is none yet, for migrations.migrate().
+-- Makes the record's table where there is none yet, for Database.migrate().
 -- Index: none, it creates a table.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version INTEGER NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
@@ -13,19 +13,19 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 -- name: lock()$
 -- record_class: Locked(locked: int)
--- 1: BEGIN IMMEDIATE keeps other migrations waiting until the transaction ends. For migrations.migrate().
+-- 1: BEGIN IMMEDIATE keeps other migrations waiting until the transaction ends. For Database.migrate().
 -- Index: none, it reads no table.
 SELECT 1 AS locked;
 
 -- name: patience(milliseconds)$
 -- record_class: Patience(set_to: str)
 -- Nothing is set: who writes has waited for the one lock there is, and readers wait for nobody. For
--- migrations.migrate(). Index: none, it reads no table.
+-- Database.migrate(). Index: none, it reads no table.
 SELECT CAST(CAST(:milliseconds AS bigint) AS text) AS set_to;
 
 -- name: prepare_steps()!
 -- Makes the record of applications' migrations and of unfinished ones where there is none yet, for
--- migrations.migrate(). Index: none, it creates a table.
+-- Database.migrate(). Index: none, it creates a table.
 CREATE TABLE IF NOT EXISTS schema_steps (
     sequence TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS schema_steps (
 
 -- name: started()$
 -- record_class: Started(started: int)
--- How many of the record's two tables are there, for migrations.migrate() and version().
+-- How many of the record's two tables are there, for Database.migrate() and version().
 -- Index: none, the catalogue is small.
 SELECT COUNT(*) AS started
 FROM sqlite_master AS m
@@ -49,7 +49,7 @@ WHERE m.type = 'table' AND m.name IN ('schema_migrations', 'schema_steps');
 -- name: strangers()$
 -- record_class: Strangers(names: str)
 -- The first tables and views of a file that has no record of migrations, and so is another program's, as
--- one text, for migrations.migrate() and the first write. Index: none, the catalogue is small.
+-- one text, for Database.migrate() and the first write. Index: none, the catalogue is small.
 SELECT COALESCE(GROUP_CONCAT(t.name, ', '), '') AS names
 FROM (
     SELECT m.name AS name

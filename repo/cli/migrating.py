@@ -92,9 +92,9 @@ def _check(db: Database) -> None:
 
 
 def _print_plan(db: Database, to: int | None, of: str | None) -> None:
-    from repo import migrations
+    from repo import migrating
 
-    steps = migrations.plan(db._session, to, of)
+    steps = migrating.plan(db._session, to, of)
     for step in steps:
         typer.echo(f"-- {step.label}: {step.file}\n{step.sql.rstrip()}\n")
     if not steps:
@@ -102,9 +102,9 @@ def _print_plan(db: Database, to: int | None, of: str | None) -> None:
 
 
 def _migrate(db: Database, to: int | None, of: str | None, lock_timeout: float, *, yes: bool) -> None:
-    from repo import migrations
+    from repo import migrating
 
-    down = [each.label for each in migrations.plan(db._session, to, of) if not each.up]
+    down = [each.label for each in migrating.plan(db._session, to, of) if not each.up]
     if down and to is not None and not yes:
         names = ", ".join(label.removeprefix("-") for label in down)
         raise ConfigurationError(

@@ -130,3 +130,42 @@ def refuse_differences(record: Record, files: Chains) -> None:
     found = [each.meaning for each in states(record, files) if each.state in ("changed", "newer")]
     if found:
         raise MigrationError("; ".join(found))
+
+
+def lacking(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> str:
+    """What to say of a database that lacks migrations; empty where it lacks none."""
+    record = read(ask)
+    for name, chain in chains(dialect, sources).items():
+        if lacks := _behind(record.at(name), len(chain), name):
+            return lacks
+    return ""
+
+
+def require_newest(dialect: str, at: int) -> None:
+    """Refuse long work on a database that lacks the package's migrations, before it begins.
+
+    :raises MigrationError: saying what to do.
+    """
+    if lacks := _behind(at, len(load(dialect)), PACKAGE):
+        raise MigrationError(f"the database is {lacks}")
+
+
+def _behind(at: int, there: int, sequence: str) -> str:
+    of, option = ("", "") if sequence == PACKAGE else (f" of {sequence}", " --schema")
+    return (
+        f"at migration {at} of {there}{of}: smdi migrate{option}, or db.migrate()" if at < there else ""
+    )
+
+
+def fitting(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> bool:
+    """Whether a database may be written to: not while nothing is applied.
+
+    :raises MigrationError: when it is newer than these files, was migrated by other files, or is another
+        program's.
+    """
+    record = read(ask)
+    if not record.tables:
+        refuse_strangers(ask)
+        return False
+    refuse_differences(record, chains(dialect, sources))
+    return record.at() > 0

@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import Any, ClassVar
 
 from repo.batches import RowEncoder, Unfit
-from repo.errors import (
-    InvalidRecord,
-    Problem,
-    RepoError,
-    UniqueViolation,
-    UnknownTicker,
-)
+from repo.errors import InvalidRecord, Problem, UniqueViolation, UnknownTicker
 from repo.frames import ArrowTable, as_rows
+from repo.sessions import Session
 from repo.tables import Table
 from repo.validation import argument
-
-
-class Session(Protocol):
-    """Runs named queries in the calling thread's transaction, or each in one of its own."""
-
-    def read(self, query: str, **parameters: Any) -> Any:
-        """What one query answers: a list of records, a record or None, or a value."""
-
-    def frame(self, query: str, **parameters: Any) -> Any:
-        """What one query answers, as an Arrow table."""
-
-    def write(self, query: str, **parameters: Any) -> Any:
-        """What a query that writes returns; it leaves no trace if it fails."""
-
-    def fail(self, error: RepoError) -> NoReturn:
-        """Raise an error that was found in an answer, as if the database had raised it."""
-
-    def reads_ahead(self) -> bool:
-        """Whether rows are to be read before the transaction that writes them begins."""
-
-    def upsert(self, table: Table, batches: RowEncoder) -> int:
-        """Write batches, all or none; the number of rows that were new or different."""
-
-    def snapshot(self) -> AbstractContextManager[None]:
-        """Let several reads see one state of the database."""
 
 
 class Repository:

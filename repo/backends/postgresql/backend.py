@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -22,8 +20,9 @@ from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.batches import EPOCH, Columns, RowEncoder, deduplicate
+from repo.conflicts import tried
 from repo.engine import Bound, Introspection, Transfer, on_fork
-from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
+from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
 from repo.queries import Query
 from repo.tables import Table
 
@@ -41,8 +40,8 @@ _DIRECT_ROWS: Final = 100
 _COPY_BYTES: Final = 1 << 20
 _BESIDE_SECONDS: Final = 0.2
 _DEADLOCK: Final = "40P01"
-_ATTEMPTS: Final = 10
-_LONGEST_PAUSE_SECONDS: Final = 0.2
+_ATTEMPTS: Final = 11
+_PAUSE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
 
 
@@ -217,15 +216,8 @@ class PostgreSQLBackend:
 
     def _until_no_deadlock(self, write: Callable[[], int], undo: Callable[[], None]) -> int:
         """Write, and again after a deadlock."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return write()
-            except ConflictError as conflict:
-                if not self.deadlocked(conflict):
-                    raise
-            undo()
-            time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # or both would meet again
-        return write()
+        pause = _PAUSE_SECONDS
+        return tried(write, _ATTEMPTS, pause=pause, longest=pause, worth=self.deadlocked, undo=undo)
 
     def _start_over(self, connection: Connection, depth: int) -> None:
         """Go back to where a write began; see :meth:`upsert`."""

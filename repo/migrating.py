@@ -1,0 +1,328 @@
+"""Migrations applied and undone, a step at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from repo.conflicts import tried
+from repo.errors import ConfigurationError, ConflictError, MigrationError, RepoError
+from repo.migrations.files import PACKAGE, Migration
+from repo.migrations.record import (
+    APPLIED,
+    APPLYING,
+    UNDOING,
+    Chains,
+    Record,
+    State,
+    chains,
+    read,
+    refuse_differences,
+    refuse_strangers,
+    states,
+)
+from repo.scripts import Statement, in_transaction, statements
+from repo.sessions import Session
+from repo.showing import short
+
+LOCK_SECONDS: Final = 3.0
+ATTEMPTS: Final = 10
+_WAIT_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+_SHOWN: Final = 200
+
+
+class Step(NamedTuple):
+    """One migration to apply (``up``) or to undo."""
+
+    migration: Migration
+    up: bool
+
+    @property
+    def label(self) -> str:
+        """The migration's label, after a minus where it is undone."""
+        return self.migration.label if self.up else f"-{self.migration.label}"
+
+    @property
+    def file(self) -> Path:
+        """The file to run."""
+        return self.migration.file if self.up else self.migration.undo_file
+
+    @property
+    def sql(self) -> str:
+        """What to run."""
+        return self.migration.sql if self.up else self.migration.undo
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The sequence and the number."""
+        return self.migration.sequence, self.migration.number
+
+
+def version(session: Session) -> int:
+    """The number of the newest of the package's migrations applied; 0 for an empty database.
+
+    :raises MigrationError: when the record of migrations is another program's.
+    """
+    return read(session.read).at()
+
+
+def status(session: Session) -> list[State]:
+    """How each migration stands, of the package and of the application, by sequence and number."""
+    return states(read(session.read), chains(session.dialect, session.sources))
+
+
+def applied(session: Session) -> list[Migration]:
+    """The migrations that a database has, in the order of the files.
+
+    :raises MigrationError: when others were applied than the files say.
+    """
+    record, files = read(session.read), chains(session.dialect, session.sources)
+    refuse_differences(record, files)
+    return [each for name, chain in files.items() for each in chain[: record.at(name)]]
+
+
+def plan(session: Session, to: int | None = None, of: str | None = None) -> list[Step]:
+    """What :func:`migrate` would do, in its order; nothing is done.
+
+    :raises ConfigurationError: for a number or a sequence that is not there.
+    :raises MigrationError: as :func:`migrate` would.
+    """
+    record = read(session.read)
+    if not record.tables:
+        refuse_strangers(session.read)
+    return _plan(record, chains(session.dialect, session.sources), to, of)
+
+
+def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list[Step]:
+    sequence = PACKAGE if of is None else of
+    if sequence not in files:
+        raise ConfigurationError(f"there is no sequence {short(sequence)}; there are {', '.join(files)}")
+    there = len(files[sequence])
+    if to is not None and not 0 <= to <= there:
+        raise ConfigurationError(f"there are migrations 0 to {there}, not {short(to)}")
+    refuse_differences(record, files)
+    _refuse_renamed(record, files)
+    if to is None:
+        names = list(files) if of is None else [of]
+        steps = [Step(each, up=True) for name in names for each in files[name][record.at(name) :]]
+    else:
+        at = record.at(sequence)
+        steps = [Step(each, up=True) for each in files[sequence][at:to]]
+        if to < at:
+            upon = _standing_upon(record, files, to) if sequence == PACKAGE else []
+            steps = [*upon, *(Step(each, up=False) for each in reversed(files[sequence][to:at]))]
+    return [*_unfinished(record, files, steps), *steps]
+
+
+def _refuse_renamed(record: Record, files: Chains) -> None:
+    """Refuse what was applied under another name, for its tables are there."""
+    for name in [each for each in files if each not in record.applied]:
+        for other in [each for each in record.applied if each not in files]:
+            was, first = record.applied[other][0], files[name][0]
+            if (was.name, was.checksum) == (first.name, first.checksum):
+                raise MigrationError(
+                    f"the migrations of {name} were applied as those of {other}: "
+                    f"--schema {other}=FOLDER, or repo.connect(schema={{'{other}': folder}})"
+                )
+
+
+def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
+    """What has to be undone before the package's migrations above a number are."""
+    steps = []
+    # Each folder may refer to the tables of those given before it.
+    unknown = [name for name in record.applied if name not in files]
+    for name in [*unknown, *reversed([name for name in files if name != PACKAGE])]:
+        above = [row.version for row in record.applied.get(name, ()) if row.upon > to]
+        if above and name not in files:
+            raise MigrationError(
+                f"the migrations of {name} stand upon what is to be undone, and its folder was not "
+                "given: --schema FOLDER, or repo.connect(schema=[folder])"
+            )
+        steps += [Step(files[name][number - 1], up=False) for number in reversed(above)]
+    return steps
+
+
+def _unfinished(record: Record, files: Chains, steps: list[Step]) -> list[Step]:
+    """What was begun and has to be turned round first, since the steps do not go on with it."""
+    going = {(each.key, each.up) for each in steps}
+    found = []
+    for (name, number), state in record.begun.items():
+        up = state == APPLYING
+        if name in files and number <= len(files[name]) and ((name, number), up) not in going:
+            found.append(Step(files[name][number - 1], up=not up))
+    return found
+
+
+def migrate(
+    session: Session,
+    to: int | None = None,
+    schema: Path | None = None,
+    on_applied: Callable[[str], None] = lambda label: None,
+    *,
+    of: str | None = None,
+    lock_timeout: float = LOCK_SECONDS,
+    attempts: int = ATTEMPTS,
+) -> list[str]:
+    """Apply what is not yet applied, or undo what is above ``to``.
+
+    Processes that do so at once wait for each other; each then finds the work done.
+
+    :param to: the number to end at; None is the newest there is, 0 takes everything back, rows
+        included.
+    :param schema: the folder of the package's files, where it is not the package's own.
+    :param on_applied: called with each migration's label when it is done.
+    :param of: the sequence to which ``to`` belongs, and the only one that is gone through; None is the
+        package's, and without ``to`` all of them.
+    :param lock_timeout: seconds that a statement on PostgreSQL may wait for a lock, while others queue
+        behind it; 0 is no limit. After it the step is undone, and tried again a little later.
+    :param attempts: how often a step is tried that meets a conflict.
+    :returns: the labels, in the order done; those undone begin with a minus.
+    :raises ConflictError: when the last attempt met one too; the step left no trace.
+    :raises MigrationError: when an applied file was changed or is missing, or a migration fails; what
+        was done before it stays.
+    """
+    if attempts < 1:
+        raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
+    if not 0 <= lock_timeout <= _WAIT_SECONDS:
+        raise ConfigurationError(f"lock_timeout is 0 to {_WAIT_SECONDS:g} seconds, not {lock_timeout}")
+    files = chains(session.dialect, session.sources, schema)
+    if session.in_transaction():
+        raise ConfigurationError("migrations have transactions of their own; leave this one first")
+    work = _Work(session, files, to, of, round(1000 * lock_timeout))
+    done: list[str] = []
+    if not _plan(read(session.read), files, to, of):
+        return done
+    while (label := work.step(attempts)) is not None:
+        done.append(label)
+        on_applied(label)
+    if done:
+        session.schema_changed()
+    return done
+
+
+class _Work:
+    """The way to a target, a step at a time."""
+
+    def __init__(
+        self, session: Session, files: Chains, to: int | None, of: str | None, milliseconds: int
+    ) -> None:
+        self._session = session
+        self._files = files
+        self._to = to
+        self._of = of
+        self._milliseconds = milliseconds
+
+    def step(self, attempts: int) -> str | None:
+        """Go one migration towards the target; None when there."""
+        try:
+            return tried(self._step, attempts, pause=_LOOK_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
+        except ConflictError as conflict:
+            raise ConflictError(
+                f"{conflict}; tried {attempts} times: try again when no long transaction runs, "
+                "or with a longer lock time-out"
+            ) from conflict
+
+    def _step(self) -> str | None:
+        begun, label = self._begin()
+        return self._finish(*begun) if begun is not None else label
+
+    def _next(self) -> tuple[Record, Step | None]:
+        """What is to be done now, when nobody else does anything."""
+        session = self._session
+        deadline = time.monotonic() + _WAIT_SECONDS
+        # Asked again and again, for whoever waits in a statement would hold up an index that is built
+        # CONCURRENTLY by the one waited for.
+        while not session.read("migrations.lock"):
+            if time.monotonic() > deadline:
+                raise ConflictError(f"another process has been migrating for {_WAIT_SECONDS:g} seconds")
+            self._let_go()
+            time.sleep(_LOOK_SECONDS)
+        session.read("migrations.patience", milliseconds=self._milliseconds)
+        record = read(session.read)
+        if not record.tables:
+            refuse_strangers(session.read)
+            session.write("migrations.prepare")
+        steps = _plan(record, self._files, self._to, self._of)
+        return record, steps[0] if steps else None
+
+    def _begin(self) -> tuple[tuple[Step, bool] | None, str | None]:
+        """Do the next step, or note that one is begun which runs outside of a transaction."""
+        session = self._session
+        with session.writing():
+            record, step = self._next()
+            if step is None:
+                return None, None
+            if session.builds_beside() and not in_transaction(step.sql):
+                if step.key not in record.begun:
+                    self._note(record, step, APPLYING if step.up else UNDOING)
+                return (step, step.key in record.begun), step.label
+            for statement in statements(step.sql):
+                self._run(step, statement, session.run_script)
+            self._done(record, step)
+            return None, step.label
+
+    def _finish(self, begun: Step, again: bool) -> str | None:
+        """Run what was begun, unless somebody else has done so meanwhile."""
+        session = self._session
+        with session.writing():
+            record, step = self._next()
+            if step != begun or step.key not in record.begun:
+                return begun.label
+            self._let_go()
+            for statement in statements(step.sql):
+                self._run(step, statement, lambda sql: session.run_alone(sql, again=again))
+            self._done(record, step)
+            return step.label
+
+    def _let_go(self) -> None:
+        """Let go of the snapshot of the last read, which a server keeps until its next statement.
+
+        It would wait for that where it builds an index beside this transaction.
+        """
+        with self._session.writing():
+            pass
+
+    def _run(self, step: Step, statement: Statement, run: Callable[[str], None]) -> None:
+        try:
+            run(statement.sql)
+        except RepoError as error:
+            text = " ".join(statement.sql.split())
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+            kind = ConflictError if isinstance(error, ConflictError) else MigrationError
+            raise kind(f"{step.label} failed: {step.file}:{statement.line}: {shown}: {error}") from error
+
+    def _done(self, record: Record, step: Step) -> None:
+        """Record a step, in its transaction."""
+        session, migration = self._session, step.migration
+        if migration.sequence == PACKAGE:
+            if step.up and migration.number > record.at():
+                session.write(
+                    "migrations.record",
+                    version=migration.number,
+                    name=migration.name,
+                    checksum=migration.checksum,
+                )
+            elif not step.up:
+                session.write("migrations.forget", version=migration.number)
+        elif step.up:
+            self._note(record, step, APPLIED)
+            return
+        if record.tables > 1:
+            session.write("migrations.drop_step", sequence=migration.sequence, version=migration.number)
+
+    def _note(self, record: Record, step: Step, state: str) -> None:
+        session, migration = self._session, step.migration
+        session.write("migrations.prepare_steps")
+        session.write(
+            "migrations.note_step",
+            sequence=migration.sequence,
+            version=migration.number,
+            name=migration.name,
+            checksum=migration.checksum,
+            upon=record.at(),
+            state=state,
+        )
