@@ -368,50 +368,50 @@ class MigrationsQueries:
     """migrations.sql"""
 
     def applied(self) -> list[Applied]:
-        """Every migration applied, by number, for migrations.migrate(). Index: schema_migrations_pkey."""
+        """Every migration applied, by number, for Database.migrate(). Index: schema_migrations_pkey."""
 
     def drop_step(self, *, sequence: str | None, version: int | None) -> int:
-        """Forgets what was noted of a migration, for migrations.migrate(). Needs: schema_steps.
+        """Forgets what was noted of a migration, for Database.migrate(). Needs: schema_steps.
         Index: schema_steps_pkey."""
 
     def forget(self, *, version: int | None) -> int:
         """Notes a migration as undone, in the undo's own transaction. Index: schema_migrations_pkey."""
 
     def lock(self) -> int | None:
-        """1: BEGIN IMMEDIATE keeps other migrations waiting until the transaction ends. For migrations.migrate().
+        """1: BEGIN IMMEDIATE keeps other migrations waiting until the transaction ends. For Database.migrate().
         Index: none, it reads no table."""
 
     def note_step(self, *, sequence: str | None, version: int | None, name: str | None, checksum: str | None, upon: int | None, state: str | None) -> int:
         """Notes an application's migration as applied, or any as begun: applying or undoing, for
-        migrations.migrate(). Needs: schema_steps. Index: schema_steps_pkey."""
+        Database.migrate(). Needs: schema_steps. Index: schema_steps_pkey."""
 
     def patience(self, *, milliseconds: int | None) -> str | None:
         """Nothing is set: who writes has waited for the one lock there is, and readers wait for nobody. For
-        migrations.migrate(). Index: none, it reads no table."""
+        Database.migrate(). Index: none, it reads no table."""
 
     def prepare(self) -> int:
-        """Makes the record's table where there is none yet, for migrations.migrate().
+        """Makes the record's table where there is none yet, for Database.migrate().
         Index: none, it creates a table."""
 
     def prepare_steps(self) -> int:
         """Makes the record of applications' migrations and of unfinished ones where there is none yet, for
-        migrations.migrate(). Index: none, it creates a table."""
+        Database.migrate(). Index: none, it creates a table."""
 
     def record(self, *, version: int | None, name: str | None, checksum: str | None) -> int:
         """Notes a migration as applied, in the migration's own transaction. Index: schema_migrations_pkey."""
 
     def started(self) -> int | None:
-        """How many of the record's two tables are there, for migrations.migrate() and version().
+        """How many of the record's two tables are there, for Database.migrate() and version().
         Index: none, the catalogue is small."""
 
     def steps(self) -> list[Step]:
         """The migrations of applications, by sequence and number, and what was begun outside of a transaction and
-        is not finished; upon is the package's migration at that time. For migrations.migrate().
+        is not finished; upon is the package's migration at that time. For Database.migrate().
         Needs: schema_steps. Index: schema_steps_pkey."""
 
     def strangers(self) -> str | None:
         """The first tables and views of a file that has no record of migrations, and so is another program's, as
-        one text, for migrations.migrate() and the first write. Index: none, the catalogue is small."""
+        one text, for Database.migrate() and the first write. Index: none, the catalogue is small."""
 
 class ProofQueries:
     """proof.sql"""
