@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from repo.frames import ArrowTable
 from repo.records import Holding
-from repo.repositories.base import Repository, bounds
+from repo.repositories.base import TableRepository, bounds
 from repo.tables import TABLES
 from repo.validation import argument
 
@@ -20,22 +19,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-class HoldingRepository(Repository):
+class HoldingRepository(TableRepository[Holding]):
     """Holdings by ticker, quarter end, institution and filing date."""
 
     _table = TABLES["holdings"]
-
-    def upsert(self, rows: Iterable[Holding] | ArrowTable) -> int:
-        """Insert holdings, or change those that are stored and differ.
-
-        A table may lack ownership_percent; for the rest see :class:`.base.Repository`.
-
-        :returns: how many were new or different.
-        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        :raises UnknownTicker: naming every symbol that is missing; nothing is written.
-        :raises UnknownInstitution: naming every CIK that is missing; nothing is written.
-        """
-        return self._upsert(rows)
 
     def history(self, symbol: str, start: date | None = None, end: date | None = None) -> list[Holding]:
         """What was filed about one ticker for the quarters that end in a range, both ends included.
@@ -54,9 +41,7 @@ class HoldingRepository(Repository):
         start: date | None = None,
         end: date | None = None,
     ) -> pyarrow.Table:
-        """Holdings as an Arrow table with the fields of Holding.
-
-        By symbol, quarter end, CIK and filing date.
+        """Holdings as an Arrow table with the fields of Holding, by symbol, quarter, CIK and filing.
 
         Of all tickers, or of those named, for quarters that end in a range, both ends included;
         pandas and polars take the table without a copy.

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from repo.errors import UnknownInstitution
-from repo.frames import ArrowTable
 from repo.records import Institution
-from repo.repositories.base import Repository
+from repo.repositories.base import TableRepository
 from repo.tables import TABLES
 from repo.validation import argument
 
 
-class InstitutionRepository(Repository):
+class InstitutionRepository(TableRepository[Institution]):
     """Institutions by CIK, the SEC's Central Index Key."""
 
     _table = TABLES["institutions"]
-
-    def upsert(self, rows: Iterable[Institution] | ArrowTable) -> int:
-        """Insert institutions, or change the names of those that are stored.
-
-        See :class:`.base.Repository`.
-
-        :returns: how many were new or different.
-        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        """
-        return self._upsert(rows)
 
     def get(self, cik: int) -> Institution:
         """One institution.
@@ -40,5 +27,4 @@ class InstitutionRepository(Repository):
 
     def all(self) -> list[Institution]:
         """Every institution, by CIK."""
-        found: list[Institution] = self._session.read("institutions.all")
-        return found
+        return self._rows("institutions.all")

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from repo.errors import UnknownTicker
-from repo.frames import ArrowTable
 from repo.records import Bar, Coverage, Summary
-from repo.repositories.base import Repository, bounds, join_matched, several_symbols
+from repo.repositories.base import TableRepository, bounds, join_matched, several_symbols
 from repo.tables import TABLES
 from repo.validation import argument
 
@@ -17,21 +16,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-class MarketRepository(Repository):
+class MarketRepository(TableRepository[Bar]):
     """Bars by ticker and date. Ranges of days include both ends; None leaves an end open."""
 
     _table = TABLES["market"]
-
-    def upsert(self, rows: Iterable[Bar] | ArrowTable) -> int:
-        """Insert bars, or change those that are stored and differ.
-
-        A table may lack open, high, low or volume; for the rest see :class:`.base.Repository`.
-
-        :returns: how many were new or different.
-        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        :raises UnknownTicker: naming every symbol that is missing; nothing is written.
-        """
-        return self._upsert(rows)
 
     def history(
         self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None
@@ -67,26 +55,22 @@ class MarketRepository(Repository):
         :raises UnknownTicker: naming every symbol that is missing.
         """
         if symbols is None:
-            found: list[Bar] = self._session.read("market.latest")
-            return found
+            return self._rows("market.latest")
         asked = several_symbols(symbols)
         if len(asked) == 1:
-            one: list[Bar] = self._session.read("market.latest_one", symbol=asked[0])
-            return one or self._none_of(asked[0])
-        rows: list[Bar] = self._session.read("market.latest_of", symbols=asked)
+            return self._of_ticker("market.latest_one", asked[0])
+        rows = self._rows("market.latest_of", symbols=asked)
         if len(rows) < len(asked):
             raise UnknownTicker(set(asked) - {row.symbol for row in rows})
         return [row for row in rows if join_matched(row, "date")]
 
     def on(self, date: datetime.date) -> list[Bar]:
         """Every ticker's bar of one day, by symbol."""
-        found: list[Bar] = self._session.read("market.on_day", date=argument("date", "date", date))
-        return found
+        return self._rows("market.on_day", date=argument("date", "date", date))
 
     def coverage(self) -> list[Coverage]:
         """The first bar, the last and their number, of each ticker that has any, by symbol."""
-        found: list[Coverage] = self._session.read("market.coverage")
-        return found
+        return self._rows("market.coverage")
 
     def summary(
         self, symbol: str, start: datetime.date | None = None, end: datetime.date | None = None
@@ -116,6 +100,6 @@ class MarketRepository(Repository):
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
         deleted: int = self._session.write("market.delete", symbol=symbol, start=first, end=last)
-        if deleted == 0 and self._session.read("tickers.get", symbol=symbol) is None:
-            raise UnknownTicker([symbol])
+        if deleted == 0:
+            self._none_of(symbol)
         return deleted

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from repo.frames import ArrowTable
 from repo.records import Sentiment
-from repo.repositories.base import Repository, bounds
+from repo.repositories.base import TableRepository, bounds
 from repo.tables import TABLES
 from repo.validation import argument
 
@@ -16,21 +15,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-class SentimentRepository(Repository):
+class SentimentRepository(TableRepository[Sentiment]):
     """Interest and score by ticker, source and date."""
 
     _table = TABLES["sentiment"]
-
-    def upsert(self, rows: Iterable[Sentiment] | ArrowTable) -> int:
-        """Insert rows, or change those that are stored and differ.
-
-        A table may lack score; for the rest see :class:`.base.Repository`.
-
-        :returns: how many were new or different.
-        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        :raises UnknownTicker: naming every symbol that is missing; nothing is written.
-        """
-        return self._upsert(rows)
 
     def history(
         self,
@@ -57,9 +45,7 @@ class SentimentRepository(Repository):
         end: date | None = None,
         source: str | None = None,
     ) -> pyarrow.Table:
-        """Rows as an Arrow table with the fields of Sentiment.
-
-        By symbol, date and source.
+        """Rows as an Arrow table with the fields of Sentiment, by symbol, date and source.
 
         Of all tickers, or of those named, for days in a range, both ends included;
         pandas and polars take the table without a copy.
@@ -67,13 +53,8 @@ class SentimentRepository(Repository):
         :raises UnknownTicker: naming every symbol that is missing.
         :raises ConfigurationError: when pyarrow (the extra ``arrow``) is not installed.
         """
-        return self._frame(
-            "sentiment.frame",
-            symbols,
-            start,
-            end,
-            source=argument("source", "source", source, optional=True),
-        )
+        named = argument("source", "source", source, optional=True)
+        return self._frame("sentiment.frame", symbols, start, end, source=named)
 
     def sources(self) -> list[str]:
         """The names of the sources there are, sorted."""

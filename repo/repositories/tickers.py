@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from repo.batches import RowEncoder
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
-from repo.frames import ArrowTable
 from repo.records import Ticker
-from repo.repositories.base import Repository
+from repo.repositories.base import TableRepository
 from repo.repositories.cusips import clashes
 from repo.tables import TABLES
 from repo.validation import argument
 
 
-class TickerRepository(Repository):
+class TickerRepository(TableRepository[Ticker]):
     """Tickers by symbol. Symbols are folded to upper case wherever they are given."""
 
     _table = TABLES["tickers"]
-
-    def upsert(self, rows: Iterable[Ticker] | ArrowTable) -> int:
-        """Insert tickers, or change the name and CUSIP of those that are stored.
-
-        A table may lack cusip; for the rest see :class:`.base.Repository`.
-
-        :returns: how many were new or different.
-        :raises InvalidRecord: for bad rows, naming the first 20; nothing is written.
-        :raises UniqueViolation: when two tickers would have one CUSIP, naming the first 20 such rows and
-            whose CUSIP it is; nothing is written.
-        """
-        return self._upsert(rows)
 
     def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
         rows = [(row, values[0], values[2]) for row, values in batches.latest.values()]
@@ -57,5 +42,4 @@ class TickerRepository(Repository):
 
     def all(self) -> list[Ticker]:
         """Every ticker, by symbol."""
-        found: list[Ticker] = self._session.read("tickers.all")
-        return found
+        return self._rows("tickers.all")
