@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repo.cli.options import As, Url, opened
-from repo.cli.output import Format, say, show_table
+from repo.cli.output import Format, progress_bar, say, show_table
 from repo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,13 +78,7 @@ def backup(
 
     with opened(ctx, url) as db, _progress() as progress:
         made = take(
-            db,
-            file,
-            verify=verify,
-            scratch=scratch,
-            keep=keep,
-            keep_days=keep_days,
-            progress=progress,
+            db, file, verify=verify, scratch=scratch, keep=keep, keep_days=keep_days, progress=progress
         )
     _show(form, made)
 
@@ -135,8 +129,7 @@ def _show(form: Format, made: Backup) -> None:
     if form is Format.JSON:
         typer.echo(json.dumps({"file": str(made.file), **manifest.as_json()}, indent=2))
         return
-    rows = [{"table": each.table, "rows": each.rows, "sha256": each.sha256} for each in manifest.tables]
-    show_table(["table", "rows", "sha256"], rows)
+    show_table(["table", "rows", "sha256"], map(asdict, manifest.tables))
     proven = "proven by a restore" if manifest.proven else "NOT proven by a restore"
     say(
         f"{made.file}: {proven}, {manifest.size:,} bytes, of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, "
@@ -147,27 +140,12 @@ def _show(form: Format, made: Backup) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """What is being done, on stderr where that is a terminal, nothing elsewhere."""
-    from repo.archives import quiet
+    """What is being done, on a terminal."""
+    with progress_bar("{task.description:<8}", "{task.completed:>14,.0f}") as bar:
+        task = bar and bar.add_task("begin", total=None)
 
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield quiet
-        return
-    from rich import progress
-    from rich.console import Console
+        def tell(doing: str, done: int, of: int) -> None:
+            if bar is not None:
+                bar.update(task, description=doing, completed=done, total=of or None)
 
-    bar = progress.Progress(
-        progress.TextColumn("{task.description:<8}"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.completed:>14,.0f}"),
-        progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("begin", total=None)
-
-    def tell(doing: str, done: int, of: int) -> None:
-        bar.update(task, description=doing, completed=done, total=of or None)
-
-    with bar:
         yield tell

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from repo.cli.options import Schema, Url, opened
+from repo.cli.options import Queries, Schema, Url, opened
 from repo.cli.output import say
 from repo.errors import DatabaseUnavailable
 
 
 def check(
     ctx: typer.Context,
-    queries: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="A folder of an application's queries, laid out as the package's; may be given again.",
-        ),
-    ] = None,
+    queries: Queries = None,
     schema: Schema = None,
     url: Url = None,
 ) -> None:

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from datetime import date, datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from repo.cli.options import Url, opened
+from repo.cli.options import Queries, Url, opened
 from repo.cli.output import say
 from repo.errors import ConfigurationError
 
@@ -54,13 +53,7 @@ def explain(
         bool,
         typer.Option("--analyze", help="Run it too, and show what it read; what it writes is undone."),
     ] = False,
-    queries: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="A folder of an application's queries, laid out as the package's; may be given again.",
-        ),
-    ] = None,
+    queries: Queries = None,
     form: Annotated[_Form, typer.Option("--format", help="tree is for reading, json for scripts.")] = (
         _Form.TREE
     ),

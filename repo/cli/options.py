@@ -48,6 +48,13 @@ Schema = Annotated[
         "sequence that has the folder's name, or another as NAME=FOLDER; may be given again.",
     ),
 ]
+Queries = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="A folder of an application's queries, laid out as the package's; may be given again.",
+    ),
+]
 As = Annotated[
     Format,
     typer.Option(
@@ -85,14 +92,11 @@ def opened(
     """The database of the command's --url, or else of the one before the command's name."""
     from repo.database import connect  # with the drivers, which --help does not need
 
-    if not read_only and database_url(url if url is not None else ctx.obj).secret == _IN_MEMORY:
+    if url is None:
+        url = ctx.obj
+    if not read_only and database_url(url).secret == _IN_MEMORY:
         raise ConfigurationError("a database in memory is gone when the command ends: name a file")
-    return connect(
-        url if url is not None else ctx.obj,
-        read_only=read_only,
-        queries=queries,
-        schema=_folders(schema or ()),
-    )
+    return connect(url, read_only=read_only, queries=queries, schema=_folders(schema or ()))
 
 
 def _folders(given: Sequence[str]) -> dict[str, Path]:

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -109,6 +110,20 @@ def show_table(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
     cells = [[shown(field, row[field]) for field in fields] for row in rows]
     titles = [field.replace("_", " ") for field in fields]
     _write(titles, [field in _FORMS for field in fields], cells)
+
+
+@contextmanager
+def progress_bar(before: str, after: str) -> Iterator[Any]:
+    """A bar of rich's on stderr, between two texts of its tasks; None where that is no terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(before), BarColumn(), TextColumn(after), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield bar
 
 
 def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -86,21 +86,15 @@ def holdings(
             help="Only each institution's last filing for the newest quarter known then, YYYY-MM-DD.",
         ),
     ] = None,
-    start: Annotated[
-        date | None,
-        typer.Option("--start", parser=day, metavar="DATE", help="The first quarter end, YYYY-MM-DD."),
-    ] = None,
-    end: Annotated[
-        date | None,
-        typer.Option("--end", parser=day, metavar="DATE", help="The last quarter end, YYYY-MM-DD."),
-    ] = None,
+    start: Start = None,
+    end: End = None,
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
     """List what institutions hold of a ticker.
 
-    In shares, whole dollars and percent of the company, as filed: all filings by quarter end, or with
-    --as-of what was known on a day.
+    In shares, whole dollars and percent of the company, as filed: all filings by quarter end, of which
+    --start and --end are the first and the last, or with --as-of what was known on a day.
     """
     if as_of is not None and (start is not None or end is not None):
         raise typer.BadParameter("--as-of goes without --start and --end")
@@ -182,9 +176,5 @@ def timeline(
     that institutions were known to hold; each day shows only what was known that day.
     """
     with opened(ctx, url) as db:
-        _list(
-            form,
-            Point,
-            db.divergence.timeline(symbol, start, end, source),
-            f"{symbol.upper()} has no bars there",
-        )
+        rows = db.divergence.timeline(symbol, start, end, source)
+        _list(form, Point, rows, f"{symbol.upper()} has no bars there")

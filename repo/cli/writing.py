@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repo.cli.options import Url, opened
-from repo.cli.output import say, show_table
+from repo.cli.output import progress_bar, say, show_table
 from repo.errors import Missing
 from repo.showing import listed, short_name
 from repo.tables import SINGLE_TICKER, TABLES
@@ -122,8 +121,7 @@ def _explain_missing(error: Missing) -> None:
     table = next(each for each in TABLES.values() if isinstance(error, each.unknown))
     say(
         f"error: {error}\nload a file of {table.aggregate} first (its columns: "
-        f"{' and '.join(table.required)}), "
-        "or leave such rows out with --skip-bad"
+        f"{' and '.join(table.required)}), or leave such rows out with --skip-bad"
     )
 
 
@@ -144,28 +142,15 @@ def _report(done: list[Loaded]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A progress bar on stderr where that is a terminal, nothing elsewhere."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
+def _progress() -> Iterator[Progress]:
+    """The rows of each kind, on a terminal."""
+    with progress_bar("{task.description:<12}", "{task.fields[rows]:>12,} rows") as bar:
+        tasks: dict[str, Any] = {}
 
-    bar = progress.Progress(
-        progress.TextColumn("{task.description:<12}"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[rows]:>12,} rows"),
-        progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    tasks = {}
+        def tell(kind: str, rows: int, position: int, size: int) -> None:
+            if bar is not None:
+                if kind not in tasks:
+                    tasks[kind] = bar.add_task(kind, total=size, rows=0)
+                bar.update(tasks[kind], completed=position, total=size, rows=rows)
 
-    def tell(kind: str, rows: int, position: int, size: int) -> None:
-        if kind not in tasks:
-            tasks[kind] = bar.add_task(kind, total=size, rows=0)
-        bar.update(tasks[kind], completed=position, total=size, rows=rows)
-
-    with bar:
         yield tell
