@@ -122,14 +122,6 @@ class Backend(Protocol):
     def deadlocked(self, error: RepoError) -> bool:
         """Whether a statement was undone because it and another transaction waited for each other."""
 
-    def prove(self, connection: Connection, query: Query, sql: str) -> None:
-        """Have the engine prepare a query inside a transaction, and compare its columns.
-
-        A query that needs a relation that this database lacks is skipped.
-
-        :raises QueryContractError: if it does not fit the schema.
-        """
-
     def transfer(self) -> Transfer:
         """How whole tables are read and filled."""
 
@@ -157,7 +149,7 @@ class Backend(Protocol):
         """
 
     def run_script(self, connection: Connection, script: str) -> None:
-        """Run the statements of a migration inside a transaction."""
+        """Run a statement of a migration inside a transaction."""
 
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
         """Run one statement of a migration outside of transactions, where the engine has such.

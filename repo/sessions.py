@@ -175,9 +175,10 @@ class Session:
             return self.executor.backend.upsert(connection, self._queries, table, batches, depth=depth)
 
     def run_script(self, script: str) -> None:
-        """Run several statements in the transaction."""
+        """Run the statements of a script in the transaction."""
         with self._writing() as connection:
-            self.executor.backend.run_script(connection, script)
+            for statement in statements(script):
+                self.executor.backend.run_script(connection, statement.sql)
 
     def builds_beside(self) -> bool:
         """Whether the engine has statements that only run outside of a transaction."""
@@ -296,7 +297,7 @@ class Session:
                 continue
             backend.savepoint(connection, depth)
             try:
-                backend.prove(connection, query, sent(query, backend.adapter))
+                backend.adapter.prove(connection, query, sent(query, backend.adapter))
             except QueryContractError as misfit:
                 found.append(misfit)
             finally:

@@ -14,7 +14,7 @@ import pytest
 
 import repo
 from repo import Database, Ticker
-from repo.backends.sqlite import backend
+from repo.backends.sqlite import connections
 from tests.builders import seed
 from tests.cli_helpers import environment
 
@@ -138,7 +138,7 @@ def test_a_child_that_drops_a_database_leaves_the_parent_s(path: Path) -> None:
         if not child:
             try:
                 before = opened(path)
-                backend._close_all(db._backend._all)  # type: ignore[attr-defined]  # what dropping it does
+                connections._close_all(db._backend._all)  # type: ignore[attr-defined]  # what dropping it does
                 os._exit(0 if opened(path) == before > 0 else 1)
             finally:
                 os._exit(2)

@@ -105,7 +105,7 @@ class Trial:
         try:
             with self._savepoint():
                 self._stage(query)
-                self._backend.prove(self._connection, query, sent(query, self._backend.adapter))
+                self._backend.adapter.prove(self._connection, query, sent(query, self._backend.adapter))
         except RepoError as error:
             return str(error)
         return ""

@@ -178,7 +178,7 @@ class PostgreSQLAdapter:
         return found
 
     def prove(self, conn: Any, query: Query, sql: str) -> None:
-        """Have a query prepared and described; see :meth:`repo.engine.Backend.prove`."""
+        """Have a query prepared and described; see :class:`repo.binding.Adapter`."""
         numbers: dict[str, str] = {}
         numbered = _PLACEHOLDER.sub(
             lambda found: (

@@ -154,9 +154,6 @@ class PostgreSQLBackend:
             if other is not None:
                 self.release(other, write=False)
 
-    def prove(self, connection: Connection, query: Query, sql: str) -> None:
-        self.adapter.prove(connection, query, sql)
-
     def _execute(self, connection: Connection, statement: str) -> None:
         try:
             connection.execute(statement, prepare=False)

@@ -281,7 +281,7 @@ class SQLiteAdapter:
         conn.execute(f"EXPLAIN {sql}", given).close()
 
     def prove(self, conn: sqlite3.Connection, query: Query, sql: str) -> None:
-        """Have a query prepared; see :meth:`repo.engine.Backend.prove`."""
+        """Have a query prepared; see :class:`repo.binding.Adapter`."""
         try:
             if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() is None:
                 return
