@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from repo import backup, introspection, migrations
 from repo.database import Database, connect
+from repo.engine import taken
 from repo.errors import ConfigurationError, RepoError
 from repo.settings import database_url, split_url
 from repo.upkeep import Check, Status, checked
@@ -53,8 +54,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
         return [*found, Check(Status.FAIL, "reachable", str(error), advice)]
     with db:
         found.append(Check(Status.PASS, "reachable", "yes"))
-        upkeep = db._session.executor.backend.upkeep()
-        found += upkeep.deployment(db._session.read)
+        found += db._backend.upkeep().deployment(db._session.read)
         found += _schema(db, address.secret)
         found.append(_last_backup(db, backups))
     return found
@@ -120,12 +120,8 @@ def _last_backup(db: Database, folder: Path | None) -> Check:
     advice = "smdi backup FOLDER, every night: see the README"
     if folder is None:
         return Check(Status.WARN, name, "no folder was named", "smdi doctor --backups FOLDER")
-    executor = db._session.executor
-    connection = executor.backend.acquire(write=False)
-    try:
-        source = executor.backend.archive(executor.queries).origin(connection).source
-    finally:
-        executor.backend.release(connection, write=False)
+    with taken(db._backend, write=False) as connection:
+        source = db._backend.archive(db._session.executor.queries).origin(connection).source
     proven = [
         each.manifest.made_at
         for each in backup.backups(folder)

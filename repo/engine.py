@@ -251,6 +251,16 @@ class Transfer(Protocol):
 
 
 @contextmanager
+def taken(backend: Backend, *, write: bool) -> Iterator[Connection]:
+    """A connection of a backend, for the block."""
+    connection = backend.acquire(write=write)
+    try:
+        yield connection
+    finally:
+        backend.release(connection, write=write)
+
+
+@contextmanager
 def held(lock: threading.Lock) -> Iterator[None]:
     """Hold a lock, as ``with lock`` does, and release it even if Ctrl-C strikes at the end.
 

@@ -227,8 +227,10 @@ class _Work:
             ) from conflict
 
     def _step(self) -> str | None:
-        begun, label = self._begin()
-        return self._finish(*begun) if begun is not None else label
+        while True:
+            begun, label = self._begin()
+            if begun is None or self._finish(*begun):
+                return label
 
     def _next(self) -> tuple[Record, Step | None]:
         """What is to be done now, when nobody else does anything."""
@@ -265,18 +267,18 @@ class _Work:
             self._done(record, step)
             return None, step.label
 
-    def _finish(self, begun: Step, again: bool) -> str | None:
-        """Run what was begun, unless somebody else has done so meanwhile."""
+    def _finish(self, begun: Step, again: bool) -> bool:
+        """Run what was begun; False if somebody else has done so meanwhile."""
         session = self._session
         with session.writing():
             record, step = self._next()
             if step != begun or step.key not in record.begun:
-                return begun.label
+                return False
             self._let_go()
             for statement in statements(step.sql):
                 self._run(step, statement, lambda sql: session.run_alone(sql, again=again))
             self._done(record, step)
-            return step.label
+            return True
 
     def _let_go(self) -> None:
         """Let go of the snapshot of the last read, which a server keeps until its next statement.

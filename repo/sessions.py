@@ -10,7 +10,7 @@ from repo import frames
 from repo.batches import RowEncoder
 from repo.binding import dumped, sent
 from repo.conflicts import tried
-from repo.engine import Connection
+from repo.engine import Connection, taken
 from repo.errors import (
     ConfigurationError,
     InvalidRecord,
@@ -186,12 +186,8 @@ class Session:
 
     def run_alone(self, statement: str, *, again: bool) -> None:
         """Run a statement of a migration outside of every transaction, also of the block's."""
-        backend = self.executor.backend
-        connection = self.executor.acquire(write=True)
-        try:
-            backend.run_alone(connection, statement, again=again)
-        finally:
-            backend.release(connection, write=True)
+        with taken(self.executor.backend, write=True) as connection:
+            self.executor.backend.run_alone(connection, statement, again=again)
 
     def describe(self) -> Schema:
         """The schema as it is."""

@@ -37,39 +37,12 @@ _PATIENCE: Final = {
 """A call notices within half a minute that a host is gone; by libpq's defaults it takes two hours."""
 
 
-class Warm:
-    """The connections that were given back a moment ago, the last one first.
+class Connections:
+    """A pool of connections that grows with its use; the one given back last is used first.
 
     A pool hands its connections out in turn. So each call would wake another server process, and wait
-    longer for that than for the answer.
+    longer for that than for the answer; those given back a moment ago are kept in ``_warm`` instead.
     """
-
-    def __init__(self) -> None:
-        self._connections: deque[Connection] = deque()
-
-    def keep(self, connection: Connection) -> None:
-        """Keep a connection for the next caller."""
-        self._connections.append(connection)
-
-    def pop(self) -> Connection | None:
-        """The last one that was kept, warm or not; None if there is none."""
-        try:
-            return self._connections.pop()
-        except IndexError:
-            return None
-
-    def is_warm(self, connection: Connection) -> bool:
-        """Whether one can be used unchecked: used a moment ago, and not kept for too long."""
-        now = time.monotonic()
-        return (
-            now - connection.used_at < _PROVE_AFTER_SECONDS
-            and now - connection.taken_at < _WARM_SECONDS
-            and not connection.heard_something()
-        )
-
-
-class Connections:
-    """A pool of connections that grows with its use; the one given back last is used first."""
 
     def __init__(
         self,
@@ -89,15 +62,15 @@ class Connections:
         :raises DatabaseUnavailable: where the server cannot be reached.
         :raises ConfigurationError: where it is too old, or has another encoding than UTF-8.
         """
-        self._parameters = {**_PATIENCE, **parameters, "autocommit": True, "client_encoding": "utf8"}
+        self.parameters = {**_PATIENCE, **parameters, "autocommit": True, "client_encoding": "utf8"}
         self._read_only = read_only
         self._size = size
         self._timeout = timeout
         pooler = self._first()
-        self._parameters.setdefault("prepare_threshold", None if pooler else _PREPARE_THRESHOLD)
+        self.parameters.setdefault("prepare_threshold", None if pooler else _PREPARE_THRESHOLD)
         self._settings = Settings(read_only, statement_seconds, pooler)
         self._opening = threading.Lock()
-        self._warm = Warm()
+        self._warm: deque[Connection] = deque()
         self._lost: deque[Connection] = deque()
         self._in_loops: set[Connection] = set()
         self._waiting: set[int] = set()
@@ -109,7 +82,7 @@ class Connections:
         """Look at the server; whether a pooler stands before it."""
         shown: str | None = None
         try:
-            with Connection.connect(**self._parameters) as connection:
+            with Connection.connect(**self.parameters) as connection:
                 encoding = connection.info.parameter_status("server_encoding")
                 if encoding != "UTF8":
                     raise ConfigurationError(
@@ -128,7 +101,7 @@ class Connections:
                 return bool(pid != connection.info.backend_pid)
         except psycopg.Error as error:
             cause: psycopg.Error = error
-            shown = _without_secrets(str(error), self._parameters)
+            shown = _without_secrets(str(error), self.parameters)
         if shown != str(cause):
             # The chained error must not hold the password either, because logs show it.
             cause = type(cause)(shown)
@@ -136,7 +109,7 @@ class Connections:
 
     def _open_pool(self) -> _Pool:
         smallest, largest = self._size
-        settings, lost, parameters = self._settings, self._lost, self._parameters
+        settings, lost, parameters = self._settings, self._lost, self.parameters
 
         def look() -> bool:
             trouble = _trouble(parameters)
@@ -148,7 +121,7 @@ class Connections:
             connection.home = lost
 
         pool = psycopg_pool.ConnectionPool(
-            kwargs=self._parameters,
+            kwargs=self.parameters,
             connection_class=Connection,
             min_size=smallest,
             max_size=largest,
@@ -162,11 +135,6 @@ class Connections:
         # The process id lets a child of a fork leave the pool alone.
         self._close = finalize(self, _close, os.getpid(), pool, self._warm, self._lost)
         return pool
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Of the driver's ``connect``, with the password."""
-        return self._parameters
 
     @property
     def pooler(self) -> bool:
@@ -186,7 +154,7 @@ class Connections:
 
     def after_fork(self) -> None:
         """Leave the parent's sockets alone: to close one properly would end the parent's session."""
-        self._warm = Warm()
+        self._warm = deque()
         self._lost = deque()
         self._in_loops = set()
         self._waiting = set()
@@ -224,8 +192,8 @@ class Connections:
         """The connection that was given back last, if that was a moment ago."""
         connection = None
         try:
-            while connection := self._warm.pop():
-                if self._warm.is_warm(connection):
+            while connection := _last(self._warm):
+                if _is_warm(connection):
                     return connection
                 connection = self._to_pool(connection)  # type: ignore[func-returns-value]  # see held()
         except BaseException:
@@ -267,7 +235,7 @@ class Connections:
     def _none_to_be_had(self, seconds: float | None) -> DatabaseUnavailable:
         """Why there is none: the server cannot be reached, or all are in use."""
         waited = self._timeout if seconds is None else seconds
-        if seconds is None and (trouble := _trouble(self._parameters)):
+        if seconds is None and (trouble := _trouble(self.parameters)):
             return DatabaseUnavailable(f"no connection to be had: {trouble}")
         return DatabaseUnavailable(
             f"no connection to be had: all {self.pool.max_size} were in use for {waited:g} seconds"
@@ -324,7 +292,7 @@ class Connections:
         if connection.closed or self._waiting or self.pool.closed:
             self.pool.putconn(connection)  # which gives it to who has waited longest
         else:
-            self._warm.keep(connection)
+            self._warm.append(connection)
 
     def replace(self) -> None:
         """Replace all connections."""
@@ -346,12 +314,30 @@ def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
         pool.check()
 
 
-def _cool(pool: _Pool, warm: Warm) -> None:
-    while connection := warm.pop():
+def _last(warm: deque[Connection]) -> Connection | None:
+    """Take the connection that was kept last; None if another thread has taken it."""
+    try:
+        return warm.pop()
+    except IndexError:
+        return None
+
+
+def _is_warm(connection: Connection) -> bool:
+    """Whether a connection can be used unchecked: used a moment ago, and not kept for too long."""
+    now = time.monotonic()
+    return (
+        now - connection.used_at < _PROVE_AFTER_SECONDS
+        and now - connection.taken_at < _WARM_SECONDS
+        and not connection.heard_something()
+    )
+
+
+def _cool(pool: _Pool, warm: deque[Connection]) -> None:
+    while connection := _last(warm):
         pool.putconn(connection)
 
 
-def _close(process: int, pool: _Pool, warm: Warm, lost: deque[Connection]) -> None:
+def _close(process: int, pool: _Pool, warm: deque[Connection], lost: deque[Connection]) -> None:
     """Close a pool, unless it is of the process that forked this one."""
     if process == os.getpid():
         _cool(pool, warm)

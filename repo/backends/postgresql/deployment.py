@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from repo.engine import Backend
+from repo.engine import Backend, taken
 from repo.upkeep import Ask, Check, Status, checked
 
 _OLDEST: Final = 14
@@ -46,13 +46,10 @@ def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
     state = ask("deployment.state")
     found = {each.name: each for each in ask("deployment.settings", names=list(_SETTINGS))}
     values = {name: each.value for name, each in found.items()}
-    connection = backend.acquire(write=False)
-    try:
+    with taken(backend, write=False) as connection:
         host = connection.info.host
         mode = connection.info.get_parameters().get("sslmode", "prefer")
         encrypted = connection.pgconn.ssl_in_use
-    finally:
-        backend.release(connection, write=False)
     local = host in _LOCAL or host.startswith(("/", "@"))
     yield _version(state)
     yield _tls(mode, local=local, encrypted=encrypted)

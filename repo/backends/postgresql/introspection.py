@@ -12,7 +12,7 @@ import psycopg
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.recent import day_of
-from repo.engine import Backend, Bound
+from repo.engine import Backend, Bound, taken
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
 _SCRATCH: Final = "smdi_scratch"
@@ -74,10 +74,8 @@ class PostgreSQLIntrospection:
         Where the role may not make one, the tables are temporary, which any role may make as a rule;
         only functions that a migration makes are not found then.
         """
-        backend = self._backend
-        connection = backend.acquire(write=True)
-        try:
-            backend.begin(connection, read_only=False, isolation="read committed")
+        with taken(self._backend, write=True) as connection:
+            self._backend.begin(connection, read_only=False, isolation="read committed")
             try:
                 ((may_create, _, path),) = connection.execute(_BEGIN, prepare=False).fetchall()
                 first = f"{_SCRATCH}_{connection.info.backend_pid}" if may_create else "pg_temp"
@@ -89,10 +87,7 @@ class PostgreSQLIntrospection:
                 )
             except psycopg.Error as error:
                 raise translate(error) from error
-            yield connection
-        finally:
-            backend.rollback(connection)
-            backend.release(connection, write=True)
+            yield connection  # release rolls back
 
 
 def _column(row: Any) -> Column:

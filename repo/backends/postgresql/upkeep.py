@@ -11,7 +11,7 @@ import psycopg
 from repo.backends.postgresql import deployment, recent
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
-from repo.engine import Backend
+from repo.engine import Backend, taken
 from repo.errors import ConfigurationError, RepoError
 from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
@@ -54,12 +54,9 @@ class PostgreSQLUpkeep:
         self._pool = pool
 
     def place(self) -> str:
-        connection = self._backend.acquire(write=False)
-        try:
+        with taken(self._backend, write=False) as connection:
             info = connection.info
             return f"{info.host}:{info.port}/{info.dbname}"
-        finally:
-            self._backend.release(connection, write=False)
 
     def space(self, ask: Ask) -> Space:
         return Space(ask("server.database_bytes"), None)
@@ -121,23 +118,21 @@ class PostgreSQLUpkeep:
     @contextmanager
     def _patient(self) -> Iterator[Connection]:
         """A connection whose statements may take their time, but wait for others a moment only."""
-        connection = None
         usual: Any = None
-        try:
-            connection = self._backend.acquire(write=True)
+        with taken(self._backend, write=True) as connection:
             if connection.each_time:
                 raise ConfigurationError(
                     "through a pooler in transaction mode a time-out cannot be set for it: "
                     "connect to the server itself"
                 )
-            usual = connection.patience, *connection.execute(_TIMEOUTS).fetchall()
-            connection.patience = None
-            connection.execute(_SET_TIMEOUTS, ["0", f"{_LOCK_SECONDS:g}s"])
-            yield connection
-        except psycopg.Error as error:
-            raise translate(error) from error
-        finally:
-            if connection is not None:
+            try:
+                usual = connection.patience, *connection.execute(_TIMEOUTS).fetchall()
+                connection.patience = None
+                connection.execute(_SET_TIMEOUTS, ["0", f"{_LOCK_SECONDS:g}s"])
+                yield connection
+            except psycopg.Error as error:
+                raise translate(error) from error
+            finally:
                 try:
                     if usual is not None and not connection.closed:
                         connection.patience, timeouts = usual
@@ -145,8 +140,6 @@ class PostgreSQLUpkeep:
                 except BaseException:
                     connection.stale = True
                     raise
-                finally:
-                    self._backend.release(connection, write=True)
 
     def _clear_away(self, ask: Ask, there: set[str]) -> None:
         """Drop what a build that failed leaves; where even that fails, the next run does."""
@@ -279,8 +272,7 @@ class PostgreSQLUpkeep:
         if not relations:
             return Check(Status.PASS, name, "not looked at: CREATE EXTENSION amcheck")
         damaged: list[str] = []
-        connection = self._backend.acquire(write=False)
-        try:
+        with taken(self._backend, write=False) as connection:
             for each in relations:
                 # The functions are in whichever schema the extension was put, and not in every database.
                 call = (
@@ -305,8 +297,6 @@ class PostgreSQLUpkeep:
                     damaged.append(each.name)
                 finally:
                     self._backend.rollback(connection)
-        finally:
-            self._backend.release(connection, write=False)
         return checked(
             name,
             damaged,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from repo.archives import Origin, Progress
 from repo.backends.sqlite.adapter import translate
-from repo.engine import Backend, Bound, Connection
+from repo.engine import Backend, Bound, Connection, taken
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 from repo.watching import LOG
@@ -75,48 +75,44 @@ class SQLiteArchive:
         """
         if self._path is None:
             raise ConfigurationError("a database in memory is gone when it is closed: name a file")
-        backend = self._backend
-        connection = backend.acquire(write=True)
-        try:
-            if not force:
-                self._refuse_rows(connection)
-            connection.execute("PRAGMA synchronous = FULL")
-            before = connection.execute("PRAGMA data_version").fetchone()
-            with closing(_opened(file)) as source:
-                _look_at(source, progress)
-                check(f"sqlite:///{_quoted(file)}")
-                alone = self._let_pages_differ(source, connection)
-                if alone and not force:
-                    self._refuse_rows(connection)
-                looked = alone or force
-
-                def step(done: int, of: int) -> None:
-                    nonlocal looked
-                    progress("restore", done, of)
-                    if not looked:  # again, now that nobody else can write any
-                        looked = True
-                        reader = backend.acquire(write=False)
-                        try:
-                            self._refuse_rows(reader)
-                        finally:
-                            backend.release(reader, write=False)
-
-                _copy(source, connection, step)
-            if alone:
-                connection.execute("PRAGMA locking_mode = NORMAL")
-                connection.execute("SELECT 1 FROM sqlite_master").close()  # which lets others in
-                connection.execute("PRAGMA journal_mode = WAL")
+        with taken(self._backend, write=True) as connection:
             try:
-                check(None)
-            except BackupError:
-                if connection.execute("PRAGMA data_version").fetchone() == before:
-                    raise
-                LOG.warning("%s: others wrote right after the restore: rows not compared", self._path)
-            connection.execute("PRAGMA wal_checkpoint")
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        finally:
-            backend.release(connection, write=True)
+                if not force:
+                    self._refuse_rows(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+                before = connection.execute("PRAGMA data_version").fetchone()
+                with closing(_opened(file)) as source:
+                    _look_at(source, progress)
+                    check(f"sqlite:///{_quoted(file)}")
+                    alone = self._let_pages_differ(source, connection)
+                    if alone and not force:
+                        self._refuse_rows(connection)
+                    looked = alone or force
+
+                    def step(done: int, of: int) -> None:
+                        nonlocal looked
+                        progress("restore", done, of)
+                        if not looked:  # again, now that nobody else can write any
+                            looked = True
+                            with taken(self._backend, write=False) as reader:
+                                self._refuse_rows(reader)
+
+                    _copy(source, connection, step)
+                if alone:
+                    connection.execute("PRAGMA locking_mode = NORMAL")
+                    connection.execute("SELECT 1 FROM sqlite_master").close()  # which lets others in
+                    connection.execute("PRAGMA journal_mode = WAL")
+                try:
+                    check(None)
+                except BackupError:
+                    if connection.execute("PRAGMA data_version").fetchone() == before:
+                        raise
+                    LOG.warning(
+                        "%s: others wrote right after the restore: rows not compared", self._path
+                    )
+                connection.execute("PRAGMA wal_checkpoint")
+            except sqlite3.Error as error:
+                raise translate(error) from error
 
     def _let_pages_differ(self, source: sqlite3.Connection, target: sqlite3.Connection) -> bool:
         """Leave the write-ahead log, whose pages are of one size, where a backup has those of another.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from repo.engine import Backend
+from repo.engine import Backend, taken
 from repo.upkeep import Check, Status, checked
 
 _NETWORK: Final = {
@@ -30,14 +30,11 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 
 def checks(backend: Backend, path: Path | None) -> Iterator[Check]:
     """The lines of the check list that this engine knows."""
-    connection = backend.acquire(write=False)
-    try:
+    with taken(backend, write=False) as connection:
         (journal,), (synchronous,), (page,), (cache,), (keys,) = (
             connection.execute(f"PRAGMA {name}").fetchone()
             for name in ("journal_mode", "synchronous", "page_size", "cache_size", "foreign_keys")
         )
-    finally:
-        backend.release(connection, write=False)
     yield Check(Status.PASS, "SQLite", sqlite3.sqlite_version)
     yield checked(
         "foreign keys enforced",
