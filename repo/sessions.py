@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
 from repo.binding import dumped, sent
+from repo.blocks import ENDED, Block, SharedTransaction
 from repo.conflicts import tried
 from repo.engine import Connection, taken
 from repo.errors import (
@@ -21,7 +22,7 @@ from repo.queries import Query
 from repo.schemas import Schema
 from repo.scripts import for_transaction, statements
 from repo.tables import Table
-from repo.transactions import ENDED, Block, Executor, SharedTransaction, raise_failure
+from repo.transactions import Executor
 
 if TYPE_CHECKING:
     from repo.steps import Plan
@@ -134,7 +135,7 @@ class Session:
         """
 
         def write() -> Any:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 if not query.startswith("migrations."):
                     self.executor.vouch(connection)
                 return self._queries[query](connection, parameters)
@@ -145,7 +146,7 @@ class Session:
         """Write rows of parameters, all or none, in bounded memory; how many were written."""
         batches = self.executor.queries.rows(query)
         run = self._queries[query]
-        with self._writing() as connection:
+        with self.writing() as connection:
             self.executor.vouch(connection)
             return sum(run(connection, batch) for batch in batches(rows))
 
@@ -167,7 +168,7 @@ class Session:
 
     def upsert(self, table: Table, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             self.executor.vouch(connection)
             block = self.block()
             assert block is not None
@@ -176,7 +177,7 @@ class Session:
 
     def run_script(self, script: str) -> None:
         """Run the statements of a script in the transaction."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             for statement in statements(script):
                 self.executor.backend.run_script(connection, statement.sql)
 
@@ -228,48 +229,39 @@ class Session:
             with self._in(block.transaction) as connection:
                 yield connection
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Let several statements succeed or fail as one."""
-        with self._writing():
-            yield
-
     def check(self) -> list[QueryContractError]:
         """Have the engine prepare every query; the errors of those that do not fit the schema."""
-        if self.in_transaction():
-            raise ConfigurationError("a check has a transaction of its own; leave this one first")
         read_only = self.executor.backend.read_only
-        found: list[QueryContractError] = []
-        try:
-            with self.executor.block(None, read_only=read_only, isolation="read committed") as block:
-                found += self._misfits(block.transaction)
-                raise _Undone
-        except _Undone:
-            pass
-        return found
+        with self._undone("a check", read_only=read_only, isolation="read committed") as transaction:
+            return self._misfits(transaction)
 
     def plan(self, query: Query, arguments: Mapping[str, Any], *, analyze: bool) -> Plan:
         """How the engine runs a query; what it writes is undone. See :func:`repo.plans.explain`."""
-        if self.in_transaction():
-            raise ConfigurationError("a plan has a transaction of its own; leave this one first")
-        executor, backend = self.executor, self.executor.backend
-        parameters = dumped(query, backend.adapter, arguments)
+        backend = self.executor.backend
         writes = query.aside or (analyze and query.writes)
         if writes and backend.read_only:
             raise ConfigurationError(_READ_ONLY)
-        found: list[Plan] = []
-        try:
-            with executor.block(None, read_only=not writes, isolation="repeatable read") as block:
-                connection = block.transaction.connection
-                if query.aside:
-                    self._queries[f"{query.aggregate}.stage"](connection, {})
-                sql = sent(query, backend.adapter)
-                found.append(
-                    backend.plan(connection, self._queries, query, sql, parameters, analyze=analyze)
-                )
-                raise _Undone
-        except _Undone:
-            return found[0]
+        sql, given = sent(query, backend.adapter), dumped(query, backend.adapter, arguments)
+        with self._undone("a plan", read_only=not writes, isolation="repeatable read") as transaction:
+            connection = transaction.connection
+            if query.aside:
+                self._queries[f"{query.aggregate}.stage"](connection, {})
+            return backend.plan(connection, self._queries, query, sql, given, analyze=analyze)
+
+    @contextmanager
+    def _undone(self, what: str, *, read_only: bool, isolation: str) -> Iterator[SharedTransaction]:
+        """A transaction that is rolled back at the end of the block.
+
+        :raises ConfigurationError: inside another.
+        """
+        if self.in_transaction():
+            raise ConfigurationError(f"{what} has a transaction of its own; leave this one first")
+        with (
+            suppress(_Undone),
+            self.executor.block(None, read_only=read_only, isolation=isolation) as block,
+        ):
+            yield block.transaction
+            raise _Undone
 
     def _misfits(self, transaction: SharedTransaction) -> list[QueryContractError]:
         backend, catalogue = self.executor.backend, self.catalogue
@@ -308,7 +300,7 @@ class Session:
         """
         with transaction.used():
             try:
-                raise_failure(transaction)
+                transaction.raise_failure()
                 yield transaction.connection
             except InvalidRecord:
                 raise
@@ -321,8 +313,11 @@ class Session:
                 raise
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """A transaction of its own, or a savepoint in the one that the call takes part in."""
+    def writing(self) -> Iterator[Connection]:
+        """Let several statements succeed or fail as one; their connection, for a backend's own use.
+
+        It is a transaction, or a savepoint in the one that the call takes part in.
+        """
         executor = self.executor
         if executor.backend.read_only:
             raise ConfigurationError(_READ_ONLY)

@@ -17,6 +17,16 @@ from typing import Any, Final, NamedTuple
 
 from repo import migrations
 from repo.binding import BoundQueries
+from repo.blocks import (
+    CLOSED,
+    FORKED,
+    OVER,
+    STRUCK,
+    TWO_THREADS,
+    WRONG_ORDER,
+    Block,
+    SharedTransaction,
+)
 from repo.catalogue import Catalogue
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (
@@ -33,151 +43,6 @@ from repo.watching import Watch
 _VOUCHED_SECONDS: Final = 1.0
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""
-_TWO_THREADS: Final = (
-    "the transaction is in use by another thread at this moment; a handle is used by one at a time"
-)
-ENDED: Final = "the block of this transaction has been left; a handle is of use only inside its block"
-_CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
-_STRUCK: Final = "an interrupt struck while a block was left; nothing of the transaction is kept"
-_FORKED: Final = "the transaction is of the process that forked this one, and only that can use it"
-
-
-class SharedTransaction:
-    """A transaction on its connection, shared by its blocks; the thread that uses it holds ``lock``.
-
-    After the error ``failed`` it can only be rolled back to a savepoint, after ``lost`` only as a whole.
-    """
-
-    __slots__ = (
-        "backend",
-        "blocks",
-        "connection",
-        "depth",
-        "ended",
-        "failed",
-        "forks",
-        "left",
-        "lock",
-        "lost",
-        "returned",
-        "uses",
-        "write",
-    )
-
-    def __init__(self, backend: Backend, connection: Connection, *, write: bool) -> None:
-        self.backend = backend
-        self.connection = connection
-        self.write = write
-        self.blocks: list[Block] = []
-        self.depth = 0
-        self.failed: RepoError | None = None
-        self.lost: RepoError | None = None
-        self.forks = forks()
-        self.lock = threading.RLock()
-        self.uses = 0
-        self.left = False
-        self.ended = False
-        self.returned = False
-
-    def _take(self) -> int:
-        """Begin to use it; returns how many uses this thread had already."""
-        before = None
-        taken = False
-        try:
-            taken = self.lock.acquire(blocking=False)
-            if not taken:
-                raise ConfigurationError(_TWO_THREADS)
-            if self.backend.closed:
-                raise DatabaseUnavailable(_CLOSED)
-            if self.ended or self.left:
-                raise ConfigurationError(ENDED)
-            before = self.uses
-            self.uses = before + 1
-            return before  # noqa: TRY300  # an interrupt may strike here as well
-        except BaseException:
-            if before is not None:
-                self.uses = before
-            if taken:
-                self.lock.release()
-            raise
-
-    def _give_back(self, before: int) -> None:
-        self.uses = before
-        self.lock.release()  # last, see held()
-
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """Use it, and end it if its block was left meanwhile.
-
-        :raises ConfigurationError: if another thread is using it, or it is over.
-        """
-        if self.forks != forks():
-            raise ConfigurationError(_FORKED)
-        before = None
-        given = False
-        try:
-            try:
-                before = self._take()
-                yield
-            finally:
-                if before is not None:
-                    given = self._give_back(before) is None  # type: ignore[func-returns-value]  # see held()
-        finally:
-            if before is not None and not given:
-                self._give_back(before)
-            if self.left:
-                self.abandon()
-
-    def abandon(self) -> None:
-        """Roll back and give the connection back: now, or once its user is done."""
-        self.left = True
-        # If the lock is taken, its holder looks at ``left`` after releasing it and does the rest.
-        if self.lock.acquire(blocking=False):
-            try:
-                if self.uses == 0 and not self.ended:
-                    self.end(commit=False)
-            finally:
-                self.lock.release()
-
-    def end(self, *, commit: bool) -> None:
-        """Commit or roll back, and give the connection back, once."""
-        self.ended = True
-        for block in self.blocks:
-            block.open = False
-        self.blocks.clear()
-        try:
-            if commit:
-                self.backend.commit(self.connection)
-            else:
-                self.backend.rollback(self.connection)
-        finally:
-            self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]  # see held()
-
-    def force(self) -> None:
-        """Roll back and give the connection back after an interrupt, wherever that struck.
-
-        The interrupted call is over, whatever ``uses`` says; a call of another thread ends it itself.
-        """
-        self.left = True
-        if not self.returned and self.lock.acquire(blocking=False):
-            self.uses = 0
-            if not self.ended:
-                self.end(commit=False)
-            else:
-                self.returned = self.backend.release(self.connection, write=self.write) is None  # type: ignore[func-returns-value]
-            self.lock.release()
-
-
-class Block:
-    """One ``with`` block of a transaction: the outermost, or a savepoint in it."""
-
-    __slots__ = ("depth", "open", "read_only", "transaction")
-
-    def __init__(self, transaction: SharedTransaction, depth: int, *, read_only: bool) -> None:
-        self.transaction = transaction
-        self.depth = depth
-        self.read_only = read_only
-        self.open = True
 
 
 class _Entry(NamedTuple):
@@ -230,14 +95,14 @@ class Executor:
         self._vouched_until = 0.0
 
     def vouch(self, connection: Connection) -> None:
-        """Before a write, check that the schema is up to date.
+        """Before a write, check that the schema is up to date; the answer holds for a second.
 
         :raises MigrationError: see :func:`repo.migrations.fitting`.
         """
         self.vouch_by(lambda query: self.queries[query](connection, {}))
 
     def vouch_by(self, ask: Callable[[str], Any]) -> None:
-        """Do the same with a function that runs a named query; the answer holds for a second."""
+        """Do the same with a function that runs a named query."""
         if time.monotonic() >= self._vouched_until and migrations.fitting(
             self.dialect, ask, self.sources
         ):
@@ -311,7 +176,7 @@ class Executor:
             if block is not None and block.depth == 0:
                 block.transaction.force()
             elif block is not None and not left:
-                block.transaction.lost = RepoError(_STRUCK)
+                block.transaction.lost = RepoError(STRUCK)
             raise
 
     def _begin(self, *, read_only: bool, isolation: str) -> Block:
@@ -335,7 +200,7 @@ class Executor:
         with transaction.used():
             if transaction.blocks[-1].read_only and not read_only:
                 raise ConfigurationError("a transaction that writes cannot be inside a read-only one")
-            raise_failure(transaction)
+            transaction.raise_failure()
             depth = transaction.depth + 1
             self.backend.savepoint(transaction.connection, depth)
             transaction.depth = depth
@@ -352,49 +217,33 @@ class Executor:
         if entry is not None and entry.block is block:
             _entered.set(entry.outer)
         transaction = block.transaction
-        if not block.open or transaction.forks != forks():
+        forked = transaction.forks != forks()
+        if forked or not block.open:
             block.open = False
             if error is None:
-                reason = (
-                    _FORKED
-                    if transaction.forks != forks()
-                    else (
-                        "the block's transaction is over: a block around it was left before it, or it "
-                        "was left while another thread used it; nothing of it is kept"
-                    )
-                )
-                raise ConfigurationError(reason)
+                raise ConfigurationError(FORKED if forked else OVER)
             return
-        outermost = block.depth == 0
         if not transaction.lock.acquire(blocking=False):
             # A call in another thread still runs: the task that awaited it was cancelled.
-            self._lose(block, ConfigurationError(f"a block was left, but {_TWO_THREADS}"), error)
+            self._lose(block, f"a block was left, but {TWO_THREADS}", error)
             return
         try:
             if transaction.uses:  # in a call of this very thread: the block was dropped and collected
-                in_use = ConfigurationError("a block was left inside a call of its own transaction")
-                self._lose(block, in_use, error)
+                self._lose(block, "a block was left inside a call of its own transaction", error)
             elif transaction.blocks[-1] is not block:
-                self._lose(
-                    block,
-                    ConfigurationError(
-                        "blocks were left in the wrong order: one inside is still open; all of the "
-                        "transaction is rolled back"
-                    ),
-                    error,
-                )
-            elif outermost:
+                self._lose(block, WRONG_ORDER, error)
+            elif block.depth == 0:
                 self._leave_outermost(transaction, error)
             else:
                 self._leave_inner(block, error)
         finally:
             transaction.lock.release()
 
-    def _lose(self, block: Block, reason: ConfigurationError, error: BaseException | None) -> None:
+    def _lose(self, block: Block, why: str, error: BaseException | None) -> None:
         """Leave a block and lose the whole transaction."""
         transaction = block.transaction
         block.open = False
-        transaction.lost = reason
+        reason = transaction.lost = ConfigurationError(why)
         if block.depth == 0:
             for each in transaction.blocks:
                 each.open = False
@@ -410,7 +259,7 @@ class Executor:
     def _leave_outermost(self, transaction: SharedTransaction, error: BaseException | None) -> None:
         failure = transaction.lost or transaction.failed
         if transaction.backend.closed:
-            failure = DatabaseUnavailable(_CLOSED)
+            failure = DatabaseUnavailable(CLOSED)
         transaction.end(commit=error is None and failure is None)
         if error is None and failure is not None:
             raise failure
@@ -444,7 +293,7 @@ class Executor:
     @contextmanager
     def savepoint(self, transaction: SharedTransaction) -> Iterator[None]:
         """The savepoint around a write inside a transaction: kept at the end, undone on any error."""
-        raise_failure(transaction)
+        transaction.raise_failure()
         transaction.depth += 1
         depth = transaction.depth
         kept = undone = False
@@ -452,7 +301,7 @@ class Executor:
             self.backend.savepoint(transaction.connection, depth)
             try:
                 yield
-                raise_failure(transaction)
+                transaction.raise_failure()
                 kept = self.backend.release_savepoint(transaction.connection, depth) is None  # type: ignore[func-returns-value]  # see held()
             except BaseException as error:
                 undone = self._undo_to(transaction, depth, error) is None  # type: ignore[func-returns-value]
@@ -461,13 +310,13 @@ class Executor:
             raise
         except BaseException:
             if not (kept or undone):
-                transaction.lost = RepoError(_STRUCK)
+                transaction.lost = RepoError(STRUCK)
             raise
         finally:
             transaction.depth = depth - 1
 
     def explain(self, connection: Connection, error: QueryContractError) -> RepoError:
-        """The error for a query that does not fit the schema: missing migrations, if that is why."""
+        """The error for a query that does not fit the schema: MigrationError where migrations lack."""
         with self.backend.beside(connection) as other:
             if other is None:
                 return error
@@ -478,10 +327,3 @@ class Executor:
             except RepoError:
                 return error
         return MigrationError(f"{error}; it is {lacking}") if lacking else error
-
-
-def raise_failure(transaction: SharedTransaction) -> None:
-    """Raise the error after which a transaction can only be rolled back, if there was one."""
-    failure = transaction.lost or transaction.failed
-    if failure is not None:
-        raise failure
