@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from itertools import chain, groupby, islice, repeat
-from operator import itemgetter, lt, sub
+from itertools import chain, islice, repeat
+from operator import sub
 from typing import Any, Final, NamedTuple
 
 from repo.errors import (
@@ -353,51 +353,3 @@ def _as_is(columns: Columns | None) -> Columns | None:
 def _replaced(columns: Columns, others: Mapping[int, Sequence[Any]]) -> Columns:
     """Columns, some of them replaced, by their index."""
     return [others.get(index, column) for index, column in enumerate(columns)]
-
-
-def deduplicate(batch: Columns, key_width: int) -> tuple[Columns, list[tuple[Any, ...]]]:
-    """The batch with only the last row of each key, and the keys in order."""
-    keys = list(zip(*batch[:key_width], strict=True))
-    if all(map(lt, keys, islice(keys, 1, None))):
-        return batch, keys
-    last = dict(zip(keys, range(len(keys)), strict=True))
-    ordered = sorted(last)
-    if len(last) < len(keys):
-        kept = sorted(last.values())
-        batch = [list(map(column.__getitem__, kept)) for column in batch]
-    return batch, ordered
-
-
-class SeenKeyRanges:
-    """The keys seen so far, as one range for each value of the key's first column.
-
-    It holds one range a ticker, and can rule out repeated keys in rows that are sorted by ticker and
-    date, by date and ticker, or newest first.
-    """
-
-    def __init__(self) -> None:
-        self._ranges: dict[Any, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
-
-    def admit(self, keys: list[tuple[Any, ...]]) -> bool:
-        """Whether none of these ordered keys can have come before; if so, they are added."""
-        if len(keys[0]) == 1:
-            return self._admit(None, keys[0], keys[-1])
-        if keys[0][0] == keys[-1][0]:
-            return self._admit(keys[0][0], keys[0], keys[-1])
-        for first, run in groupby(keys, key=itemgetter(0)):
-            group = list(run)
-            if not self._admit(first, group[0], group[-1]):
-                return False
-        return True
-
-    def _admit(self, first: Any, low: tuple[Any, ...], high: tuple[Any, ...]) -> bool:
-        seen = self._ranges.get(first)
-        if seen is None:
-            self._ranges[first] = (low, high)
-        elif low > seen[1]:
-            self._ranges[first] = (seen[0], high)
-        elif high < seen[0]:
-            self._ranges[first] = (low, seen[1])
-        else:
-            return False
-        return True

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from repo.batches import (
-    Columns,
-    FindKeys,
-    RepeatedKeys,
-    RowEncoder,
-    SeenKeyRanges,
-    Unfit,
-    deduplicate,
-)
+from repo.batches import Columns, FindKeys, RepeatedKeys, RowEncoder, Unfit
 from repo.engine import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
@@ -96,23 +88,6 @@ def finder(connection: Connection, queries: Bound) -> FindKeys:
         return found
 
     return find
-
-
-class Passing:
-    """Watches batches that are set aside for keys that may be repeated."""
-
-    def __init__(self, table: Table) -> None:
-        self._key_width = len(table.key)
-        self._ranges = SeenKeyRanges()
-        self.repeats = False
-
-    def watch(self, batches: Iterable[Columns]) -> Iterator[Columns]:
-        """The same batches; ``repeats`` is whether a key of those so far may have come twice."""
-        for batch in batches:
-            if not self.repeats:
-                _, keys = deduplicate(batch, self._key_width)
-                self.repeats = len(keys) < len(batch[0]) or not self._ranges.admit(keys)
-            yield batch
 
 
 def merge(

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from repo.backends.base import Passing, check_option, finder, merge, refuse_unknown, write_rows
+from repo.backends.base import check_option, finder, merge, refuse_unknown, write_rows
+from repo.backends.repeats import Passing
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite

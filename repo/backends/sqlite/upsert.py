@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from repo.backends.base import finder, write_rows
-from repo.batches import Columns, RowEncoder, SeenKeyRanges, Tally, deduplicate
+from repo.backends.repeats import SeenKeyRanges, deduplicate
+from repo.batches import Columns, RowEncoder, Tally
 from repo.engine import Bound
 from repo.errors import IntegrityError, UniqueViolation
 from repo.tables import Table
