@@ -153,7 +153,7 @@ LIMIT 20;
 -- name: orphans()
 -- record_class: Orphans(name: str, id: int, number: int)
 -- The first twenty keys that rows refer to and that are not there, with the foreign key and how many rows
--- do, for copy() and verify(). Where the constraints are there it has none.
+-- do, for copy(), verify() and health(). Where the constraints are there it has none.
 -- Order: total because each is of one key.
 -- Index: none, it reads three tables whole.
 SELECT

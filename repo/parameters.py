@@ -24,7 +24,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from repo.errors import InvalidRecord, Problem
-from repo.validation import INT64_MAX, Refused, one_date, one_float, one_integer
+from repo.validation import INT64_MAX, Refused, one_date, one_float, one_integer, one_text
 
 _CAST: Final = re.compile(
     r"\bCAST\s*\(\s*:(?P<name>[A-Za-z_]\w*)\s+AS\s+"
@@ -133,26 +133,13 @@ def _aware(value: Any) -> datetime:
         raise Refused("must be in the years 1 to 9999 in UTC") from None
 
 
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise Refused(f"must be a str, not {type(value).__name__}")
-    if "\0" in value:
-        raise Refused("must not contain NUL")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise Refused("must not contain a lone surrogate") from None
-    return value
-
-
 CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "date": one_date,
     "timestamptz": _aware,
     "bigint": one_integer(-INT64_MAX - 1, INT64_MAX),
     "integer": one_integer(-(2**31), 2**31 - 1),
     "double precision": one_float,
-    "text": _text,
+    "text": one_text,
 }
 """The check of a value of each type; None is NULL and not checked."""
 

@@ -119,21 +119,27 @@ def _many_dates(column: Sequence[Any]) -> Sequence[date] | None:
     return column  # every date that Python has, both engines have
 
 
-def _one_text(length: int) -> Callable[[Any], str]:
-    def one(value: Any) -> str:
-        if type(value) is not str:
-            raise Refused(f"must be a str, not {type(value).__name__}")
-        if not 1 <= len(value) <= length:
-            raise Refused(f"must have 1 to {length} characters")
-        if not value.strip():
-            raise Refused("must not be blank")
-        if "\0" in value:
-            raise Refused("must not contain NUL")
+def one_text(value: Any) -> str:
+    """The check of text that both engines store: without NUL and lone surrogates."""
+    if type(value) is not str:
+        raise Refused(f"must be a str, not {type(value).__name__}")
+    if "\0" in value:
+        raise Refused("must not contain NUL")
+    if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
             raise Refused("must not contain a lone surrogate") from None
-        return value
+    return value
+
+
+def _one_name(length: int) -> Callable[[Any], str]:
+    def one(value: Any) -> str:
+        if type(value) is str and not 1 <= len(value) <= length:
+            raise Refused(f"must have 1 to {length} characters")
+        if type(value) is str and not value.strip():
+            raise Refused("must not be blank")
+        return one_text(value)
 
     return one
 
@@ -223,8 +229,8 @@ CUSIP: Final = _one_code(
     re.compile(r"[A-Za-z0-9*@#]{9}", re.ASCII),
     "must have 9 characters from A-Z, 0-9, '*', '@' and '#'",
 )
-NAME: Final = _one_text(300)
-SOURCE: Final = _one_text(64)
+NAME: Final = _one_name(300)
+SOURCE: Final = _one_name(64)
 
 
 def text_field(name: str, one: Callable[[Any], str], *, nullable: bool = False) -> Field:

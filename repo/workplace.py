@@ -1,7 +1,8 @@
-"""Where files are written before they get their names."""
+"""A private folder in which files are written before they get their names."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -65,10 +66,13 @@ def _lock(place: Path) -> int | None:
 
 
 def keep_names(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    if sys.platform != "win32":
+    """Write a folder's names to disk, without which a renamed file may be lost."""
+    if sys.platform != "win32":  # where a folder cannot be opened
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # the file system does not support it
+                raise
         finally:
             os.close(handle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import os
 import shutil
@@ -15,6 +14,7 @@ from secrets import token_hex
 from typing import IO, Any, Final
 
 from repo.errors import ConfigurationError, Problem, RepoError
+from repo.workplace import PRIVATE, keep_names
 
 _OF_THE_NAME: Final = 100
 _ANY_NAME: Final = "backslashreplace"
@@ -98,7 +98,7 @@ class Rejects:
                 self._put()
             else:
                 self.path.unlink(missing_ok=True)
-            _keep_names(self.path.absolute().parent)
+            keep_names(self.path.absolute().parent)
         except OSError as error:
             raise RepoError(
                 f"the rows are loaded, but the rejected ones could not be written to {self.path}: "
@@ -132,7 +132,7 @@ class Rejects:
         return True
 
     def _copied(self, partial: Path) -> None:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         with os.fdopen(handle, "w", encoding="utf-8", errors=_ANY_NAME, newline="") as target:
             shutil.copyfileobj(self._spool, target)
             target.flush()
@@ -143,24 +143,10 @@ def _nameless(folder: Path) -> IO[str]:
     """A file without a name, which can get one later if the system supports it."""
     how: dict[str, Any] = {"encoding": "utf-8", "errors": _ANY_NAME, "newline": ""}
     try:
-        file: IO[str] = os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600), "w+", **how)
+        file: IO[str] = os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, PRIVATE), "w+", **how)
     except (AttributeError, OSError):
         file = tempfile.TemporaryFile("w+", dir=folder, **how)  # noqa: SIM115  # it lives until close()
     return file
-
-
-def _keep_names(folder: Path) -> None:
-    """Write a folder's names to disk, without which a renamed file may be lost."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # the file system does not support it
-            raise
-    finally:
-        os.close(handle)
 
 
 def _is_reject_file(path: Path) -> bool:

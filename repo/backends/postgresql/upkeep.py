@@ -196,8 +196,8 @@ class PostgreSQLUpkeep:
         yield checked(
             "rows that refer to nothing",
             [
-                f"{each.rows:,} of {each.name} to {each.parent}"
-                for each in (ask("server.orphans") if migrated else ())
+                f"{each.number:,} by {each.name}, to {each.id}"
+                for each in (ask("proof.orphans") if migrated else ())
             ],
             "load what they refer to, or delete them",
             status=Status.FAIL,
