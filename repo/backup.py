@@ -1,9 +1,9 @@
 """Backups that are proven by a restore, and the restore.
 
 A backup is a file that the engine's own tools read without this package (a database file, or pg_dump's
-custom format), and a manifest beside it, ``FILE.json``: when and of what it was made, the rows of each
-table and their digest, and the file's SHA-256. The manifest names no file, so the two may be moved and
-renamed together; its last line is a SHA-256 of the others. The file gets its name when all else is done.
+custom format), and a manifest beside it, ``FILE.json``: when and of which database it was made, the
+digest of each table, and the file's SHA-256. The manifest does not name the file, so the two may be
+moved and renamed together; its last line is a SHA-256 of the others. The file gets its name last.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is known of a backup."""
+    """When and of what a backup was made, and what it holds."""
 
     format: int
     made_at: datetime
@@ -73,17 +73,15 @@ def backup(
     keep_days: int | None = None,
     progress: Progress = quiet,
 ) -> Backup:
-    """Write a backup of one consistent state, whoever writes meanwhile, and prove it by a restore.
+    """Write a backup of one consistent state, while others write, and prove it by a restore.
 
-    :param file: a name that is not taken, or a folder, in which the file gets a name of the database's
-        and of the time.
+    :param file: a new name, or a folder, in which the file is named for the database and the time.
     :param verify: restore it into a scratch database, on the same server or beside the file, and compare
-        the rows of each table by their digests.
+        the digests of the tables.
     :param scratch: the URL of another PostgreSQL server to do that on.
-    :param keep, keep_days: delete others of this database in the folder; see :func:`thin`.
-    :raises BackupError: where it cannot be written or is not proven; there is no file then.
-    :raises ConfigurationError: for a name that is taken, inside a transaction, and where a program that
-        is needed is not there.
+    :param keep, keep_days: delete older backups of this database in the folder; see :func:`thin`.
+    :raises BackupError: when it cannot be written or is not proven; there is no file then.
+    :raises ConfigurationError: for a name that is taken, a missing program, and inside a transaction.
     """
     _check_limits(keep, keep_days)
     if db._session.in_transaction():
@@ -139,7 +137,7 @@ def backup(
 
 
 def check(file: Path | str, progress: Progress = quiet) -> Manifest:
-    """The manifest of a backup that is as it was when it was made, down to each byte of both.
+    """The manifest of a backup, if every byte of both files is as it was written.
 
     :raises BackupError: with what is wrong.
     """
@@ -164,15 +162,15 @@ def restore(
     privileges: bool = True,
     progress: Progress = quiet,
 ) -> Manifest:
-    """Make a database what a backup holds, wholly or not at all; a SQLite file may not be there yet.
+    """Replace a database by a backup, wholly or not at all; a new SQLite file is made.
 
-    Others may have it open: they see the rows that were there until it is done, or wait. However it
-    ends, by a kill too, the database is the old one or the new one.
+    Those who have it open see the old rows until it is done, or wait. However it ends, even by a kill,
+    the database is the old one or the new one.
 
-    :param force: replace a database that holds rows, all of its tables included.
-    :param privileges: restore the grants of PostgreSQL as well; the roles they name have to be there.
-    :raises BackupError: where the backup is not as it was made, the database holds rows, or the restore
-        failed, after which it is as it was.
+    :param force: replace a database that holds rows, with all of its tables.
+    :param privileges: restore PostgreSQL's grants as well; the roles that they name must exist.
+    :raises BackupError: when the backup was altered, the database holds rows, or the restore failed,
+        which leaves the database as it was.
     :raises ConfigurationError: for a URL of the other engine, or of a file that is a backup itself.
     """
     manifest = check(file, progress)
@@ -187,7 +185,7 @@ def restore(
 
 
 def backups(folder: Path | str) -> list[Backup]:
-    """The backups in a folder that have a manifest beside them, the newest first; files are not read."""
+    """The backups with manifests in a folder, the newest first; only the manifests are read."""
     found = []
     for path in Path(folder).glob(f"*{_SUFFIX}"):
         file = path.with_name(path.name.removesuffix(_SUFFIX))
@@ -200,14 +198,13 @@ def backups(folder: Path | str) -> list[Backup]:
 def thin(made: Backup, *, keep: int | None = None, keep_days: int | None = None) -> list[Path]:
     """Delete the older backups of the same database in a backup's folder.
 
-    The same is what has the same path, or the same host, port and name: a folder is for one machine's.
-    Neither that backup goes, nor the newest, nor the newest that is proven, nor a file without a
-    manifest of this package's.
+    A database is known by its path, or by its host, port and name, so a folder is for one machine. That
+    backup stays, and so do the newest, the newest that is proven, and files without a manifest.
 
     :param keep: how many of the newest stay.
     :param keep_days: those younger than so many days stay; with both, what either keeps.
     :returns: what was deleted, the newest first.
-    :raises BackupError: where one cannot be deleted.
+    :raises BackupError: when one cannot be deleted.
     """
     _check_limits(keep, keep_days)
     if keep is None and keep_days is None:
@@ -226,7 +223,7 @@ def thin(made: Backup, *, keep: int | None = None, keep_days: int | None = None)
     for path in gone:
         try:
             for each in (path, _beside(path)):
-                each.unlink(missing_ok=True)  # another thins as well
+                each.unlink(missing_ok=True)  # another process may thin as well
         except OSError as error:
             raise BackupError(
                 f"{made.file} is there, and the older {path} cannot be deleted: {error.strerror}"
@@ -241,10 +238,7 @@ def _check_limits(keep: int | None, keep_days: int | None) -> None:
 
 
 def _refuse_backup(address: DatabaseURL, file: Path) -> None:
-    """Keep backups from what is opened to be written: that alone would change their bytes.
-
-    :raises ConfigurationError: for the URL of this backup's file, or of another's.
-    """
+    """Refuse to restore into a backup's file: opening it for writing would already change its bytes."""
     if address.file is None or not address.file.exists():
         return
     target = address.file.resolve()
@@ -276,8 +270,8 @@ def _restore(
                     found = digests(there)
             except (QueryContractError, MigrationError) as error:
                 raise BackupError(
-                    "the tables of the backup are not those that are looked for: they are of another "
-                    "release of this package, or in a schema that is not in the role's search_path"
+                    "the backup does not have the tables of this package: they are of another release, "
+                    "or in a schema that is not in the role's search_path"
                 ) from error
             expected = {each.table: each for each in manifest.tables}
             if wrong := [
@@ -314,7 +308,7 @@ def _as_text(manifest: Manifest) -> str:
 def _manifest_of(file: Path) -> Manifest:
     """The manifest beside a file.
 
-    :raises BackupError: where there is none, or it is not byte for byte what was written.
+    :raises BackupError: when it is missing or altered.
     """
     path = _beside(file)
     try:
@@ -350,9 +344,9 @@ def _of_file(file: Path, progress: Progress) -> tuple[int, str]:
 
 
 def _make_way(target: Path) -> None:
-    """See that a name is free; a manifest whose file is gone makes way.
+    """Check that a name is free, and delete a manifest whose file is gone.
 
-    :raises ConfigurationError: where it is taken.
+    :raises ConfigurationError: when it is taken.
     """
     beside = _beside(target)
     if os.path.lexists(target):
@@ -366,7 +360,7 @@ def _make_way(target: Path) -> None:
 
 
 def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
-    """Give a backup its name, last of all, when everything is on the disk."""
+    """Give a backup its name once everything is on the disk."""
     written = place / "manifest"
     written.touch(PRIVATE)
     written.write_text(_as_text(manifest), encoding="utf-8")
@@ -383,7 +377,7 @@ def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
 
 
 def _rename(path: Path, name: Path) -> None:
-    """Rename a file, and never over another."""
+    """Rename a file, but not over another."""
     try:
         os.link(path, name)
     except FileExistsError:

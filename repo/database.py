@@ -139,20 +139,21 @@ class Database(Generic[QueriesT]):
     ) -> list[str]:
         """Bring the schema to the newest migration, or to number ``to``, up or down.
 
-        Going down deletes tables and the rows in them. Processes that migrate at once wait for each
-        other. An application's migrations (``connect(schema=...)``) come after the package's, and those
-        that stand upon one of these are undone before it.
+        Going down deletes tables and the rows in them; 0 undoes everything. Processes that migrate at
+        once wait for each other, and the others find the work done. An application's migrations
+        (``connect(schema=...)``) are applied after the package's, and undone before those of the package
+        that they were applied upon.
 
         :param on_applied: called with each migration's label when it is done.
-        :param of: the application's sequence that ``to`` means, and the only one gone through; without
-            it ``to`` is the package's, and without both all are brought to their newest.
+        :param of: the application's sequence that ``to`` counts, and the only one to migrate; None is
+            the package's if ``to`` is given, and otherwise all.
         :param lock_timeout: seconds that a statement on PostgreSQL may wait for a lock, while readers
-            queue up behind it; 0 is no limit. A step that met it is undone and tried again.
-        :param attempts: how often a step is tried that meets a conflict.
-        :returns: the labels of what was done; those undone begin with a minus.
-        :raises ConflictError: when the last attempt met one too.
-        :raises MigrationError: when an applied file was changed since, or a migration fails, with file,
-            line, statement and the engine's words.
+            queue up behind it; 0 is no limit. Then the step is undone and tried again.
+        :param attempts: how often a step that meets a conflict is tried.
+        :returns: the labels in the order done; those undone begin with a minus.
+        :raises ConflictError: when the last attempt met a conflict too; the step left no trace.
+        :raises MigrationError: when an applied file was changed or is missing, or one fails, with
+            file, line, statement and the engine's words; what was done before it stays.
         """
 
         def told(label: str) -> None:
@@ -164,7 +165,7 @@ class Database(Generic[QueriesT]):
         )
 
     def migrations(self) -> list[State]:
-        """How each migration stands, of the package and of the application, by sequence and number."""
+        """The state of each migration, of the package and of the application, by sequence and number."""
         return migrating.status(self._session)
 
     def version(self) -> int:

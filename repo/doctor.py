@@ -1,4 +1,4 @@
-"""The check list for a database in production: whether it can be relied on, line by line."""
+"""The check list for a database in production."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from repo.upkeep import Check, Status, checked
 _DAILY: Final = timedelta(hours=26)
 _LONG_AGO: Final = timedelta(days=7)
 _SHORTEST: Final = 4
-"""Passwords shorter than that are found everywhere."""
+"""Shorter passwords are found in every file."""
 _LARGEST_FILE: Final = 1 << 20
 
 
 def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check]:
-    """Whether a database is fit for production; nothing is written.
+    """Check whether a database is fit for production; nothing is written.
 
-    Settings of the server, the file and the machine, who may do what, the schema and the last backup;
-    what is wrong with rows and indexes is asked by :func:`repo.maintenance.health`.
+    Settings of the server, the file and the machine, privileges, the schema and the last backup; rows
+    and indexes are checked by :func:`repo.maintenance.health`.
 
     :param url: None takes DATABASE_URL from the environment.
     :param backups: the folder that backups are written to.
@@ -61,7 +61,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
 
 
 def _in_files(secret: str) -> Check:
-    """Whether the password of a URL stands in a file that git keeps."""
+    """Whether the password of a URL is in a file that git keeps."""
     name = "password in files"
     _, credentials, _, query = split_url(secret)
     given = [credentials.partition(":")[2]]
@@ -73,7 +73,7 @@ def _in_files(secret: str) -> Check:
     git = shutil.which("git")
     listed = git and subprocess.run([git, "ls-files", "-z"], capture_output=True, check=False)  # noqa: S603
     if not listed or listed.returncode:
-        return Check(Status.PASS, name, "not looked for: this folder is none of git's")
+        return Check(Status.PASS, name, "not checked: this folder is not in a git repository")
     holding = []
     for each in filter(None, listed.stdout.split(b"\0")):
         path = Path(os.fsdecode(each))
@@ -99,7 +99,7 @@ def _schema(db: Database, url: str) -> Iterator[Check]:
         status=Status.FAIL,
     )
     try:
-        # To compare it a schema is built and rolled back, which takes more rights than to read one.
+        # A schema is built and rolled back for the comparison, which takes more rights than reading.
         with connect(url) as writing:
             altered = [str(each) for each in introspection.differences(writing)]
     except RepoError as error:

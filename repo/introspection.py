@@ -1,15 +1,15 @@
-"""The schema that a database has, and the one that its migrations make; alike on both engines.
+"""The schema that a database has, and the one that its migrations make; the same on both engines.
 
 ``differences(db)`` names what somebody altered by hand::
 
     for difference in introspection.differences(db):
         print(difference)  # table market_data: column volume: type is integer; expected: bigint
 
-The expected schema is built anew each time by running the migration files on the connected engine: on
-SQLite in a database in memory; on PostgreSQL in a schema of its own, in a transaction that is rolled
-back, so that nobody sees it and no right to make databases is needed. There an index that is built
-CONCURRENTLY is built in the transaction, and what only tidies (VACUUM, ANALYZE) is left out. Files that
-put tables into a schema by its name would reach the real one: names stand without it.
+The expected schema is built each time by running the migration files on the connected engine: on SQLite
+in a database in memory; on PostgreSQL in a scratch schema, in a transaction that is rolled back, so that
+nobody sees it and no right to make databases is needed. In it an index is not built CONCURRENTLY, and
+VACUUM and the like are left out. Migrations write names without a schema, or they would reach the real
+tables.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ __all__ = [
 
 
 def describe(db: Database) -> Schema:
-    """The tables and views of a database, those of other programs in it included.
+    """The tables and views of a database, those of other programs included.
 
-    On PostgreSQL those of the current schema. The record of migrations, what belongs to an extension and
-    the index that maintenance renews are left out. Inside a transaction it is what that sees.
+    On PostgreSQL those of the current schema. Left out are the record of migrations, what belongs to an
+    extension, and the index that maintenance renews. Inside a transaction, its own changes count.
     """
     return db._session.describe()
 
 
 def built(db: Database, scripts: Iterable[str]) -> Iterator[Schema]:
-    """The schema that scripts make of an empty database of the connected engine, after each of them.
+    """The schema of an empty database of the connected engine after each of some scripts.
 
-    The real tables are not touched. An undo is a script like any other.
+    The real tables are not touched.
 
     :raises RepoError: when a statement fails, by its kind.
     :raises DatabaseUnavailable: on a PostgreSQL server that takes no writes.
@@ -67,24 +67,22 @@ def expected(db: Database) -> Schema:
 
 
 def differences(db: Database) -> list[Difference]:
-    """What was altered by hand: how the tables that migrations made differ from what those made.
+    """What was altered by hand in the tables that migrations made.
 
-    Tables that no migration makes are left out, for programs share a database.
+    Other tables are left out, because programs share a database.
     """
     wanted = expected(db)
     return compare(wanted, describe(db).only(each.name for each in wanted.tables))
 
 
 def check(db: Database) -> list[str]:
-    """All that keeps a database from being what the files of migrations say, a line each.
+    """Where a database differs from its migrations, a line each.
 
-    What is pending, unfinished, changed since it was applied, or newer; and what was altered by hand.
+    Migrations that are pending, unfinished, changed since they were applied, or newer; and what was
+    altered by hand.
     """
     states = db.migrations()
     found = [each.meaning for each in states if each.state not in ("applied", "other")]
     if any(each.state in ("changed", "newer") for each in states):
-        return [
-            *found,
-            "nothing can be said of what was altered by hand: the files are not those applied",
-        ]
+        return [*found, "what was altered by hand is not known: the files are not those applied"]
     return [*found, *map(str, differences(db))]

@@ -1,7 +1,7 @@
-"""The upkeep of a database: what there is to do about it and its doing, its sizes, and its health.
+"""The maintenance of a database: tasks and doing them, its sizes, and its health.
 
-What is asked of either engine, and what is worth doing, stands in ``repo/backends/<engine>/upkeep.py``;
-thresholds are named there. Autovacuum, and SQLite's own checkpoints, do most of it by themselves.
+What each engine is asked, and the thresholds of what is worth doing, are in
+``repo/backends/<engine>/upkeep.py``. Autovacuum and SQLite's own checkpoints do most of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STATE_FOLDER: Final = "smart-money-repo"
 
 
 class Done(NamedTuple):
-    """What became of a task: the seconds it took, and why it was left undone where that is not empty."""
+    """The outcome of a task: the seconds it took, and why it was not done (empty if it was)."""
 
     statement: str
     reason: str
@@ -50,17 +50,13 @@ class Done(NamedTuple):
 
 
 def _upkeep(db: Database) -> Upkeep:
-    """What the engine knows.
-
-    :raises ConfigurationError: inside a transaction.
-    """
     if db._session.in_transaction():
-        raise ConfigurationError("upkeep has no part in transactions; leave this one first")
-    return db._session.executor.backend.upkeep()
+        raise ConfigurationError("maintenance runs outside of transactions; leave this one first")
+    return db._backend.upkeep()
 
 
 def plan(db: Database) -> list[Task]:
-    """What there is to do, in the order to do it, each with the reason; nothing is done.
+    """The tasks that are worth doing, in order, each with its reason; nothing is done.
 
     :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
     :raises ConfigurationError: inside a transaction.
@@ -69,22 +65,22 @@ def plan(db: Database) -> list[Task]:
 
 
 def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -> list[Done]:
-    """Do what :func:`plan` says, beside readers and writers.
+    """Do the tasks of :func:`plan` while others read and write.
 
-    What would wait long for others is left undone, and nothing of it behind; the next run does it. On
-    SQLite writers wait for a VACUUM, which writes the file anew: a second or two for 100 MB.
+    A task that would wait long for others is not done, and leaves nothing behind; the next run does it.
+    On SQLite writers wait for a VACUUM, which rewrites the file: a second or two for 100 MB.
 
     :param note: called with each task before it is begun.
-    :returns: every task, with what became of it.
+    :returns: every task, with its outcome.
     :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
     :raises ConfigurationError: inside a transaction, and for a database that was opened read only.
     """
     upkeep = _upkeep(db)
-    if db._session.executor.backend.read_only:
+    if db._backend.read_only:
         raise ConfigurationError("the database was opened read only")
     ask = db._session.read
     found: list[Done] = []
-    # A VACUUM may bring to light that an index is empty, so that there is more to do after it.
+    # A VACUUM may show that an index is mostly empty, which is another task.
     while tasks := [
         task for task in upkeep.tasks(ask) if all(task.statement != each.statement for each in found)
     ]:
@@ -100,7 +96,7 @@ def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -
 
 
 def health(db: Database) -> list[Check]:
-    """Whether a database is in health: a line for each thing looked at, the gravest first.
+    """The health of a database: a line for each check, the gravest first.
 
     Tables and indexes are read whole.
 
@@ -110,9 +106,9 @@ def health(db: Database) -> list[Check]:
 
 
 class Size(NamedTuple):
-    """What a table or an index takes, or all of the database (``kind``): see :class:`Relation`.
+    """The size of a table, an index or the whole database (``kind``): see :class:`Relation`.
 
-    ``share`` is its part of the whole, ``grown`` how many bytes it takes more than in the record of
+    ``share`` is its part of the whole, ``grown`` how many bytes it has grown since the record of
     ``since``; None is not known.
     """
 
@@ -128,7 +124,7 @@ class Size(NamedTuple):
 
 
 def record_of(db: Database) -> Path:
-    """The file in the user's state folder that keeps the last sizes of a database.
+    """The file in the user's state folder with the last sizes of a database.
 
     :raises ConfigurationError: for a user without a home.
     """
@@ -139,19 +135,18 @@ def record_of(db: Database) -> Path:
     folder = (
         os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or home / ".local" / "state"
     )
-    place = _upkeep(db).place()
-    name = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]
+    name = hashlib.sha256(_upkeep(db).identity().encode(errors="surrogateescape")).hexdigest()[:16]
     return Path(folder) / _STATE_FOLDER / f"sizes-{name}.json"
 
 
 def sizes(db: Database, record: Path | None = None) -> list[Size]:
-    """What a database, its tables and its indexes take, and how much more than at the last record.
+    """The sizes of a database, its tables and its indexes, and their growth since the last record.
 
-    The record is replaced. It is a file of whoever asks and no table: so a role that only reads can keep
-    one, a backup that is restored brings no old one back, and asking changes nothing in the database.
+    The record is replaced. It is a file of the caller's and no table, so that a role that only reads can
+    keep one, and a restored backup does not bring an old one back.
 
-    :param record: the file to keep it in; None keeps none, and so knows of no growth.
-    :returns: the whole, and then the largest table first, each followed by its indexes.
+    :param record: the file to keep it in; None keeps none, and growth is not known.
+    :returns: the whole, then the largest table first, each followed by its indexes.
     :raises ConfigurationError: inside a transaction, and for a file that is no record.
     """
     upkeep = _upkeep(db)

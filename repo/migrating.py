@@ -43,7 +43,7 @@ class Step(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The migration's label, after a minus where it is undone."""
+        """The migration's label, with a minus in front if it is undone."""
         return self.migration.label if self.up else f"-{self.migration.label}"
 
     @property
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """What to run."""
+        """The SQL to run."""
         return self.migration.sql if self.up else self.migration.undo
 
     @property
@@ -71,14 +71,14 @@ def version(session: Session) -> int:
 
 
 def status(session: Session) -> list[State]:
-    """How each migration stands, of the package and of the application, by sequence and number."""
+    """The state of each migration, of the package and of the application, by sequence and number."""
     return states(read(session.read), chains(session.dialect, session.sources))
 
 
 def applied(session: Session) -> list[Migration]:
-    """The migrations that a database has, in the order of the files.
+    """The migrations of a database, in the order of the files.
 
-    :raises MigrationError: when others were applied than the files say.
+    :raises MigrationError: when they are not those of the files.
     """
     record, files = read(session.read), chains(session.dialect, session.sources)
     refuse_differences(record, files)
@@ -119,7 +119,7 @@ def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list
 
 
 def _refuse_renamed(record: Record, files: Chains) -> None:
-    """Refuse what was applied under another name, for its tables are there."""
+    """Refuse migrations that were applied under another name: their tables exist."""
     for name in [each for each in files if each not in record.applied]:
         for other in [each for each in record.applied if each not in files]:
             was, first = record.applied[other][0], files[name][0]
@@ -131,7 +131,7 @@ def _refuse_renamed(record: Record, files: Chains) -> None:
 
 
 def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
-    """What has to be undone before the package's migrations above a number are."""
+    """The steps to undo before the package's migrations above a number."""
     steps = []
     # Each folder may refer to the tables of those given before it.
     unknown = [name for name in record.applied if name not in files]
@@ -147,7 +147,7 @@ def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
 
 
 def _unfinished(record: Record, files: Chains, steps: list[Step]) -> list[Step]:
-    """What was begun and has to be turned round first, since the steps do not go on with it."""
+    """Steps back from what was begun, where the steps do not go on with it."""
     going = {(each.key, each.up) for each in steps}
     found = []
     for (name, number), state in record.begun.items():
@@ -167,23 +167,9 @@ def migrate(
     lock_timeout: float = LOCK_SECONDS,
     attempts: int = ATTEMPTS,
 ) -> list[str]:
-    """Apply what is not yet applied, or undo what is above ``to``.
+    """See :meth:`repo.Database.migrate`.
 
-    Processes that do so at once wait for each other; each then finds the work done.
-
-    :param to: the number to end at; None is the newest there is, 0 takes everything back, rows
-        included.
-    :param schema: the folder of the package's files, where it is not the package's own.
-    :param on_applied: called with each migration's label when it is done.
-    :param of: the sequence to which ``to`` belongs, and the only one that is gone through; None is the
-        package's, and without ``to`` all of them.
-    :param lock_timeout: seconds that a statement on PostgreSQL may wait for a lock, while others queue
-        behind it; 0 is no limit. After it the step is undone, and tried again a little later.
-    :param attempts: how often a step is tried that meets a conflict.
-    :returns: the labels, in the order done; those undone begin with a minus.
-    :raises ConflictError: when the last attempt met one too; the step left no trace.
-    :raises MigrationError: when an applied file was changed or is missing, or a migration fails; what
-        was done before it stays.
+    :param schema: the folder of the package's files; None is the package's own.
     """
     if attempts < 1:
         raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
@@ -205,7 +191,7 @@ def migrate(
 
 
 class _Work:
-    """The way to a target, a step at a time."""
+    """Goes to a target, a step at a time."""
 
     def __init__(
         self, session: Session, files: Chains, to: int | None, of: str | None, milliseconds: int
@@ -233,11 +219,11 @@ class _Work:
                 return label
 
     def _next(self) -> tuple[Record, Step | None]:
-        """What is to be done now, when nobody else does anything."""
+        """The record and the next step, once no other process migrates."""
         session = self._session
         deadline = time.monotonic() + _WAIT_SECONDS
-        # Asked again and again, for whoever waits in a statement would hold up an index that is built
-        # CONCURRENTLY by the one waited for.
+        # Asked again and again: a statement that waited would hold up an index that the other process
+        # builds CONCURRENTLY.
         while not session.read("migrations.lock"):
             if time.monotonic() > deadline:
                 raise ConflictError(f"another process has been migrating for {_WAIT_SECONDS:g} seconds")
@@ -252,7 +238,7 @@ class _Work:
         return record, steps[0] if steps else None
 
     def _begin(self) -> tuple[tuple[Step, bool] | None, str | None]:
-        """Do the next step, or note that one is begun which runs outside of a transaction."""
+        """Do the next step; of one that runs outside of a transaction, only note that it is begun."""
         session = self._session
         with session.writing():
             record, step = self._next()
@@ -268,7 +254,7 @@ class _Work:
             return None, step.label
 
     def _finish(self, begun: Step, again: bool) -> bool:
-        """Run what was begun; False if somebody else has done so meanwhile."""
+        """Run what was begun; False if another process has done so meanwhile."""
         session = self._session
         with session.writing():
             record, step = self._next()
@@ -281,9 +267,9 @@ class _Work:
             return True
 
     def _let_go(self) -> None:
-        """Let go of the snapshot of the last read, which a server keeps until its next statement.
+        """Release the snapshot of the last read, which a server keeps until the next statement.
 
-        It would wait for that where it builds an index beside this transaction.
+        Otherwise a build of an index beside this transaction would wait for it.
         """
         with self._session.writing():
             pass

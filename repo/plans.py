@@ -25,15 +25,15 @@ def explain(
 ) -> Plan:
     """The plan of a named query, the package's own or an application's, for these arguments.
 
-    :param arguments: of all of its parameters, checked as in a call; a query that writes many rows takes
+    :param arguments: one for each parameter, checked as in a call; a query that writes many rows takes
         those of one row.
-    :param analyze: run it too, and tell what it read. What it writes is rolled back; of that nothing is
-        left but a gap in the numbers that PostgreSQL gives to new tickers and institutions.
-    :raises QueryContractError: for a name that there is none of, other arguments, a statement that has
-        no plan (it makes or drops a table, or is a COPY), and one that does not fit the schema.
+    :param analyze: run it too, and measure what it reads. What it writes is rolled back, which leaves
+        nothing but a gap in the numbers that PostgreSQL gives to new tickers and institutions.
+    :raises QueryContractError: for an unknown name, other arguments, a statement without a plan (it
+        makes or drops a table, or is a COPY), and one that does not fit the schema.
     :raises InvalidRecord: for a value of another type.
-    :raises ConfigurationError: inside a transaction; and on a database that was opened read only for a
-        write that would be run, and for what is about rows that a write sets aside.
+    :raises ConfigurationError: inside a transaction; on a database that was opened read only, for a
+        write that would be run and for a query of rows that a write sets aside.
     """
     session = db._session
     query = session.catalogue.query(name, session.dialect)

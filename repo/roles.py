@@ -1,4 +1,4 @@
-"""Who may do what in a database on a server: an owner, writers and readers."""
+"""The roles of a database on a server: an owner, writers and readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from repo.queries import shipped
 
 
 def statements(dialect: str) -> str:
-    """The SQL that makes the grants, which says how to use the roles.
+    """The SQL of the grants, whose comments say how to use the roles.
 
     :raises ConfigurationError: for an engine without roles.
     """
@@ -23,10 +23,10 @@ def statements(dialect: str) -> str:
 def grant(db: Database) -> None:
     """Let members of ``smdi_writer`` write rows and those of ``smdi_reader`` read them, now and later.
 
-    The role that asks has to own the tables, and stays the only one that can change the schema. Groups
-    that are missing are made. All of it happens or none.
+    The connected role must own the tables, and stays the only one that can change the schema. Missing
+    groups are made. All of it happens or none.
 
-    :raises DatabaseUnavailable: where the role may not do that.
+    :raises DatabaseUnavailable: when the role may not do that.
     :raises ConfigurationError: for an engine without roles, and for a database opened read only.
     """
     db._session.run_script(statements(db.dialect))

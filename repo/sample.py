@@ -1,7 +1,7 @@
 """Made-up rows of any size, the same for the same seed on every machine.
 
-Nothing in them is real: they are for measuring, and for plans at a realistic volume.
-Of the generator only ``random()`` is used, because Python promises that it stays the same.
+They are for measuring, and for plans at a realistic volume. Of the generator only ``random()`` is used,
+because Python promises that it stays the same.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _DAYS_TOGETHER: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of everything; what is left out makes a million bars of 500 tickers.
+    """The size of a sample; the default is a million bars of 500 tickers.
 
-    ``days`` are bars a ticker, ``interest_days`` rows of interest a ticker, ``share`` how many of the
-    pairs of ticker and institution are held, the same in each of the quarters.
+    ``days`` are bars a ticker, ``interest_days`` rows of interest a ticker, ``share`` the part of the
+    pairs of ticker and institution that is held, the same in each quarter.
     """
 
     tickers: int = 500
@@ -95,10 +95,9 @@ def holdings(
     share: float = 1.0,
     seed: int = 2,
 ) -> Iterator[Holding]:
-    """Filings by symbol, quarter and CIK.
+    """Filings by symbol, quarter and CIK; one in fifty is amended a week later.
 
-    Of the pairs of ticker and institution a ``share`` is held, the same in every quarter; one filing
-    in fifty is amended a week later.
+    :param share: the part of the pairs of ticker and institution that is held, the same in each quarter.
     """
     for name in names:
         random = Random(f"{seed} holdings {name}").random
@@ -133,11 +132,11 @@ def fill(
 ) -> dict[str, int]:
     """Write a sample into a database, in one transaction; how many rows of each kind were written.
 
-    Bars come in as they do in life, the days one after another for all tickers (500 days at once), so
-    that days lie together in PostgreSQL's table. The same seed, size and day give the same rows.
+    Bars are written as they arrive in practice, 500 days of all tickers at a time, so that days lie
+    together in PostgreSQL's table. The same seed, size and day give the same rows.
 
     :param size: None is a million bars of 500 tickers, 102,000 filings and 180,000 rows of interest.
-    :param progress: called after each lot with its kind and the rows of that kind so far.
+    :param progress: called after each batch with its kind and the rows of that kind so far.
     """
     size = size or Size()
     names, firms = symbols(size.tickers), institutions(size.institutions)

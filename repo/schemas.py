@@ -1,4 +1,4 @@
-"""A schema as a database describes it, and what tells two of them apart."""
+"""A schema as a database describes it, and how two of them differ."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its type as the engine writes it, what fills it, and its collation where it has its own.
+    """A column: its type as the engine writes it, its default, and its collation if it declares one.
 
-    ``identity`` is ``always`` or ``by default``; ``generated`` is the expression it is computed by.
+    ``identity`` is ``always`` or ``by default``; ``generated`` is the expression that computes it.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index that is no constraint's: its keys in order (``filing_date DESC``), and its definition.
+    """An index that belongs to no constraint: its keys in order (``filing_date DESC``), its definition.
 
-    ``valid`` is False for what a build that failed left behind.
+    ``valid`` is False for what a failed build left behind.
     """
 
     name: str
@@ -59,10 +59,9 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with all that belongs to it, or a view (``definition`` is its query).
+    """A table with its parts, or a view (``definition`` is its query).
 
-    ``options`` are STRICT, WITHOUT ROWID, UNLOGGED and the like. Columns stand in their order, the rest
-    by name.
+    ``options`` are STRICT, WITHOUT ROWID, UNLOGGED and the like. Columns are in order, the rest by name.
     """
 
     name: str
@@ -86,18 +85,18 @@ class Schema:
         return next((each for each in self.tables if each.name == name), None)
 
     def only(self, names: Iterable[str]) -> Schema:
-        """The same with these tables alone."""
+        """The schema with only these tables."""
         kept = frozenset(names)
         return Schema(tuple(each for each in self.tables if each.name in kept))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as expected; as text, one line.
+    """One difference; as text, one line.
 
-    ``kind`` is ``table``, ``column``, ``constraint``, ``index`` or ``trigger``, and ``name`` says which
-    of the table's. ``what`` is the property that differs. ``expected`` is None for what should not be
-    there, and ``found`` for what is missing.
+    ``kind`` is ``table``, ``column``, ``constraint``, ``index`` or ``trigger``, ``name`` the name of
+    that part, ``what`` the property that differs. ``expected`` is None for an unexpected part, and
+    ``found`` for a missing one.
     """
 
     table: str
@@ -130,7 +129,7 @@ _Part = Column | Constraint | Index | Trigger
 
 
 def compare(expected: Schema, found: Schema) -> list[Difference]:
-    """What differs, by table: of each thing that is missing, unexpected or otherwise."""
+    """The differences, by table: what is missing, unexpected or different."""
     wanted = {each.name: each for each in expected.tables}
     there = {each.name: each for each in found.tables}
     differences: list[Difference] = []
@@ -166,7 +165,7 @@ def _tables(expected: Table, found: Table) -> Iterator[Difference]:
 
 
 def _key(part: _Part) -> str:
-    """What tells a part from its like: its name, or of a constraint without one what it says."""
+    """What identifies a part: its name, or the definition of a constraint without one."""
     return part.name or getattr(part, "definition", "")
 
 
@@ -183,7 +182,7 @@ def _parts(table: str, kind: str, expected: _Part | None, found: _Part | None) -
         for field in fields(expected)
         if getattr(expected, field.name) != getattr(found, field.name)
     ]
-    if "definition" in differing:  # which says all but whether it is valid
+    if "definition" in differing:  # which includes everything but whether it is valid
         differing = [each for each in ("definition", "valid") if each in differing]
     for what in differing:
         one, other = (_text(getattr(each, what)) for each in (expected, found))

@@ -1,4 +1,4 @@
-"""The statements of a script, with the lines they stand on, and what its first lines declare."""
+"""A script of SQL as statements with their lines, and what its first lines declare."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIECE: Final = re.compile(
 )
 _BODIES: Final = frozenset({"TRIGGER", "FUNCTION", "PROCEDURE"})
 _HEAD: Final = 4
-"""Among how many words at its beginning a statement says what it makes."""
+"""How many of its first words say what a statement creates."""
 
 _MAKES_NOTHING: Final = frozenset({"VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "CHECKPOINT"})
 _OUTSIDE: Final = re.compile(r"--\s*transaction\s*:\s*none\s*", re.IGNORECASE)
@@ -30,7 +30,7 @@ class Statement(NamedTuple):
 
 
 def in_transaction(script: str) -> bool:
-    """Whether a script may run in a transaction: not if a line before its first statement says so."""
+    """Whether a script runs in a transaction: not if a line before its first statement forbids it."""
     for line in map(str.strip, script.splitlines()):
         if line and not line.startswith("--"):
             break
@@ -40,10 +40,10 @@ def in_transaction(script: str) -> bool:
 
 
 def statements(script: str) -> Iterator[Statement]:
-    """The statements of a script, as its semicolons say.
+    """The statements of a script, split at semicolons.
 
-    Those in literals, comments and PostgreSQL's dollar quotes end none, nor do those of a trigger or a
-    function between BEGIN and END.
+    Semicolons do not count in literals, comments and PostgreSQL's dollar quotes, nor between BEGIN and
+    END of a trigger or a function.
     """
     begin = end = depth = 0
     first: list[str] = []
@@ -70,7 +70,7 @@ def statements(script: str) -> Iterator[Statement]:
 
 
 def for_transaction(sql: str) -> str:
-    """What comes to the same in a transaction: a build that locks; nothing for what only tidies."""
+    """The statement for use in a transaction: without CONCURRENTLY; empty for VACUUM and the like."""
     pieces = list(_PIECE.finditer(sql))
     words = [piece["word"].upper() for piece in pieces if piece["word"] is not None]
     if words[:1] and words[0] in _MAKES_NOTHING:

@@ -1,4 +1,4 @@
-"""What an engine makes of a statement: the steps that it takes, and what they read."""
+"""A plan of a statement: its steps, and what they read."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a plan, with those that it takes its rows from.
+    """One step of a plan, with the steps that it takes its rows from.
 
-    What an engine does not tell is None. SQLite tells neither how many rows it expects of a step nor how
-    many there were; what was read there is told of the whole plan.
+    None is what an engine does not tell. SQLite tells no rows of a step, neither expected nor actual,
+    and what was read only of the whole plan.
     """
 
     does: str
     """In the engine's own words: ``Index Only Scan``, ``SEARCH``, ``Hash Join``."""
     table: str | None = None
     index: str | None = None
-    """By the name of its constraint, on both engines, where it stands for one."""
+    """Named for its constraint, on both engines, where it has one."""
     condition: str | None = None
     whole: bool = False
     """Whether it reads its table, or the index of it, from end to end."""
     sorts: bool = False
     on_disk: bool | None = None
-    """Whether what it sorted, or hashed, was more than memory was given for."""
+    """Whether a sort or a hash did not fit into the memory that it was given."""
     estimated_rows: int | None = None
     """Of one loop."""
     rows: int | None = None
     """Of all loops together."""
     removed: int | None = None
-    """How many rows, of all loops, its condition dropped after they were read."""
+    """How many rows its condition dropped after they were read, in all loops."""
     loops: int | None = None
     pages: int | None = None
     """Read by it and the steps below it, from memory or from disk."""
@@ -56,8 +56,8 @@ class Plan:
     rows: int | None = None
     """Rows that it returned, or wrote if it returns none."""
     pages: int | None = None
-    """On PostgreSQL the pages looked at, each time counted; on SQLite those read into an empty cache,
-    which only Linux tells, and only of a file."""
+    """On PostgreSQL the pages read, from memory or disk, each time counted; on SQLite those read into an
+    empty cache, which only Linux tells, and only of a file."""
     instructions: int | None = None
     """Of SQLite's virtual machine, in hundreds: the same for the same rows on every machine."""
 

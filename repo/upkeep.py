@@ -1,4 +1,4 @@
-"""What the upkeep of a database speaks of: sizes, tasks and checks, and what an engine knows of them."""
+"""The words of maintenance: sizes, tasks and checks, and what an engine tells of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ask = Callable[..., Any]
 class Relation(NamedTuple):
     """A table or an index; ``owner`` is the index's table.
 
-    ``rows`` and ``free``, bytes that are empty or dead, are estimates on PostgreSQL; None: not known.
+    ``rows`` and ``free`` (bytes that are empty or dead) are estimates on PostgreSQL; None is not known.
     """
 
     name: str
@@ -27,21 +27,21 @@ class Relation(NamedTuple):
 
 
 class Space(NamedTuple):
-    """What all of a database takes, and how much of that is free pages; None where that is not known."""
+    """The size of a database, and how much of it is free pages; None is not known."""
 
     bytes: int
     free: int | None
 
 
 class Task(NamedTuple):
-    """A statement that there is something to gain by, and why."""
+    """A statement that is worth running, and why."""
 
     statement: str
     reason: str
 
 
 class Status(StrEnum):
-    """What a check comes to: ``warn`` is to be looked at, ``fail`` is to be mended."""
+    """The result of a check: ``warn`` is to be looked at, ``fail`` to be mended."""
 
     PASS = "pass"  # noqa: S105  # no password
     WARN = "warn"
@@ -49,7 +49,7 @@ class Status(StrEnum):
 
 
 class Check(NamedTuple):
-    """A line of a check list: what was looked at, what was found, and what to do about it."""
+    """A line of a check list: what was checked, what was found, and what to do about it."""
 
     status: Status
     check: str
@@ -73,31 +73,31 @@ def checked(
 
 
 class Upkeep(Protocol):
-    """What only an engine knows of the upkeep of its databases."""
+    """One engine's part of maintenance."""
 
-    def place(self) -> str:
-        """Which database it is, whoever asks."""
+    def identity(self) -> str:
+        """Which database it is, for every user alike."""
 
     def space(self, ask: Ask) -> Space:
-        """What the database takes."""
+        """The size of the database."""
 
     def relations(self, ask: Ask) -> list[Relation]:
         """Every table, each followed by its indexes."""
 
     def tasks(self, ask: Ask) -> list[Task]:
-        """What there is to do, in the order to do it.
+        """The tasks that are worth doing, in order.
 
-        :raises DatabaseUnavailable: where the database is damaged, and is better left as it is.
+        :raises DatabaseUnavailable: when the database is damaged, and better left as it is.
         """
 
     def perform(self, ask: Ask, task: Task) -> str:
-        """Do a task outside of a transaction; why it was left undone, or nothing.
+        """Do a task outside of a transaction; why it was not done, or an empty text.
 
-        It waits for others for some seconds at most, and leaves nothing behind when it fails.
+        It waits for others for a few seconds at most, and leaves nothing behind when it fails.
         """
 
     def checks(self, ask: Ask) -> Iterator[Check]:
-        """Whether the database is in health, the gravest first."""
+        """The checks of a database's health, the gravest first."""
 
     def deployment(self, ask: Ask) -> Iterator[Check]:
-        """Whether the database is set up as one in production should be."""
+        """The checks of how a database is set up for production."""

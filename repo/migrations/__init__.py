@@ -1,17 +1,16 @@
-"""``schema/`` applied, checked and rolled back, and an application's own tables beside it.
+"""The files of ``schema/``, the record of those applied, and an application's own beside them.
 
-``schema/<dialect>/NNNN_name.sql`` is a migration and ``NNNN_name.undo.sql`` takes it back. The numbers
-are gapless from 1, the same in every dialect. Each migration runs in one transaction with its own
-record, which holds a checksum of the file; a file that was changed after it was applied is refused.
+``schema/<dialect>/NNNN_name.sql`` is a migration and ``NNNN_name.undo.sql`` undoes it. The numbers are
+gapless from 1, the same in every dialect. Each migration runs in one transaction with its record, which
+holds a checksum of the file; a file that was changed after it was applied is refused.
 
 A file whose first lines have ``-- transaction: none`` is run statement by statement outside of one, for
-``CREATE INDEX CONCURRENTLY``; the record says that it was begun, and where it fails half way the next
-run goes on with it: an index that was left invalid is dropped and built again, one that is there is
-kept. Other statements in it run again, and have to bear that. SQLite, which has nothing to build beside
-writers, runs every file in a transaction.
+``CREATE INDEX CONCURRENTLY``. The record says that it was begun, and if it fails half way, the next run
+goes on with it: an invalid index is dropped and built again, a valid one is kept. Its other statements
+must be such that they can run again. SQLite runs every file in a transaction.
 
 An application's folders are sequences of their own, with their own numbers. They are applied after the
-package's migrations, and undone before any that was there when they were applied.
+package's migrations, and undone before those of the package that they were applied upon.
 """
 
 from repo.migrations.files import PACKAGE, Folders, Migration, Source, load, sources

@@ -1,4 +1,4 @@
-"""The files of migrations: the package's, and those of an application's own tables."""
+"""The files of migrations: the package's, and an application's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+?)(?P<undo>\.un
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 Folders = Path | str | Iterable[Path | str] | Mapping[str, Path | str]
-"""What a caller gives: a folder, several, or folders by the names of their sequences."""
+"""A folder, several, or folders by the names of their sequences."""
 
 
 class Source(NamedTuple):
@@ -31,7 +31,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of a schema in one dialect: its SQL, and the SQL that takes it back."""
+    """One migration in one dialect: its SQL, and the SQL that undoes it."""
 
     number: int
     name: str
@@ -43,14 +43,14 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the SQL with one kind of line end, so that a checkout on Windows agrees."""
-        import hashlib  # takes milliseconds, and a program that only reads has no use for it
+        """SHA-256 of the SQL with Unix line ends, so that a checkout on Windows agrees."""
+        import hashlib  # takes milliseconds, and a program that only reads does not need it
 
         return hashlib.sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
 
     @property
     def label(self) -> str:
-        """``NNNN_name``, after the sequence's name where that is not the package's."""
+        """``NNNN_name``, with the name of an application's sequence in front."""
         return label(self.sequence, self.number, self.name)
 
 
@@ -60,9 +60,9 @@ def label(sequence: str, number: int, name: str) -> str:
 
 
 def sources(folders: Folders) -> tuple[Source, ...]:
-    """The sequences that a caller's folders are, in their order; a folder's name is its sequence's.
+    """The sequences of some folders, in order, each named for its folder unless a name is given.
 
-    :raises ConfigurationError: for a name that cannot be one, or is there twice, and for no folder.
+    :raises ConfigurationError: for a bad name, a name that is there twice, and a path that is no folder.
     """
     if isinstance(folders, Mapping):
         pairs = [(name, Path(folder)) for name, folder in folders.items()]
@@ -115,11 +115,11 @@ def _read(folder: Path, sequence: str) -> dict[int, Migration]:
 
 
 def load(dialect: str, schema: Path | None = None, sequence: str = PACKAGE) -> list[Migration]:
-    """The migrations of one dialect, by number, checked against those of the others.
+    """The migrations of one dialect, by number, checked against the other dialects.
 
     :param schema: the folder; None is the package's own.
-    :raises MigrationError: for a gap, two files of one number, a missing undo, a name that is no
-        migration's, or a number whose name differs between dialects.
+    :raises MigrationError: for a gap, two files of one number, a missing undo, a file with another name,
+        or a number whose name differs between dialects.
     """
     folder = shipped("schema") if schema is None else schema
     by_dialect = {each: _read(folder / each, sequence) for each in DIALECTS}

@@ -1,4 +1,4 @@
-"""What a database says was applied to it, held against the files."""
+"""The record of migrations in a database, compared with the files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from repo.errors import MigrationError, QueryContractError
 from repo.migrations.files import PACKAGE, Migration, Source, label, load
 
 Ask = Callable[[str], Any]
-"""Gives what a named query without parameters answers."""
+"""Runs a named query without parameters; its answer."""
 
 APPLIED: Final = "applied"
 APPLYING: Final = "applying"
@@ -23,10 +23,10 @@ Chains = Mapping[str, Sequence[Migration]]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was applied by sequence, each by number; and what was begun and not finished, with its state.
+    """The migrations applied, by sequence and number, and the state of those begun and not finished.
 
-    ``tables`` counts the tables of the record: there is none in an empty database, and the one of steps
-    comes when it is first needed.
+    ``tables`` counts the tables of the record: none in an empty database; that of unfinished steps is
+    made when it is first needed.
     """
 
     tables: int
@@ -40,7 +40,7 @@ class Record:
 
 
 class State(NamedTuple):
-    """How a migration stands: applied, pending, unfinished, changed, newer or other."""
+    """The state of a migration: applied, pending, unfinished, changed, newer or other."""
 
     migration: str
     state: str
@@ -78,7 +78,7 @@ def read(ask: Ask) -> Record:
 
 
 def refuse_strangers(ask: Ask) -> None:
-    """Refuse a database without a record of migrations that has tables all the same."""
+    """Refuse a database that has tables and no record of migrations."""
     names = ask("migrations.strangers")
     if names:
         raise MigrationError(
@@ -88,7 +88,7 @@ def refuse_strangers(ask: Ask) -> None:
 
 
 def states(record: Record, files: Chains) -> list[State]:
-    """How each migration stands, by sequence and number."""
+    """The state of each migration, by sequence and number."""
     found = []
     for sequence, migrations in files.items():
         applied = record.applied.get(sequence, ())
@@ -126,7 +126,7 @@ def _state(
 
 
 def refuse_differences(record: Record, files: Chains) -> None:
-    """Refuse a database to which something else was applied than the files there are."""
+    """Refuse a database whose migrations are not those of the files."""
     found = [each.meaning for each in states(record, files) if each.state in ("changed", "newer")]
     if found:
         raise MigrationError("; ".join(found))

@@ -53,7 +53,7 @@ class PostgreSQLUpkeep:
         self._backend = backend
         self._pool = pool
 
-    def place(self) -> str:
+    def identity(self) -> str:
         with taken(self._backend, write=False) as connection:
             info = connection.info
             return f"{info.host}:{info.port}/{info.dbname}"

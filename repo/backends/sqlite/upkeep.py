@@ -46,7 +46,7 @@ class SQLiteUpkeep:
         self._backend = backend
         self._path = path
 
-    def place(self) -> str:
+    def identity(self) -> str:
         return "" if self._path is None else str(self._path.resolve())
 
     def space(self, ask: Ask) -> Space:
