@@ -427,7 +427,7 @@ class ProofQueries:
 
     def orphans(self) -> list[Orphans]:
         """The first twenty keys that rows refer to and that are not there, with the foreign key and how many rows
-        do, for copy() and verify(). Where the constraints are there it has none.
+        do, for copy(), verify() and health(). Where the constraints are there it has none.
         Order: total because each is of one key.
         Index: none, it reads three tables whole."""
 
