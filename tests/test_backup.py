@@ -592,7 +592,7 @@ def test_pg_dump_has_to_be_there_and_new_enough(
 
 
 def test_a_role_that_may_make_no_database(databases: Databases, folder: Path) -> None:
-    """It is told what to do; a scratch database on a server where the role may make one will do."""
+    """It is told what to do, and so is who restores its rights where it is missing."""
     name = databases.take()
     server = databases.server
     with closing(psycopg.connect(server.url_of(name), autocommit=True)) as connection:
@@ -623,4 +623,7 @@ def test_a_role_that_may_make_no_database(databases: Databases, folder: Path) ->
         finally:
             connection.execute("DROP OWNED BY smdi_poor")
             connection.execute("DROP ROLE smdi_poor")
+    # As on another server, which does not have the role.
+    with pytest.raises(BackupError, match=r'"smdi_poor" does not exist.*--no-privileges'):
+        backups.restore(made.file, server.url_of(name), force=True)
     databases.give_back(name)

@@ -139,7 +139,7 @@ def translate(error: Exception) -> RepoError:
     state = getattr(error, "sqlstate", None)
     if state is None:
         lost = isinstance(error, psycopg.OperationalError | psycopg_pool.PoolClosed)
-        return (DatabaseUnavailable if lost else RepoError)(str(error))
+        return (DatabaseUnavailable if lost else RepoError)(str(error).expandtabs(4))
     kind = _STATES.get(state) or _CLASSES.get(state[:2], RepoError)
     if state in _MIXED_UP:
         return kind(

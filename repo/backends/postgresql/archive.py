@@ -158,7 +158,13 @@ class PostgreSQLArchive:
                     "and restore again"
                 ) from error
             except psycopg.Error as error:
-                raise BackupError(f"nothing was restored: {translate(error)}") from error
+                advice = ""
+                if privileges and isinstance(error, psycopg.errors.UndefinedObject):
+                    advice = (
+                        ": make the role here first, or leave rights out, --no-privileges "
+                        "(privileges=False), and then run `smdi grant`"
+                    )
+                raise BackupError(f"nothing was restored: {translate(error)}{advice}") from error
             check(None)
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
