@@ -18,14 +18,14 @@ def tried(
     attempts: int,
     *,
     pause: float,
-    longest: float,
+    longest: float = 0.0,
     worth: Callable[[ConflictError], bool] = lambda conflict: True,
     undo: Callable[[], None] = lambda: None,
 ) -> _T:
     """Call ``work`` until it meets no conflict; what it returns.
 
-    :param pause: seconds, at most, before the second attempt; twice as many before each after it.
-    :param longest: the longest that a pause may become.
+    :param pause: the most seconds between two attempts, doubled each time as long as they are below
+        ``longest``.
     :param worth: whether a conflict is worth another attempt.
     :param undo: called before another attempt.
     :raises ConflictError: that of the last attempt.
@@ -39,5 +39,5 @@ def tried(
             LOG.info("attempt %d of %d met a conflict: %s", attempt, attempts, conflict)
         undo()
         time.sleep(random.uniform(0, pause))  # or those who met would meet again
-        pause = min(2 * pause, longest)
+        pause = max(pause, min(2 * pause, longest))
     return work()

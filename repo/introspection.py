@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from repo import migrating
 from repo.database import Database
 from repo.schemas import Column, Constraint, Difference, Index, Schema, Table, Trigger, compare
+from repo.scripts import for_transaction, statements
 
 __all__ = [
     "Column",
@@ -43,7 +44,8 @@ def describe(db: Database) -> Schema:
     On PostgreSQL those of the current schema. Left out are the record of migrations, what belongs to an
     extension, and the index that maintenance renews. Inside a transaction, its own changes count.
     """
-    return db._session.describe()
+    with db._session.connection() as connection:
+        return db._backend.introspection().describe(connection, db._session.executor.queries)
 
 
 def built(db: Database, scripts: Iterable[str]) -> Iterator[Schema]:
@@ -54,7 +56,13 @@ def built(db: Database, scripts: Iterable[str]) -> Iterator[Schema]:
     :raises RepoError: when a statement fails, by its kind.
     :raises DatabaseUnavailable: on a PostgreSQL server that takes no writes.
     """
-    return db._session.describe_scratch(scripts)
+    introspection = db._backend.introspection()
+    with introspection.scratch() as connection:
+        for script in scripts:
+            for statement in statements(script):
+                if sql := for_transaction(statement.sql):
+                    db._backend.run_script(connection, sql)
+            yield introspection.describe(connection, db._session.executor.queries)
 
 
 def expected(db: Database) -> Schema:

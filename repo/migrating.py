@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from repo.conflicts import tried
+from repo.engine import taken
 from repo.errors import ConfigurationError, ConflictError, MigrationError, RepoError
 from repo.migrations.files import PACKAGE, Migration
 from repo.migrations.record import (
@@ -239,12 +240,12 @@ class _Work:
 
     def _begin(self) -> tuple[tuple[Step, bool] | None, str | None]:
         """Do the next step; of one that runs outside of a transaction, only note that it is begun."""
-        session = self._session
+        session, backend = self._session, self._session.executor.backend
         with session.writing():
             record, step = self._next()
             if step is None:
                 return None, None
-            if session.builds_beside() and not in_transaction(step.sql):
+            if not in_transaction(step.sql) and not backend.one_writer:  # which builds beside none
                 if step.key not in record.begun:
                     self._note(record, step, APPLYING if step.up else UNDOING)
                 return (step, step.key in record.begun), step.label
@@ -255,14 +256,17 @@ class _Work:
 
     def _finish(self, begun: Step, again: bool) -> bool:
         """Run what was begun; False if another process has done so meanwhile."""
-        session = self._session
-        with session.writing():
+        backend = self._session.executor.backend
+        with self._session.writing():
             record, step = self._next()
             if step != begun or step.key not in record.begun:
                 return False
             self._let_go()
-            for statement in statements(step.sql):
-                self._run(step, statement, lambda sql: session.run_alone(sql, again=again))
+            with taken(backend, write=True) as connection:  # in no transaction
+                for statement in statements(step.sql):
+                    self._run(
+                        step, statement, lambda sql: backend.run_alone(connection, sql, again=again)
+                    )
             self._done(record, step)
             return True
 

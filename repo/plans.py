@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from repo.binding import dumped, sent
 from repo.database import Database
-from repo.errors import QueryContractError
+from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query
+from repo.sessions import READ_ONLY
 from repo.steps import Plan, Step
 
 __all__ = ["Plan", "Step", "explain", "parameters"]
@@ -47,4 +49,13 @@ def explain(
         raise QueryContractError(
             f"{name} ({query.location}) has no plan: it makes or drops a table, or copies"
         )
-    return session.plan(query, given, analyze=analyze)
+    backend, queries = db._backend, session.executor.queries
+    writes = query.aside or (analyze and query.writes)
+    if writes and backend.read_only:
+        raise ConfigurationError(READ_ONLY)
+    sql, ready = sent(query, backend.adapter), dumped(query, backend.adapter, given)
+    with session.undone("a plan", read_only=not writes, isolation="repeatable read") as transaction:
+        connection = transaction.connection
+        if query.aside:
+            queries[f"{query.aggregate}.stage"](connection, {})
+        return backend.plan(connection, queries, query, sql, ready, analyze=analyze)

@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
-from repo.binding import dumped, sent
+from repo.binding import sent
 from repo.blocks import ENDED, Block, SharedTransaction
 from repo.conflicts import tried
-from repo.engine import Connection, taken
+from repo.engine import Connection
 from repo.errors import (
     ConfigurationError,
     InvalidRecord,
     QueryContractError,
     RepoError,
 )
-from repo.queries import Query
-from repo.schemas import Schema
-from repo.scripts import for_transaction, statements
+from repo.scripts import statements
 from repo.tables import Table
 from repo.transactions import Executor
 
 if TYPE_CHECKING:
-    from repo.steps import Plan
+    pass
 
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.2
-_READ_ONLY: Final = "the database was opened read only"
+READ_ONLY: Final = "the database was opened read only"
 
 
 class _Undone(Exception):
@@ -65,16 +63,12 @@ class Session:
         return self.block() is not None
 
     def until_no_deadlock(self, write: Callable[[], _T], undo: Callable[[], None] = lambda: None) -> _T:
-        """Call ``write``, and again after a deadlock if it is a transaction of its own.
-
-        :param undo: called before another attempt.
-        """
+        """Call ``write``, and after a deadlock ``undo`` and again, if it is a transaction of its own."""
         deadlocked = self.executor.backend.deadlocked
         return tried(
             write,
             _ATTEMPTS,
             pause=_PAUSE_SECONDS,
-            longest=_PAUSE_SECONDS,
             worth=lambda conflict: not self.in_transaction() and deadlocked(conflict),
             undo=undo,
         )
@@ -162,7 +156,7 @@ class Session:
         if not executor.backend.one_writer or self.in_transaction():
             return False
         if executor.backend.read_only:
-            raise ConfigurationError(_READ_ONLY)
+            raise ConfigurationError(READ_ONLY)
         executor.vouch_by(self.read)
         return True
 
@@ -180,31 +174,6 @@ class Session:
         with self.writing() as connection:
             for statement in statements(script):
                 self.executor.backend.run_script(connection, statement.sql)
-
-    def builds_beside(self) -> bool:
-        """Whether the engine has statements that only run outside of a transaction."""
-        return not self.executor.backend.one_writer
-
-    def run_alone(self, statement: str, *, again: bool) -> None:
-        """Run a statement of a migration outside of every transaction, also of the block's."""
-        with taken(self.executor.backend, write=True) as connection:
-            self.executor.backend.run_alone(connection, statement, again=again)
-
-    def describe(self) -> Schema:
-        """The schema as it is."""
-        with self.connection() as connection:
-            return self.executor.backend.introspection().describe(connection, self._queries)
-
-    def describe_scratch(self, scripts: Iterable[str]) -> Iterator[Schema]:
-        """The schema of an empty database after each of the scripts is run on it."""
-        backend = self.executor.backend
-        introspection = backend.introspection()
-        with introspection.scratch() as connection:
-            for script in scripts:
-                for statement in statements(script):
-                    if sql := for_transaction(statement.sql):
-                        backend.run_script(connection, sql)
-                yield introspection.describe(connection, self._queries)
 
     def schema_changed(self) -> None:
         """Forget what is remembered of the former schema."""
@@ -232,26 +201,14 @@ class Session:
     def check(self) -> list[QueryContractError]:
         """Have the engine prepare every query; the errors of those that do not fit the schema."""
         read_only = self.executor.backend.read_only
-        with self._undone("a check", read_only=read_only, isolation="read committed") as transaction:
+        with self.undone("a check", read_only=read_only, isolation="read committed") as transaction:
             return self._misfits(transaction)
 
-    def plan(self, query: Query, arguments: Mapping[str, Any], *, analyze: bool) -> Plan:
-        """How the engine runs a query; what it writes is undone. See :func:`repo.plans.explain`."""
-        backend = self.executor.backend
-        writes = query.aside or (analyze and query.writes)
-        if writes and backend.read_only:
-            raise ConfigurationError(_READ_ONLY)
-        sql, given = sent(query, backend.adapter), dumped(query, backend.adapter, arguments)
-        with self._undone("a plan", read_only=not writes, isolation="repeatable read") as transaction:
-            connection = transaction.connection
-            if query.aside:
-                self._queries[f"{query.aggregate}.stage"](connection, {})
-            return backend.plan(connection, self._queries, query, sql, given, analyze=analyze)
-
     @contextmanager
-    def _undone(self, what: str, *, read_only: bool, isolation: str) -> Iterator[SharedTransaction]:
+    def undone(self, what: str, *, read_only: bool, isolation: str) -> Iterator[SharedTransaction]:
         """A transaction that is rolled back at the end of the block.
 
+        :param what: needs it, for the message.
         :raises ConfigurationError: inside another.
         """
         if self.in_transaction():
@@ -320,7 +277,7 @@ class Session:
         """
         executor = self.executor
         if executor.backend.read_only:
-            raise ConfigurationError(_READ_ONLY)
+            raise ConfigurationError(READ_ONLY)
         block = self.block()
         if block is None:
             # Such a write waits for other writers and deals with conflicts itself; at a stricter level

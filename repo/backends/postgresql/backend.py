@@ -204,26 +204,24 @@ class PostgreSQLBackend:
         plain = not rows.absent and rows.tally is None
         if plain and len(first) == 1 and len(first[0][0]) <= _DIRECT_ROWS:
             return self._until_no_deadlock(
-                lambda: self._direct(connection, queries, table, first[0]),
-                lambda: self._start_over(connection, depth),
+                connection, depth, lambda: self._direct(connection, queries, table, first[0])
             )
         return self._merge(connection, queries, table, rows, chain(first, batches), depth + 1)
 
     def deadlocked(self, error: RepoError) -> bool:
         return getattr(error.__cause__, "sqlstate", None) == _DEADLOCK
 
-    def _until_no_deadlock(self, write: Callable[[], int], undo: Callable[[], None]) -> int:
-        """Write, and again after a deadlock."""
-        pause = _PAUSE_SECONDS
-        return tried(write, _ATTEMPTS, pause=pause, longest=pause, worth=self.deadlocked, undo=undo)
+    def _until_no_deadlock(self, connection: Connection, depth: int, write: Callable[[], int]) -> int:
+        """Write, and after a deadlock go back to where the write began and write again."""
 
-    def _start_over(self, connection: Connection, depth: int) -> None:
-        """Go back to where a write began; see :meth:`upsert`."""
-        if depth:
-            self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
-        else:
-            self._execute(connection, "ROLLBACK")
-            self._execute(connection, connection.began)
+        def start_over() -> None:
+            if depth:
+                self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
+            else:
+                self._execute(connection, "ROLLBACK")
+                self._execute(connection, connection.began)
+
+        return tried(write, _ATTEMPTS, pause=_PAUSE_SECONDS, worth=self.deadlocked, undo=start_over)
 
     def _direct(self, connection: Connection, queries: Bound, table: Table, batch: Columns) -> int:
         columns, _ = deduplicate(batch, len(table.key))
@@ -267,7 +265,7 @@ class PostgreSQLBackend:
                 changes=lambda: queries["transaction.changes"](connection, {"relation": table.name}),
             )
 
-        written = self._until_no_deadlock(write, lambda: self._start_over(connection, depth))
+        written = self._until_no_deadlock(connection, depth, write)
         self.release_savepoint(connection, depth)
         queries[f"{table.aggregate}.unstage"](connection, {})
         return written
