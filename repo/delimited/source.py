@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int, int], None]
 _PROGRESS_CHUNKS: Final = 20
 
 
-class _Trouble(NamedTuple):
+class _Fault(NamedTuple):
     """What is wrong with a row: its offset in its chunk, the field (None for the row), the reason."""
 
     offset: int
@@ -35,9 +35,9 @@ class _Rows(NamedTuple):
     records: list[Any]
     offsets: Sequence[int]
 
-    def without(self, troubles: Iterable[_Trouble]) -> _Rows:
-        """The same without the rows that have troubles."""
-        bad = {trouble.offset for trouble in troubles}
+    def without(self, faults: Iterable[_Fault]) -> _Rows:
+        """The rows that have no faults."""
+        bad = {fault.offset for fault in faults}
         if not bad:
             return self
         kept = [index for index, offset in enumerate(self.offsets) if offset not in bad]
@@ -49,7 +49,7 @@ class Source:
 
     ``rereadable``, ``absent`` and ``tally`` are for :class:`repo.batches.RowEncoder`. A bad row raises
     InvalidRecord, or is left out and goes to ``rejects`` once :meth:`reject_to` was called. ``rows`` and
-    ``rejected`` count the rows of the last reading.
+    ``rejected`` count the rows of the last reading. Rows are numbered from 0 in their file.
     """
 
     rereadable = True
@@ -79,13 +79,13 @@ class Source:
         self._mark = rejects.mark()
         self._known = known
 
-    def take_back(self) -> None:
+    def forget_rejects(self) -> None:
         """Forget the rejected rows of this file, and of the files that were read after it."""
         if self.rejects is not None:
             self.rejects.rewind(self._mark)
 
     def refuse(self, rows: Mapping[int, tuple[str, str]]) -> None:
-        """Leave these rows out too: a field and a reason for each number of a row in the file."""
+        """Leave these rows out too: a field and a reason for each number."""
         self._refused = rows
 
     def __iter__(self) -> Iterator[Any]:
@@ -93,95 +93,89 @@ class Source:
 
     def _records(self) -> Iterator[list[Any]]:
         self.rows = self.rejected = 0
-        if self.rejects is not None:
-            self.rejects.rewind(self._mark)
+        self.forget_rejects()
         for number, chunk in enumerate(self.file.chunks(), 1):
-            rows, troubles = self._convert(chunk)
+            rows, faults = self._convert(chunk)
             if self.rejects is not None:
-                rows, refused = self._vet(rows, self.rows)
-                self._reject(chunk, troubles + refused, self.rejects)
-            elif troubles:
-                raise InvalidRecord(problem for problem, _ in self._problems(chunk, troubles))
+                rows, refused = self._accept(rows, self.rows)
+                faults += refused
+                for problem, cells in self._problems(chunk, faults, self.rows):
+                    self.rejects.add(problem, cells, self.file.delimiter)
+                self.rejected += len({fault.offset for fault in faults})
+            elif faults:
+                raise InvalidRecord(problem for problem, _ in self._problems(chunk, faults, self.rows))
             self.rows += len(chunk.rows)
             if number % _PROGRESS_CHUNKS == 0:
-                self._tell(chunk.position)
+                self._report(chunk.position)
             yield rows.records
-        self._tell(self.file.size)
+        self._report(self.file.size)
 
-    def _tell(self, position: int) -> None:
+    def _report(self, position: int) -> None:
         if self._progress is not None:
             self._progress(self.layout.kind, self.rows, position, self.file.size)
+
+    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """The chunks of the file, read anew, each with the number of its first row."""
+        first = 0
+        for chunk in self.file.chunks():
+            yield first, chunk
+            first += len(chunk.rows)
+
+    def _accepted(self) -> Iterator[tuple[int, Chunk, _Rows]]:
+        """The chunks with the rows of each that are not left out."""
+        for first, chunk in self._chunks():
+            rows, _ = self._convert(chunk)
+            if self.rejects is not None:
+                rows, _ = self._accept(rows, first)
+            yield first, chunk, rows
 
     def diagnose(self) -> list[Problem]:
         """The first problems of the file, in the order of its rows; reads it anew to find them."""
         found: list[Problem] = []
-        self.rows = 0
         try:
-            for chunk in self.file.chunks():
-                rows, troubles = self._convert(chunk)
-                troubles += self._vet(rows, self.rows)[1]
-                found += (problem for problem, _ in self._problems(chunk, troubles))
+            for first, chunk in self._chunks():
+                rows, faults = self._convert(chunk)
+                faults += self._accept(rows, first)[1]
+                found += (problem for problem, _ in self._problems(chunk, faults, first))
                 if len(found) >= PROBLEM_LIMIT:
                     break
-                self.rows += len(chunk.rows)
         except InvalidRecord as invalid:
             found += invalid.problems
         return found[:PROBLEM_LIMIT]
 
-    def _taken(self) -> Iterator[tuple[int, Chunk, _Rows]]:
-        """The rows not left out, read anew, with their chunk and the number of its first row."""
-        first = 0
-        for chunk in self.file.chunks():
-            rows, _ = self._convert(chunk)
-            if self.rejects is not None:
-                rows, _ = self._vet(rows, first)
-            yield first, chunk, rows
-            first += len(chunk.rows)
-
     def numbered(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The rows that are not left out, as they are stored, with their numbers in the file.
+        """The rows that are not left out, as they are stored, with their numbers.
 
         :raises InvalidRecord: for a bad row, if those are not left out.
         """
-        for first, _, rows in self._taken():
+        for first, _, rows in self._accepted():
             if rows.records:
                 cleaned = columns(self.layout.table, rows.records, first)
                 numbers = (first + offset for offset in rows.offsets)
                 yield from zip(numbers, zip(*cleaned, strict=True), strict=True)
 
-    def numbers(self, offsets: Collection[int]) -> dict[int, int]:
-        """The numbers in the file of rows that are given by their number among those not left out."""
+    def numbers(self, wanted: Collection[int]) -> dict[int, int]:
+        """The numbers of rows that are given by their number among those not left out."""
         found: dict[int, int] = {}
-        taken = 0
-        for first, _, rows in self._taken():
-            here = [offset for offset in offsets if taken <= offset < taken + len(rows.offsets)]
-            found.update((offset, first + rows.offsets[offset - taken]) for offset in here)
-            taken += len(rows.offsets)
+        accepted = 0
+        for first, _, rows in self._accepted():
+            here = [number for number in wanted if accepted <= number < accepted + len(rows.offsets)]
+            found.update((number, first + rows.offsets[number - accepted]) for number in here)
+            accepted += len(rows.offsets)
         return found
 
-    def located(self, wanted: Mapping[int, tuple[str, str]]) -> list[Problem]:
-        """Problems with their lines, from a field and a reason for each number of a row in the file."""
+    def located(self, wanted: Mapping[int, tuple[str | None, str]]) -> list[Problem]:
+        """Problems with their lines, from a field and a reason for each number of a row."""
         found: list[Problem] = []
-        self.rows = 0
-        for chunk in self.file.chunks():
-            end = self.rows + len(chunk.rows)
-            here = [row for row in wanted if self.rows <= row < end]
-            troubles = [_Trouble(row - self.rows, *wanted[row]) for row in here]
-            found += (problem for problem, _ in self._problems(chunk, troubles))
-            self.rows = end
+        for first, chunk in self._chunks():
+            here = [row for row in wanted if first <= row < first + len(chunk.rows)]
+            faults = [_Fault(row - first, *wanted[row]) for row in here]
+            found += (problem for problem, _ in self._problems(chunk, faults, first))
         return found
 
-    def lines(self, wanted: Collection[int]) -> dict[int, int]:
-        """The physical lines on which rows start, by their numbers in the file; reads it anew."""
-        found: dict[int, int] = {}
-        first = 0
-        for chunk in self.file.chunks():
-            here = [row for row in wanted if first <= row < first + len(chunk.rows)]
-            if here:
-                lines = chunk.lines()
-                found.update((row, lines[row - first]) for row in here)
-            first += len(chunk.rows)
-        return found
+    def lines(self, wanted: Iterable[int]) -> dict[int | None, int | None]:
+        """The physical lines on which rows start, by their numbers."""
+        return {each.row: each.line for each in self.located(dict.fromkeys(wanted, (None, "")))}
 
     def repeated(self, ranges: Iterable[tuple[int, int]]) -> list[Problem]:
         """The first problems of repeated keys; reads the file anew.
@@ -195,12 +189,12 @@ class Source:
         found: list[Problem] = []
         waiting: dict[tuple[Any, ...], list[int]] = {}
         number = 0
-        for first, chunk, rows in self._taken():
+        for first, chunk, rows in self._accepted():
             if not rows.records:
                 continue
             lines = chunk.lines()
             cleaned = columns(table, rows.records, first)
-            keys = zip(*(cleaned[offset] for offset in key_positions), strict=True)
+            keys = zip(*(cleaned[position] for position in key_positions), strict=True)
             for key, offset in zip(keys, rows.offsets, strict=True):
                 for index in waiting.pop(key, ()):
                     reason = f"the key comes again on line {lines[offset]}"
@@ -216,21 +210,22 @@ class Source:
                 break
         return found
 
-    def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Trouble]]:
+    def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Fault]]:
         """Records of the rows whose cells can be read, and what is wrong with the others."""
         rows = chunk.rows
         offsets: Sequence[int] = range(len(rows))
-        troubles: list[_Trouble] = []
+        faults: list[_Fault] = []
         width = len(self.file.header)
         if set(map(len, rows)) != {width}:
-            for offset in offsets:
-                if len(rows[offset]) != width:
-                    reason = f"{len(rows[offset])} cells where the header has {width}"
-                    troubles.append(_Trouble(offset, None, reason))
+            faults += [
+                _Fault(offset, None, f"{len(row)} cells where the header has {width}")
+                for offset, row in enumerate(rows)
+                if len(row) != width
+            ]
             offsets = [offset for offset in offsets if len(rows[offset]) == width]
             rows = [rows[offset] for offset in offsets]
         if not rows:
-            return _Rows([], []), troubles
+            return _Rows([], []), faults
         cells = list(chain.from_iterable(rows))
         values: list[Iterable[Any]] = []
         for field, column in self.layout.columns:
@@ -239,18 +234,18 @@ class Source:
                 continue
             converted, refused = self.file.convert(field, cells[column::width])
             values.append(converted)
-            troubles += [_Trouble(offsets[index], field.name, reason) for index, reason in refused]
+            faults += [_Fault(offsets[index], field.name, reason) for index, reason in refused]
         # tuple.__new__ is what a named tuple's _make calls; this saves a Python call per row.
         record = self.layout.table.record
         records = list(map(tuple.__new__, repeat(record), zip(*values, strict=True)))
-        return _Rows(records, offsets).without(troubles), troubles
+        return _Rows(records, offsets).without(faults), faults
 
-    def _vet(self, rows: _Rows, first: int) -> tuple[_Rows, list[_Trouble]]:
+    def _accept(self, rows: _Rows, first: int) -> tuple[_Rows, list[_Fault]]:
         """The rows that ``upsert`` will accept, and what is wrong with the others.
 
         :param first: the number of the chunk's first row.
         """
-        refused: list[_Trouble] = []
+        refused: list[_Fault] = []
         start = 0
         while start < len(rows.records):
             try:
@@ -260,46 +255,46 @@ class Source:
                 # They are in the order of the rows: all rows before the last of them were checked.
                 for problem in invalid.problems:
                     start = problem.row or 0
-                    refused.append(_Trouble(rows.offsets[start], problem.field, problem.reason))
+                    refused.append(_Fault(rows.offsets[start], problem.field, problem.reason))
                 start += 1
         rows = rows.without(refused)
-        strangers = self._strangers(rows)
+        others = self._unknown(rows)
         if self._refused:
-            told = ((offset, self._refused.get(first + offset)) for offset in rows.offsets)
-            strangers += [_Trouble(offset, *each) for offset, each in told if each is not None]
-        return rows.without(strangers), refused + strangers
+            reasons = ((offset, self._refused.get(first + offset)) for offset in rows.offsets)
+            others += [_Fault(offset, *each) for offset, each in reasons if each is not None]
+        return rows.without(others), refused + others
 
-    def _strangers(self, rows: _Rows) -> list[_Trouble]:
-        """Rows that name a ticker or an institution that the database does not know."""
+    def _unknown(self, rows: _Rows) -> list[_Fault]:
+        """Rows that name a ticker or an institution that is not stored."""
         table = self.layout.table
         found = []
         for name, known in self._known.items():
-            at = table.positions[name]
+            position = table.positions[name]
             reason = f"unknown {table.references[name].unknown.noun}"
             for record, offset in zip(*rows, strict=True):
-                value = record[at]
+                value = record[position]
                 if value not in known and (name == "cik" or value.upper() not in known):
-                    found.append(_Trouble(offset, name, reason))
+                    found.append(_Fault(offset, name, reason))
         return found
 
     def _problems(
-        self, chunk: Chunk, troubles: list[_Trouble]
+        self, chunk: Chunk, faults: list[_Fault], first: int
     ) -> Iterator[tuple[Problem, Sequence[Any]]]:
-        """Troubles as problems, in the order of their rows, each with the cells of its row."""
-        if not troubles:
+        """Faults as problems, in the order of their rows, each with the cells of its row.
+
+        :param first: the number of the chunk's first row.
+        """
+        if not faults:
             return
         lines = chunk.lines()
-        for offset, field, reason in sorted(troubles, key=lambda trouble: trouble.offset):
+        path = str(self.file.path)
+        for offset, field, reason in sorted(faults, key=lambda fault: fault.offset):
             cells = chunk.rows[offset]
             column = None if field is None else self.layout.position(field)
             # The cell and not its value, so that it can be found in the file.
             value = self.file.delimiter.join(map(str, cells)) if column is None else cells[column]
             header = None if column is None else self.file.header[column]
-            row = self.rows + offset
-            path = str(self.file.path)
-            yield Problem(row, field or "row", value, reason, path, lines[offset], header), cells
-
-    def _reject(self, chunk: Chunk, troubles: list[_Trouble], rejects: Rejects) -> None:
-        for problem, cells in self._problems(chunk, troubles):
-            rejects.add(problem, cells, self.file.delimiter)
-        self.rejected += len({trouble.offset for trouble in troubles})
+            yield (
+                Problem(first + offset, field or "row", value, reason, path, lines[offset], header),
+                cells,
+            )

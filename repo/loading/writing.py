@@ -76,7 +76,7 @@ class Load:
             return
         if self._outboxes:
             self._tickers = self._db.tickers.all()
-            self._known = self._there()
+            self._known = self._stored()
         try:
             for number, source in enumerate(self._sources):
                 if self._outboxes and self._has_earlier(number) and source.layout.kind == "tickers":
@@ -92,7 +92,7 @@ class Load:
         except RepoError as error:
             self._failed = error
 
-    def _there(self) -> dict[str, set[Any]]:
+    def _stored(self) -> dict[str, set[Any]]:
         """The stored keys of tickers and institutions, by the field that refers to them."""
         return {
             table.key[0]: set(map(attrgetter(table.key[0]), getattr(self._db, table.aggregate).all()))
@@ -122,7 +122,7 @@ class Load:
         """Write the rows of a file, which may have been read ahead."""
         source = self._sources[number]
         rows: RowEncoder | Source = source
-        if not self._still_true(number):
+        if not self._unchanged(number):
             self._read_again_from(number)
         if number < len(self._ready):
             rows = self._ready[number]
@@ -156,23 +156,23 @@ class Load:
     def _read_again_from(self, number: int) -> None:
         """Forget what was read ahead of this file and those after it."""
         for other in reversed(self._sources[number : len(self._ready) + 1]):
-            other.take_back()
+            other.forget_rejects()
         del self._ready[number:]
         self._failed = None
 
     def _prepare_inside(self, number: int) -> None:
         """Set what a source is to leave out, by the rows that are stored now."""
         references = self._sources[number].layout.table.references
-        self._prepare(number, self._there() if self._outboxes and references else {})
+        self._prepare(number, self._stored() if self._outboxes and references else {})
 
-    def _still_true(self, number: int) -> bool:
-        """Whether the stored rows by which rows were left out are still the same."""
+    def _unchanged(self, number: int) -> bool:
+        """Whether the stored rows that decided which rows to leave out are still the same."""
         if not self._outboxes or number > len(self._ready):
             return True
         layout = self._sources[number].layout
         if layout.kind == "tickers":
             return self._db.tickers.all() == self._tickers
-        return not layout.table.references or self._there() == self._known
+        return not layout.table.references or self._stored() == self._known
 
 
 def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:
@@ -184,10 +184,10 @@ def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple
     """
     if "cusip" in source.absent:
         return {}
-    there = db.tickers.all()
+    stored = db.tickers.all()
     rows = [(number, values[0], values[2]) for number, values in source.numbered()]
     found: dict[int, Clash] = {}
-    while more := clashes(there, rows, found):
+    while more := clashes(stored, rows, found):
         found.update((clash.row, clash) for clash in more)
         if source.rejects is None:  # rows are not left out
             break

@@ -30,18 +30,18 @@ class Clash(NamedTuple):
 
 
 def clashes(
-    there: Iterable[Ticker],
+    stored: Iterable[Ticker],
     rows: Sequence[tuple[int, str, str | None]],
     without: Collection[int] = (),
 ) -> list[Clash]:
     """The rows that cannot be written, in order; each is skipped.
 
-    :param there: the tickers that the database has.
+    :param stored: the tickers of the database.
     :param rows: the number, the symbol and the CUSIP of each row, in order, as they are stored.
     :param without: the numbers of rows that are left out.
     """
     latest = {symbol: (row, cusip) for row, symbol, cusip in rows if row not in without}
-    cusips = {ticker.symbol: ticker.cusip for ticker in there}
+    cusips = {ticker.symbol: ticker.cusip for ticker in stored}
     owners: dict[str, tuple[str, int | None]] = {
         cusip: (symbol, None) for symbol, cusip in cusips.items() if cusip is not None
     }
