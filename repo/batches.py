@@ -80,7 +80,7 @@ FindKeys = Callable[[Table, list[Any]], Iterable[tuple[Any, int]]]
 
 @dataclass(slots=True)
 class SurrogateKeys:
-    """The keys that the database gave to a table's rows, looked up when a name first occurs."""
+    """The keys that the database gave to a table's rows, looked up when a name first comes."""
 
     table: Table
     known: dict[Any, int] = field(default_factory=dict)
@@ -122,16 +122,15 @@ def _setting_aside() -> Iterator[None]:
 class RowEncoder:
     """An iterable of records as batches of columns.
 
-    A bad row stops the batches but not the reading: further problems are looked for before the error is
-    raised, so that one attempt names them all.
+    A bad row stops the batches but not the reading, so that one error names further problems too.
 
     The iterable may have attributes: ``rereadable``, whether it can be iterated over again; ``absent``,
     the fields that all its rows lack, which an upsert leaves as they are; ``tally``, a :class:`Tally` to
-    fill. Where the table has unique columns besides its key, ``latest`` has the last row of each key:
-    its number and its values.
+    fill. For a table with unique columns besides its key, ``latest`` has the last row of each key: its
+    number and its values.
 
-    After :meth:`ahead` the rows are in a temporary file, checked, and ``keys`` has the keys of tickers
-    or institutions if they were asked for.
+    After :meth:`ahead` the rows are checked and in a temporary file, and ``keys`` has the keys of
+    tickers or institutions if they were asked for.
     """
 
     def __init__(self, table: Table, rows: Iterable[Any]) -> None:
@@ -173,8 +172,7 @@ class RowEncoder:
     def ahead(self, *, keys: bool = False) -> None:
         """Read and check all rows now, and set them aside if they are more than a batch.
 
-        The keys of tickers and institutions are looked up later, by :meth:`read`, which is quick after
-        this. Rows in a list or tuple are left there.
+        Rows in a list or tuple are left there. Surrogate keys are looked up later, by :meth:`read`.
 
         :param keys: collect the keys of the rows, if a key is one column.
         :raises InvalidRecord: with the first problems of all the rows.

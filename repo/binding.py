@@ -24,13 +24,12 @@ _NAMES: Final[Mapping[type, str]] = {kind: name for name, kind in PYTHON_TYPES.i
 
 
 class Adapter(Protocol):
-    """How SQL is written and run on a backend's driver: aiosql's adapter, as far as it is needed.
+    """How SQL is written and run on a driver: aiosql's adapter, as far as it is needed.
 
     Parameters are checked, and dumped by ``dumpers``; so are the rows of a ``*!`` query, by position.
-    The rows of an answer are compared with the columns given to :meth:`declare_columns`:
-    QueryContractError names the query and its file where names, order or types differ.
-
-    ``values_a_statement`` is the best number of values for a statement that takes many rows at once.
+    Rows are compared with the columns given to :meth:`declare_columns`: where names, order or types
+    differ, QueryContractError names the query and its file. ``values_a_statement`` is the best number of
+    values for a statement that takes many rows.
     """
 
     dumpers: Dumpers
@@ -80,10 +79,9 @@ class BoundQueries(dict[str, Runs]):
     connection and rows of values in the order of its parameters, checked and dumped. A query that can
     take many rows in one statement has that form too, named by :func:`repo.queries.many_rows`.
 
-    A query is bound on first use, and kept: a program uses few of them, and binding all would take most
-    of the time of opening a database. Two threads may bind the same one at once, with equal results.
-    This is a dict with ``__missing__``, so that a bound query costs one look-up; ``in`` and ``get``
-    answer for all queries, iterating gives those bound so far.
+    A query is bound on first use, because binding all would take most of the time of opening a database.
+    Two threads may bind the same one at once, with equal results. As a dict with ``__missing__`` it
+    costs one look-up; ``in`` and ``get`` answer for all queries, iterating gives those bound so far.
     """
 
     __slots__ = ("_adapter", "_catalogue", "_dialect", "_watched")
@@ -95,7 +93,7 @@ class BoundQueries(dict[str, Runs]):
         adapter: Adapter,
         watched: Callable[[str, Runs], Runs],
     ) -> None:
-        """Take the queries and what runs them.
+        """Bind queries to an adapter.
 
         :param watched: wraps each function, given its query's name, in one that reports its calls.
         """
@@ -142,7 +140,7 @@ class BoundQueries(dict[str, Runs]):
         return row_dumper(name, self._catalogue.query(name, self._dialect).types, self._adapter.dumpers)
 
     def statement(self, name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
-        """One query as its driver is given it, and what makes its parameters so."""
+        """One query as its driver takes it, and the function that dumps its parameters."""
         query = self._catalogue.query(name, self._dialect)
         return sent(query, self._adapter), dumper(name, query.types, self._adapter.dumpers)
 
@@ -170,7 +168,7 @@ def dumped(query: Query, adapter: Adapter, given: Mapping[str, Any]) -> Any:
 
 
 def sent(query: Query, adapter: Adapter) -> str:
-    """A query's SQL as its driver is given it, with its name in a comment for readers of logs.
+    """A query's SQL as its driver takes it, with its name in a comment for readers of logs.
 
     The comment follows the first word, because some logs leave out what comes before a statement.
     """
@@ -182,8 +180,7 @@ def sent(query: Query, adapter: Adapter) -> str:
 def _bound(query: Query, adapter: Adapter) -> Runs:
     """One query on one adapter.
 
-    aiosql's own container checks keywords again at every call; for a read of one row that is a
-    tenth of the time, so the adapter's method is called without it.
+    aiosql's own container would check keywords again at every call, a tenth of the time of a small read.
     """
     name, record = query.full_name, query.record
     adapter.declare_columns(query)

@@ -2,10 +2,10 @@
 
 A folder has ``<aggregate>.sql`` for what runs unchanged on both engines, and ``sqlite/<aggregate>.sql``
 and ``postgresql/<aggregate>.sql`` for what must differ. A name has one portable statement or exactly one
-in each dialect; anything else is refused here, with both files named: of an application's files by
-:func:`load`, of the package's own when a query of the file is first asked for. What only one engine has
-to be asked stands in ``<dialect>/engine/<noun>.sql``, has no counterpart, and is for that engine's
-backend. :mod:`repo.query_files` says how a query is written.
+in each dialect; anything else is refused, naming both files: in an application's files by :func:`load`,
+in the package's own when a query of the file is first used. Queries for one engine alone are in
+``<dialect>/engine/<noun>.sql``, have no counterpart, and are for that engine's backend.
+:mod:`repo.query_files` says how a query is written.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ def _queries_of(files: tuple[QueryFile, ...]) -> Mapping[str, Mapping[str, Query
     """The queries of one aggregate by full name and dialect, held to the contract.
 
     The cache's key is the text of the files: reading is much quicker than parsing, and sizes and times
-    could miss a change. The result is never changed, so that databases, threads and forked children can
-    share it; two threads at once may do the work twice.
+    could miss a change. The result is never changed, and so can be shared.
     """
     found = [(file, query) for file in files for query in read(file)]
     grouped = _check(query for _, query in found)
@@ -114,7 +113,7 @@ def _types(variants: Sequence[Query]) -> dict[str, Declared]:
 
 
 def _hold(query: Query) -> None:
-    """Check an application's query for more than the package's own have to keep.
+    """Check what holds for an application's queries only.
 
     :raises QueryContractError: for a parameter without a type, rows without a record, and SQL that means
         something else on each engine: see :mod:`repo.statements`.
@@ -139,12 +138,12 @@ def _hold(query: Query) -> None:
 class Catalogue:
     """Every query of some folders; :mod:`repo.binding` makes them callable on an engine.
 
-    A file of the package's own is parsed when one of its queries is first used, because a program uses
-    few of them, and tests check them all; those of an application are parsed by :func:`load`.
+    A file of the package's own is parsed when one of its queries is first used; those of an application
+    are parsed by :func:`load`.
     """
 
     def __init__(self, files: Iterable[QueryFile]) -> None:
-        """Take the files; those of one name make up one aggregate."""
+        """Collect the files; those of one name are one aggregate."""
         self._files: dict[str, tuple[QueryFile, ...]] = {}
         for file in files:
             self._files[file.aggregate] = (*self._files.get(file.aggregate, ()), file)

@@ -1,4 +1,4 @@
-"""What the package needs of a backend, and what helps one to survive forks and interrupts."""
+"""What the package needs of a backend, and help for backends with forks and interrupts."""
 
 from __future__ import annotations
 
@@ -37,16 +37,13 @@ Bound = Mapping[str, Callable[..., Any]]
 
 
 class Introspection(Protocol):
-    """Describes a database's schema, and offers an empty database to build one in."""
+    """Describes a schema, and offers an empty database to build one in."""
 
     def describe(self, connection: Connection, queries: Bound) -> Schema:
         """The tables with their columns, constraints and indexes, without the record of migrations."""
 
     def scratch(self) -> AbstractContextManager[Connection]:
-        """A connection on which a schema can be built that nobody else sees and that vanishes after it.
-
-        Statements that cannot run in a transaction cannot run there.
-        """
+        """A connection on which a schema can be built in a transaction, unseen, and is gone after it."""
 
 
 class Backend(Protocol):
@@ -68,7 +65,7 @@ class Backend(Protocol):
     def acquire(self, *, write: bool) -> Connection:
         """A connection for this caller alone, until :meth:`release`.
 
-        :raises ConfigurationError: if waiting for one would keep its holder from giving it back.
+        :raises ConfigurationError: if waiting for it would keep its holder from giving it back.
         """
 
     def release(self, connection: Connection, *, write: bool) -> None:
@@ -78,10 +75,10 @@ class Backend(Protocol):
         """
 
     def waits_for(self, connection: Connection, *, write: bool) -> bool:
-        """Whether :meth:`acquire` would wait until this connection, which is taken, is given back."""
+        """Whether :meth:`acquire` would wait for this connection, which is taken."""
 
     def beside(self, connection: Connection) -> AbstractContextManager[Connection | None]:
-        """A connection for questions after an error on this one; None if there is none to be had."""
+        """A connection for queries after an error on this one; None if none is free."""
 
     def begin(self, connection: Connection, *, read_only: bool, isolation: str) -> None:
         """Begin a transaction."""
@@ -110,12 +107,12 @@ class Backend(Protocol):
         *,
         depth: int,
     ) -> int:
-        """Write rows inside a transaction; returns how many were new or different.
+        """Write rows inside a transaction; how many were new or different.
 
         Columns that the rows lack stay as they are in stored rows. The rows' tally, if any, is filled.
 
-        :param depth: of the savepoint that was set for this write, or 0 if the transaction was begun for
-            it. Nothing else was done since, so that the write may go back there and start over.
+        :param depth: of the savepoint that was set for this write, or 0 for a transaction that was begun
+            for it: the write may go back there and start over.
         :raises RepeatedKeys: if the tally is strict and a key comes again.
         """
 
@@ -145,14 +142,14 @@ class Backend(Protocol):
 
         :param sql: as the driver takes it.
         :param parameters: dumped; by position for a query that takes rows.
-        :param analyze: run the query, and measure it.
+        :param analyze: run the query and measure it.
         """
 
     def run_script(self, connection: Connection, script: str) -> None:
         """Run a statement of a migration inside a transaction."""
 
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
-        """Run one statement of a migration outside of transactions, where the engine has such.
+        """Run a statement of a migration on a connection that is in no transaction.
 
         :param again: whether it may have been run before; it is skipped if it is done already.
         """
@@ -264,8 +261,8 @@ def taken(backend: Backend, *, write: bool) -> Iterator[Connection]:
 def held(lock: threading.Lock) -> Iterator[None]:
     """Hold a lock, as ``with lock`` does, and release it even if Ctrl-C strikes at the end.
 
-    An interrupt may strike between any two lines, and on the line of a ``with`` itself. So wherever
-    something has to be given back, the line that does so also sets the flag that says so.
+    An interrupt may strike between any two lines, and on the line of a ``with`` itself. So a line that
+    gives something back also sets the flag that says so.
     """
     taken = freed = False
     try:
@@ -288,7 +285,7 @@ def running_loop() -> AbstractEventLoop | None:
 
 
 class Forking(Protocol):
-    """An object that is told of forks, because its sockets and locks belong to one process."""
+    """An object that is told of forks: its sockets and locks belong to one process."""
 
     def before_fork(self) -> None:
         """Called in the process that is about to fork, by the forking thread."""

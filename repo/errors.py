@@ -1,4 +1,4 @@
-"""The errors callers meet: one base, and a class for each thing they can do something about.
+"""The errors that callers meet: one base, and a class for each that they can do something about.
 
 Both engines raise the same classes. The code of a driver's error (SQLSTATE, or SQLite's extended result
 code) decides which, in ``repo.backends``; the driver's error is chained as ``__cause__``. No message

@@ -101,10 +101,9 @@ def as_rows(table: Table, rows: Iterable[Any] | ArrowTable) -> Iterable[Any]:
 class TableRows:
     """The rows of a table as records; can be iterated over again.
 
-    Columns have the names of the record's fields, in any order. Those that may be NULL can be left out;
-    they are in ``absent``, and an upsert keeps their stored values and writes NULL into new rows.
-    Values are converted where nothing is lost: any integer or float type, dates and midnights, any text
-    type.
+    Columns have the names of the record's fields, in any order. Those that may be NULL can be left out,
+    and are in ``absent``. Values are converted if nothing is lost: any integer or float type, dates and
+    midnights, any text type.
     """
 
     rereadable = True

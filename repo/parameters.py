@@ -71,7 +71,7 @@ class Declared(NamedTuple):
 
 
 class Dumpers(NamedTuple):
-    """How checked values are converted for a driver: types that it does not take, and lists."""
+    """How checked values are converted for a driver: by type, where it does not take them; and lists."""
 
     values: Mapping[str, Callable[[Any], Any]]
     array: Callable[[list[Any]], Any]
@@ -85,8 +85,7 @@ def plain(sql: str) -> str:
 def declared(sql: str) -> dict[str, Declared]:
     """The types of a statement's parameters, from their casts.
 
-    :raises ValueError: for a type that is not in the table above, and for a parameter that is cast to
-        types of different kinds.
+    :raises ValueError: for an unknown type, and for a parameter that is cast to different ones.
     """
     text = plain(sql)
     found: dict[str, Declared] = {}
@@ -232,7 +231,7 @@ def row_dumper(
 
 
 def _unlike(row: object, types: Mapping[str, Declared]) -> tuple[str, str] | None:
-    """What is wrong with the names in a row of parameters, if anything: the field and the reason."""
+    """What is wrong with the names in a row of parameters: the field and the reason."""
     if not isinstance(row, Mapping):
         return "row", f"must be a mapping of {', '.join(types)}, not {type(row).__name__}"
     if row.keys() == types.keys():

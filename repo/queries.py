@@ -86,7 +86,7 @@ class Query:
 
     @property
     def aside(self) -> bool:
-        """Whether it uses a temporary table in which the package's own writes set rows aside."""
+        """Whether it uses a temporary table of rows that one of the package's writes sets aside."""
         return self.ours and _STAGE.search(self.sql) is not None
 
     @property
@@ -96,7 +96,7 @@ class Query:
 
     @property
     def framed(self) -> bool:
-        """Whether it is read in columns, as a query named ``frame`` is: see the module."""
+        """Whether it is read in columns: see :mod:`repo.query_files`."""
         return self.name == "frame"
 
     @property
@@ -106,7 +106,7 @@ class Query:
 
     @property
     def needs(self) -> str | None:
-        """The relation that it needs and that not every database has; None if there is none."""
+        """The relation that it needs and that a database may lack, if any."""
         found = _NEEDS.search(self.comment)
         return None if found is None else found["relation"]
 
@@ -122,7 +122,7 @@ class Query:
 
     @property
     def contract(self) -> dict[str, object]:
-        """What must be equal in both variants."""
+        """What must be the same in both variants."""
         record = None if self.record is None else (self.record.__name__, self.columns)
         return {"operator": self.operator, "parameters": self.parameters, "record": record}
 
@@ -157,8 +157,8 @@ def rows_together(values: int, columns: int) -> int:
 def with_rows(query: Query, rows: int) -> Query | None:
     """A ``*!`` query's form that takes so many rows at once, side by side; None if it has none.
 
-    Its ``VALUES (:a, :b)`` is repeated as written in its file, and nothing else is changed. It must have
-    each of the query's parameters once, because they are bound by position.
+    Only its ``VALUES (:a, :b)`` is repeated, as written in its file. It must have each of the query's
+    parameters once, because they are bound by position.
     """
     found = _VALUES.findall(query.sql)
     if query.operator != "*!" or len(found) != 1 or not rows:

@@ -7,11 +7,11 @@ A query is written so::
     -- What it answers, for whom. Index: what serves it.
     SELECT ... WHERE m.date >= CAST(:start AS date) ...
 
-``record_class`` names one of the package's records, or declares one of its own with its columns:
+``record_class`` names one of the package's records, or declares one with its columns:
 ``-- record_class: Momentum(symbol: str, date: date, change: float | None)``. A query that returns rows
-has one, even for a single value, and its rows are held to these columns. Every parameter stands in a
-cast somewhere, and the values of a call are held to that type. A ``*!`` query that is a COPY has no list
-of parameters beside its name: its columns are that list.
+has one, even for a single value, and its rows are held to these columns. Every parameter is in a cast
+somewhere, and calls are held to that type. A ``*!`` query that is a COPY has no list of parameters
+beside its name: its columns are that list.
 
 A query named ``frame`` is read in columns, into an Arrow table; in PostgreSQL's variant a column may be
 an array of the values of several rows, which is sent in a fraction of the time.
@@ -69,10 +69,10 @@ class _Header(NamedTuple):
 
 
 def _headers(text: str) -> tuple[str, list[_Header]]:
-    """A file without its lines of records, and the headers of its queries.
+    """A file without its ``record_class`` lines, and the headers of its queries.
 
-    aiosql ignores records that it does not know, and keeps no columns, so these lines are read here. A
-    blank line replaces each, so that the lines in aiosql's messages are those of the file.
+    aiosql keeps no columns of records, so these lines are read here. A blank line replaces each, so that
+    the lines in aiosql's messages are those of the file.
     """
     found: list[_Header] = []
     line, counted = 1, 0
@@ -143,10 +143,10 @@ class QueryFile(NamedTuple):
 
 
 def files_of(folder: Path, *, own: bool = False) -> tuple[QueryFile, ...]:
-    """The files of a folder of queries, those of both dialects first, each by name.
+    """The files of a folder of queries, the portable ones first, each by name.
 
     :param own: whether they are the package's own.
-    :raises QueryContractError: for a folder or file that cannot be read, and files where none belong.
+    :raises QueryContractError: for a folder or file that cannot be read, and files in other folders.
     """
     found: list[QueryFile] = []
     try:

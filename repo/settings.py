@@ -39,7 +39,7 @@ class DatabaseURL:
 
     @property
     def path(self) -> str:
-        """The file of a SQLite URL; empty for a database in memory."""
+        """The file's name in a SQLite URL; empty for a database in memory."""
         path = unquote(self.secret.partition("://")[2])
         return path.removeprefix("/")
 

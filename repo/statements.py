@@ -1,7 +1,7 @@
 """Checks of an application's SQL by its text alone, without an engine.
 
-They find SQL that both engines accept but understand differently, and dates that would come back as the
-numbers that SQLite stores.
+They find SQL that both engines accept but understand differently, and dates that would come back as
+SQLite's numbers.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def misuse(sql: str, columns: Sequence[tuple[str, type]], *, answers: bool) -> s
     if answers and _CHANGES.search(text) and not _RETURNING.search(text):
         return "it changes rows and returns none: end its name in '!', or say what it returns"
     for what, kind in _casts(text):
-        if kind in _TIMES and what and not _AS_IT_IS.fullmatch(what):  # nothing is left of a literal
+        if kind in _TIMES and what and not _AS_IT_IS.fullmatch(what):  # literals are blank by now
             return (
                 f"CAST(... AS {kind}) is for a parameter by itself: of text SQLite makes the number it "
                 "begins with"

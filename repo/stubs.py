@@ -1,15 +1,15 @@
 """Type stubs of named queries, for editors and type checkers: ``db.queries.movers.gainers(...)``.
 
 The stub has a class for each file of queries with a method for each query, and a class ``Queries`` of
-them all; a database is said to have them where it is opened::
+them all, which is named where a database is opened::
 
     if TYPE_CHECKING:
         from sql.queries import Queries
 
     db: repo.Database[Queries] = repo.connect(queries=["sql"])
 
-Names, parameters and their types, records and comments are those of the SQL files; what a call takes and
-gives is what :class:`repo.named.NamedQuery` holds it to when it runs.
+Names, parameters and their types, records and comments are those of the SQL files, as
+:class:`repo.named.NamedQuery` checks them when a query runs.
 """
 
 from __future__ import annotations

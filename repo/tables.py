@@ -49,9 +49,9 @@ class Table(Spec):
     """A table, and what makes a row of it valid.
 
     ``aggregate`` names its repository, its file of queries and the files that are loaded into it, and
-    ``name`` the table itself. Where others refer to it, ``surrogate`` is the column of the key that the
-    database gives, and ``unknown`` the error for a row that is not there. ``references`` are the fields
-    that stand for rows of other tables, ``unique`` the fields that are unique besides the key.
+    ``name`` the table itself. If others refer to it, ``surrogate`` is the column of the key that the
+    database gives, and ``unknown`` the error for a missing row. ``references`` are the fields that stand
+    for rows of other tables, ``unique`` the fields that are unique besides the key.
     """
 
     aggregate: str

@@ -178,8 +178,8 @@ class Field:
 
     ``many`` gets values of exactly ``type`` and returns None unless all are valid; neither gets a None.
     A ``measure`` is a number by which nothing is looked up, so its range can be checked after the row
-    was compared with the table. The column of a file may also have one of the names in ``headers``,
-    or in ``second_choice`` where no column has one of the former.
+    was compared with the table. A file's column may also be named as in ``headers``, or as in
+    ``second_choice`` if no column is named as in ``headers``.
     """
 
     name: str
@@ -298,8 +298,7 @@ def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
 def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     """The columns of rows whose values have the right types and, of text, the right form.
 
-    None where some value fails or needs a look of its own. The ranges of numbers are checked after this,
-    by :func:`check_ranges`.
+    None where a value has to be checked by itself. :func:`check_ranges` checks the ranges of numbers.
     """
     if set(map(type, rows)) != {spec.record}:
         return None

@@ -1,7 +1,7 @@
 """Watching statements: the logger ``repo``, slow queries, and a hook for metrics.
 
 Only names, numbers and times are logged, no values and no passwords. Without a hook, a limit or a logger
-at DEBUG, a query only pays for looking at the logger's level.
+at DEBUG, a query costs one look at the logger's level more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Watch:
     """Reports statements: each at DEBUG and to the hook, slow ones at WARNING."""
 
     def __init__(self, slow_query: float | None, on_query: OnQuery | None) -> None:
-        """Take what ``connect()`` was given.
+        """Check what ``connect()`` was given.
 
         :raises ConfigurationError: if the limit is no number of seconds, or the hook no function.
         """
@@ -48,7 +48,7 @@ class Watch:
         self._always = slow_query is not None or on_query is not None
 
     def watched(self, name: str, run: Runs) -> Runs:
-        """The same function, reporting each call, also one that fails."""
+        """The function, reporting each call, also one that fails."""
         always, wanted, tell = self._always, LOG.isEnabledFor, self._tell
 
         def watching(connection: Any, given: Any, /) -> Any:

@@ -26,9 +26,9 @@ PRIVATE: Final = 0o600
 
 @contextmanager
 def workplace(folder: Path, error: type[RepoError]) -> Iterator[Path]:
-    """A private folder inside another, gone after the block; those of runs that were killed go first.
+    """A private folder inside another, deleted after the block; those of killed runs are deleted first.
 
-    :raises error: where it cannot be written to, in the block as well.
+    :raises error: when it cannot be written to, in the block as well.
     """
     place, lock = None, None
     try:
@@ -51,7 +51,7 @@ def workplace(folder: Path, error: type[RepoError]) -> Iterator[Path]:
 
 
 def _lock(place: Path) -> int | None:
-    """Hold the lock of a workplace, which ends with the process; None where another holds it."""
+    """Hold the lock of a workplace, at most as long as the process lives; None if another holds it."""
     try:
         lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, PRIVATE)
     except OSError:

@@ -1,7 +1,7 @@
 """Cells of text into values, a column at a time.
 
-A few calls in C convert a whole column if a look at its text shows that Python's own conversion accepts
-no more than this module; any other column is converted cell by cell, to name what is wrong.
+A few calls in C convert a whole column if its text has nothing that only Python's conversion accepts;
+any other column is converted cell by cell, to name what is wrong.
 """
 
 from __future__ import annotations

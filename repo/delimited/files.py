@@ -71,7 +71,7 @@ class _Reader(Protocol):
 class _Bounded(io.BufferedIOBase):
     """The bytes of a file; raises _TooLong for a line past the limit, and after ``allowed`` bytes.
 
-    Readers of text, csv's among them, take a whole line into memory, whatever its length.
+    Readers of text take a whole line into memory, whatever its length.
     """
 
     def __init__(self, source: io.BufferedReader | gzip.GzipFile) -> None:

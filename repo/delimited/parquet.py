@@ -1,7 +1,7 @@
 """Parquet files as chunks of rows, read as :class:`repo.delimited.files.Delimited` reads text.
 
-What a text file has cells for, a Parquet file has values for. A value is taken where nothing of it is
-lost, and text as it is, with the blanks around it. The line of a row is its number, from 1.
+A Parquet file has values instead of cells. A value is converted if nothing of it is lost, and text is
+taken as it is, with the blanks around it. The line of a row is its number, from 1.
 """
 
 from __future__ import annotations
@@ -79,18 +79,18 @@ class Parquet:
             raise self._failure(error) from error
 
     def convert(self, field: Field, values: Sequence[Any]) -> tuple[list[Any], list[tuple[int, str]]]:
-        """A column as values of the field's type, and the places of the values that are none."""
+        """A column as values of the field's type, and the index and reason of each that is refused."""
         kinds = set(map(type, values))
         if kinds == {field.type} or (field.nullable and kinds <= {field.type, NoneType}):
             return list(values), []
         found: list[Any] = []
         refused: list[tuple[int, str]] = []
-        for place, value in enumerate(values):
+        for index, value in enumerate(values):
             fitting = _fitting(field.type, value)
             if value is None and not field.nullable:
-                refused.append((place, "must not be empty"))
+                refused.append((index, "must not be empty"))
             elif fitting is None and value is not None:
-                refused.append((place, f"must be a {field.type.__name__}, not {type(value).__name__}"))
+                refused.append((index, f"must be a {field.type.__name__}, not {type(value).__name__}"))
             found.append(fitting)
         return found, refused
 
@@ -123,7 +123,7 @@ class Parquet:
 
 
 def _fitting(kind: type, value: Any) -> Any:
-    """A value as one of another type, or None where that would lose something."""
+    """A value as one of another type; None if that would lose something."""
     if type(value) is kind:
         return value
     if kind is float and type(value) is int and abs(value) <= 2**53:

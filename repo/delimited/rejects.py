@@ -26,9 +26,9 @@ _HEADER: Final = ("file", "line", "column", "value", "reason", "row")
 class Rejects:
     """Problems on their way to a reject file.
 
-    Until :meth:`publish` they are in a file without a name, which vanishes with the process: there is a
-    reject file only once the other rows were loaded. It is a CSV with a line for each problem; ``row``
-    is the row as it was written in its file.
+    Until :meth:`publish` they are in a file without a name, which is gone with the process: there is a
+    reject file only once the other rows are loaded. It is a CSV with a line for each problem; ``row`` is
+    the row as it was written in its file.
 
     :raises ConfigurationError: if the reject file cannot be written, or its path leads to another file.
     """
