@@ -8,8 +8,8 @@ What a third engine would have to bring:
 - the scheme of its URLs in ``repo.settings``, and its name in ``repo.queries.DIALECTS``;
 - its variants: a folder of its name in ``queries/``, with a statement for each that is not portable, and
   its migrations in ``schema/``;
-- its place in the tests: a URL in ``tests/conftest.py``, after which the whole suite and the proof that
-  the engines are equal ask it everything.
+- a URL in ``tests/conftest.py``, after which the whole suite runs on it, and so does the proof that the
+  engines are equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from repo.settings import DatabaseURL
 def connect(address: DatabaseURL, *, read_only: bool, **options: Any) -> Backend:
     """Open a database by the package that is named for its engine.
 
-    A driver is imported when it is wanted: psycopg takes longer than everything else together.
+    A driver is imported when it is needed: psycopg takes longer than everything else together.
 
     :raises ConfigurationError: for an option that the engine does not have.
     :raises DatabaseUnavailable: when the server or the file cannot be reached.

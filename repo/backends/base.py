@@ -14,7 +14,7 @@ from repo.showing import short
 from repo.tables import Table
 
 ROWS_TOGETHER: Final = 100
-"""So few rows that the processor's cache holds them while they are turned into records."""
+"""Few enough rows for the processor's cache while they become records."""
 
 _OPTION_END: Final = 1_000_000
 
@@ -99,10 +99,10 @@ def merge(
     repeats: bool,
     changes: Callable[[], int | None] = lambda: None,
 ) -> int:
-    """Write the last of the set-aside rows of each key; returns how many were new or different.
+    """Write the last of the set-aside rows of each key; how many were new or different.
 
     :param repeats: whether a key may have come twice.
-    :param changes: returns how many rows of the table the transaction has changed so far. If it cannot
+    :param changes: how many rows of the table the transaction has changed so far. If it cannot tell
         (None) and there is a tally, the stored keys are counted, which takes longer.
     :raises RepeatedKeys: if the rows' tally is strict and a key came again.
     :raises Unfit: if rows that lack columns contradict the stored ones.

@@ -93,7 +93,7 @@ _TYPES: Final[Mapping[type, frozenset[int]]] = {
 
 _PLANNED_ANEW: Final = frozenset({"market.on_day"})
 """Queries that are never prepared: a plan for every day cannot use an index over recent days alone, and
-once a session has such a plan (after five older days, say), it keeps it."""
+a session keeps such a plan once it has one (after five older days, say)."""
 
 
 def _arrays(oids: frozenset[int]) -> frozenset[int]:
@@ -101,7 +101,7 @@ def _arrays(oids: frozenset[int]) -> frozenset[int]:
 
 
 class _Reading:
-    """How the rows of one query are compared with its record; ``known`` once their types were."""
+    """Compares the rows of one query with its record; ``known`` once their types are."""
 
     __slots__ = ("known", "lacks_symbol", "names", "query")
 
@@ -112,7 +112,7 @@ class _Reading:
         self.names = [column.name.encode() for column in query.columns]
 
     def compare(self, result: Any, *, batches: bool = False) -> None:
-        """Compare a result with the record; the names each time, because a pooler may mix statements up.
+        """Compare a result with the record; the names each time, because a pooler may mix up statements.
 
         :param batches: whether a column may be an array of the values of several rows.
         :raises QueryContractError: for other columns, or columns of another type.
@@ -169,7 +169,7 @@ class PostgreSQLAdapter:
         self._readings[query.full_name] = _Reading(query)
 
     def _failure(self, conn: Any, query_name: str, error: psycopg.Error) -> RepoError:
-        """What went wrong; a connection with plans of an older schema is marked for replacement."""
+        """The error; a connection with plans of an older schema is marked for replacement."""
         if error.sqlstate == _OLD_PLAN:
             conn.stale = True
         found = translate(error)
@@ -255,7 +255,7 @@ class PostgreSQLAdapter:
         parameters: Mapping[str, Any],
         build: Callable[[Sequence[Any]], Any],
     ) -> list[Any]:
-        """All rows as columns; here a row of the query may be a batch, each column of it an array.
+        """All rows as columns; a row of the query may be a batch, with an array for each column.
 
         A column that is no array has one value for all rows of its batch.
         """

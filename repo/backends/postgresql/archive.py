@@ -55,8 +55,7 @@ class PostgreSQLArchive:
     def _refuse_pooler(self) -> None:
         if self._pooler:
             raise ConfigurationError(
-                "a backup and a restore need sessions of their own: give the URL of the server itself, "
-                "not that of the pooler before it"
+                "backups and restores do not work through a pooler: give the URL of the server itself"
             )
 
     def origin(self, connection: Connection) -> Origin:
@@ -109,7 +108,7 @@ class PostgreSQLArchive:
                     )
                 given = {**explicit(parameters), "dbname": name, "min_size": 1, "max_size": 4}
                 yield f"postgresql://?{urlencode(given, quote_via=quote)}"
-            finally:  # by another connection: the server ends those that idle
+            finally:  # on a new connection: the server may have ended one that was idle
                 with Connection.connect(**parameters) as connection:
                     connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
@@ -122,7 +121,7 @@ class PostgreSQLArchive:
             raise translate(error) from error
 
     def _sweep(self, connection: Connection) -> None:
-        """Drop scratch databases older than five minutes that nobody uses: killed runs leave them."""
+        """Drop unused scratch databases of killed runs, if they are older than five minutes."""
         before = int(time.time()) - _STALE_SECONDS
         for left in self._queries["archive.left_behind"](connection, {"before": before}):
             with suppress(psycopg.Error):  # somebody is connected to it
@@ -138,11 +137,11 @@ class PostgreSQLArchive:
         privileges: bool,
         progress: Progress,
     ) -> None:
-        """Run the script that pg_restore writes, and commit when the rows are the right ones.
+        """Run the script that pg_restore writes, and commit if the rows are those of the manifest.
 
-        pg_restore would commit by itself, before anybody has looked at them. A second database, swapped
-        for the first by its name, would take the right to make one, lose the settings and grants of the
-        first, and end everybody's sessions.
+        pg_restore itself would commit before they are compared. A second database, swapped for the first
+        by its name, would need the right to make one, lose the settings and grants of the first, and end
+        all sessions.
         """
         self._refuse_pooler()
         with writing() as connection:
@@ -168,9 +167,9 @@ class PostgreSQLArchive:
             check(None)
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
-        """Let nobody write to what is there, and drop it.
+        """Lock everything that is stored, and drop it.
 
-        :raises BackupError: where there are rows, and they are not to be replaced.
+        :raises BackupError: when there are rows that may not be replaced.
         """
         relations = self._queries["archive.relations"](connection, {})
         connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
@@ -195,7 +194,7 @@ class PostgreSQLArchive:
                 connection.execute(f"DROP {kind} IF EXISTS {names} CASCADE")
 
     def _load(self, connection: Connection, file: Path, *, privileges: bool, progress: Progress) -> None:
-        """Send the server what pg_restore makes of a file, without extensions that stay as they are."""
+        """Send the server pg_restore's script of a file, without extensions that cannot be replaced."""
         program = find("pg_restore")
         fixed = {each.name for each in self._queries["archive.fixed_extensions"](connection, {})}
         with NamedTemporaryFile("w", encoding="utf-8") as wanted:
@@ -215,7 +214,7 @@ class PostgreSQLArchive:
                 "--file=-",
                 str(file),
             ]
-            # An index may take longer than any answer that is waited for, while the server lives.
+            # An index may take longer than the usual patience.
             usual, connection.patience = connection.patience, None
             with _running(program, options, subprocess.PIPE) as process:
                 assert process.stdout is not None
@@ -224,9 +223,9 @@ class PostgreSQLArchive:
 
 
 def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None:
-    """Send a script in pieces: what stands between two COPYs, and the rows of each.
+    """Send a script in pieces: the rows of each COPY, and what is between two of them.
 
-    :raises BackupError: where the script ends the transaction that all of it is to be in.
+    :raises BackupError: when the script ends the transaction that it is restored in.
     """
     rows = 0
     pending = b""
@@ -268,9 +267,9 @@ def _execute(connection: Connection, statements: bytes) -> None:
 def _running(
     program: Program, options: list[str], out: Any, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program beside a block, which ends with it, well where the block does.
+    """A program that runs beside the block, and is killed if the block fails.
 
-    :raises BackupError: where it fails.
+    :raises BackupError: when the program fails.
     """
     command = [program.path, *options]
     with (

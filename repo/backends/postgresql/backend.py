@@ -145,7 +145,7 @@ class PostgreSQLBackend:
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             yield connection
             return
-        # A failed transaction answers no more; another connection is asked if one is free.
+        # A failed transaction answers no more queries; another connection is used if one is free.
         other = None
         try:
             with suppress(DatabaseUnavailable):
@@ -174,7 +174,7 @@ class PostgreSQLBackend:
             with connection.impatient():
                 connection.execute("ROLLBACK")
         except psycopg.Error:
-            # Nothing was committed, and a connection that cannot roll back is of no use.
+            # Nothing was committed, and a connection that cannot roll back cannot be used.
             connection.close()
 
     def savepoint(self, connection: Connection, depth: int) -> None:
@@ -285,7 +285,7 @@ class PostgreSQLBackend:
         *,
         analyze: bool,
     ) -> Plan:
-        from repo.backends.postgresql import plans  # which no program needs that only runs queries
+        from repo.backends.postgresql import plans
 
         return plans.plan(connection, query, sql, parameters, analyze=analyze)
 
@@ -299,7 +299,7 @@ class PostgreSQLBackend:
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
         from repo.backends.postgresql.building import run_alone
 
-        # A large index takes long. Behind a pooler, others share the session's settings: they stay.
+        # A large index takes long. Behind a pooler others share the session, so its settings stay.
         patience, limit = connection.patience, None
         try:
             if not connection.each_time:

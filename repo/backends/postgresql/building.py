@@ -1,4 +1,4 @@
-"""Statements that run outside of transactions: indexes that are built and dropped beside writers."""
+"""Statements that run outside of transactions: to build and drop indexes while others write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INDEX: Final = re.compile(
     r"(?P<name>\"(?:[^\"]|\"\")+\"|[\w.]+)\s*(?=\W|\Z)",
     re.IGNORECASE,
 )
-# Here and not in queries/: it runs beside migrations, on a connection of which no query is bound.
+# Here and not in queries/: no query is bound to the connection that runs migrations.
 _VALID: Final = "SELECT x.indisvalid FROM pg_index AS x WHERE x.indexrelid = to_regclass(%s)"
 
 
@@ -21,7 +21,7 @@ def run_alone(connection: Connection, statement: str, *, again: bool) -> None:
 
     An index that a failed build left behind is dropped before it is built.
 
-    :param again: whether it may have been run before: what was built and dropped then stays so.
+    :param again: whether it may have been run before; it is skipped if it is done already.
     :raises psycopg.Error: where it fails.
     """
     found = _INDEX.match(statement)
@@ -31,6 +31,6 @@ def run_alone(connection: Connection, statement: str, *, again: bool) -> None:
         if again and (row == (True,) if builds else row is None):
             return
         if builds and row == (False,):
-            # The name is written in the migration, where the build that failed had it from.
+            # The name is as the migration writes it, which made the failed build too.
             connection.execute(f"DROP INDEX CONCURRENTLY {name}".encode(), prepare=False)
     connection.execute(statement.encode(), prepare=False)

@@ -45,10 +45,10 @@ class Connection(psycopg.Connection[Any]):
     """A pooled connection that knows when it was last used, and whether the server sent something since.
 
     ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
-    that began its transaction. ``each_time`` are the settings with which every transaction begins if
-    a pooler shares the server's sessions. ``patience`` is how many seconds an
-    answer may take; ``look`` tells whether the server answers a new connection. ``home`` takes the
-    connection once nobody holds it. ``loop`` is the event loop of the task that took it, if any.
+    that began its transaction. ``each_time`` are the settings with which every transaction begins if a
+    pooler shares the server's sessions. ``patience`` is how many seconds an answer may take; ``look``
+    tells whether the server answers a new connection. ``home`` takes the connection when nobody holds
+    it. ``loop`` is the event loop of the task that took it, if any.
     """
 
     reader: psycopg.Cursor[Any] | None = None
@@ -66,7 +66,7 @@ class Connection(psycopg.Connection[Any]):
     def heard_something(self) -> bool:
         """Whether the server has sent anything unasked, which mostly means that the session ended.
 
-        It looks at the socket only, which takes microseconds.
+        Only the socket is looked at, which takes microseconds.
         """
         if not hasattr(select, "poll"):  # Windows
             return False
@@ -78,8 +78,8 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """Wait for an answer, but not for ever: a frozen server keeps its sockets open.
 
-        After some seconds, ``look`` tells whether the server still answers. A ``timeout`` is one of the
-        driver's own calls, which handles it.
+        After some seconds, ``look`` tells whether the server still answers. Calls with a ``timeout`` are
+        the driver's own, which handles it.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
@@ -108,7 +108,7 @@ class Connection(psycopg.Connection[Any]):
             self.patience = usual
 
     def enter(self) -> None:
-        """Begin a transaction for a single read, which would lack the settings without one."""
+        """Begin a transaction for a single read, which would lack the settings otherwise."""
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             self.execute(f"BEGIN READ ONLY{self.each_time}", prepare=False)
 

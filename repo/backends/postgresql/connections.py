@@ -79,7 +79,7 @@ class Connections:
         self._open_pool()
 
     def _first(self) -> bool:
-        """Look at the server; whether a pooler stands before it."""
+        """Check the server; whether a pooler is in front of it."""
         shown: str | None = None
         try:
             with Connection.connect(**self.parameters) as connection:
@@ -95,7 +95,7 @@ class Connections:
                         f"PostgreSQL {_OLDEST} or newer is needed; the server is {version}"
                     )
                 connection.prove(read_only=self._read_only)
-                # A pooler gives its own keys for cancelling, not those of the server's process.
+                # A pooler gives keys of its own for cancelling, not those of the server's process.
                 with connection.impatient():
                     ((pid,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
                 return bool(pid != connection.info.backend_pid)
@@ -138,7 +138,7 @@ class Connections:
 
     @property
     def pooler(self) -> bool:
-        """Whether a pooler stands before the server."""
+        """Whether a pooler is in front of the server."""
         return self._settings.pooler
 
     @property
@@ -165,8 +165,8 @@ class Connections:
         """A connection that works.
 
         :param seconds: to wait for one, where that is not the usual time.
-        :raises DatabaseUnavailable: where none is to be had.
-        :raises ConfigurationError: where the event loop that would wait here has them all.
+        :raises DatabaseUnavailable: when there is none.
+        :raises ConfigurationError: when the event loop that would wait here has them all.
         """
         connection = None
         try:
@@ -228,11 +228,11 @@ class Connections:
                     return self._take_of_pool(pool, max(min(left, _LOOK_AGAIN_SECONDS), 0.001))
                 except psycopg_pool.PoolTimeout as error:
                     if left <= _LOOK_AGAIN_SECONDS:
-                        raise self._none_to_be_had(seconds) from error
+                        raise self._none(seconds) from error
         finally:
             self._waiting.discard(me)
 
-    def _none_to_be_had(self, seconds: float | None) -> DatabaseUnavailable:
+    def _none(self, seconds: float | None) -> DatabaseUnavailable:
         """Why there is none: the server cannot be reached, or all are in use."""
         waited = self._timeout if seconds is None else seconds
         if seconds is None and (trouble := _trouble(self.parameters)):

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server in production should be set to, and whether it is."""
+"""The check list of a PostgreSQL server in production."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 
 
 def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
-    """The lines of the check list that this engine knows.
+    """The engine's lines of the check list.
 
     :param pool: how many connections a process may have.
     """

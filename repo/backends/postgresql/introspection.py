@@ -1,4 +1,4 @@
-"""What the current schema of a server is made of, and one beside it to build the expected one in."""
+"""The current schema of a server, and a scratch schema to build the expected one in."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class PostgreSQLIntrospection:
 
     @contextmanager
     def scratch(self) -> Iterator[Connection]:
-        """A schema of its own, in a transaction that is rolled back.
+        """A new schema in a transaction that is rolled back.
 
-        Where the role may not make one, the tables are temporary, which any role may make as a rule;
-        only functions that a migration makes are not found then.
+        If the role may not make one, the tables are temporary; functions of migrations are not found
+        then.
         """
         with taken(self._backend, write=True) as connection:
             self._backend.begin(connection, read_only=False, isolation="read committed")

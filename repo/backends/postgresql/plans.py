@@ -36,7 +36,7 @@ def _condition(node: Mapping[str, Any]) -> str | None:
 
 
 def _whole(node: Mapping[str, Any], above: str) -> bool:
-    """Whether a scan reads all there is; under a Limit it ends when enough rows were found."""
+    """Whether a scan reads everything; under a Limit it ends when enough rows are found."""
     kind = node["Node Type"]
     unbound = kind in _INDEX_SCANS and "Index Cond" not in node
     return kind == "Seq Scan" or (unbound and above != "Limit")
@@ -79,7 +79,7 @@ def _step(node: Mapping[str, Any], above: str = "", table: str | None = None) ->
     ]
     return Step(
         _does(node),
-        # The index of a bitmap is of the table that the step above reads by it.
+        # A bitmap's index belongs to the table of the step above.
         table=table,
         index=node.get("Index Name"),
         condition=_condition(node),
@@ -96,7 +96,7 @@ def _step(node: Mapping[str, Any], above: str = "", table: str | None = None) ->
 
 
 def _written(root: Mapping[str, Any], step: Step) -> int:
-    """How many rows a statement wrote that returns none."""
+    """How many rows were written by a statement that returns none."""
     if "Tuples Inserted" not in root:
         above = [each["Parent Relationship"] == "Outer" for each in root.get("Plans", ())]
         return sum(each.rows or 0 for each in compress(step.steps, above))

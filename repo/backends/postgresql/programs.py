@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where they are, of which version, and how they are given a connection."""
+"""PostgreSQL's own programs: their paths and versions, and a connection for them without secrets."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Program(NamedTuple):
     version: str
 
     def failed(self, status: int, said: str) -> BackupError:
-        """What to say when it failed: its own words, if it had any."""
+        """The error for its failure, in its own words if it had any."""
         words = [part.strip() for line in said.splitlines() for part in line.split("error:")[1:]]
         told = visible("; ".join(words) or said.strip() or f"it ended with {status}")
         return BackupError(f"{self.name} {self.version} failed: {told}")
 
 
-def _places(name: str) -> Iterator[str]:
-    """Where a program may be, the first choice first."""
+def _paths(name: str) -> Iterator[str]:
+    """The paths that a program may have, the first choice first."""
     if folder := os.environ.get(_FOLDER):
         yield str(Path(folder) / name)
         return
@@ -50,13 +50,13 @@ def _places(name: str) -> Iterator[str]:
 
 
 def find(name: str, at_least: int = 0) -> Program:
-    """The first that is new enough; where nothing is asked, the newest.
+    """The first program that is new enough; without ``at_least`` the newest.
 
-    :param at_least: the major version.
+    :param at_least: a major version.
     :raises ConfigurationError: naming those that were found and are too old.
     """
     there: list[Program] = []
-    for path in _places(name):
+    for path in _paths(name):
         try:
             shown = subprocess.run([path, "--version"], capture_output=True, text=True)  # noqa: S603  # a path we chose
         except OSError:
@@ -76,9 +76,9 @@ def find(name: str, at_least: int = 0) -> Program:
 def connection_for(parameters: Mapping[str, Any], folder: Path) -> tuple[str, dict[str, str]]:
     """A connection string without secrets, and the environment that holds them.
 
-    What a process is called with is shown to everybody on the machine; its environment is not.
+    Everybody on the machine can see the arguments of a process, but not its environment.
 
-    :param folder: a private one, for the secrets that no variable can hold.
+    :param folder: a private one, for the secrets that have no variable.
     """
     shown = explicit(parameters)
     environment = {**os.environ, "LC_MESSAGES": "C"}

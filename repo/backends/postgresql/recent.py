@@ -1,8 +1,8 @@
 """The partial index over the bars of the last months, which :mod:`repo.maintenance` makes and renews.
 
 ``CREATE INDEX ... WHERE date >= CURRENT_DATE - 90`` is refused, because that changes from day to day. So
-the first day is written out, in the predicate and in the name, and once it is old another index takes
-its place. It is no migration's: whether it is there or not, the schema is as expected.
+the first day is written out, in the predicate and in the name, and another index replaces it once it is
+old. It belongs to no migration: with it or without it, the schema is as expected.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from repo.upkeep import Ask, Task
 
 _TABLE: Final = "market_data"
 _ROWS: Final = 500_000
-"""How many bars there must be: of fewer, the last months are a large part."""
+"""The fewest bars for it: of fewer, the last months are a large part."""
 _DAYS: Final = 90
 """How many days it reaches back from the newest bar when it is made."""
 _SPARE_DAYS: Final = 30
-"""How many more, or fewer, it may come to reach back."""
+"""How many days more, or fewer, it may come to reach back."""
 _NAME: Final = re.compile(rf"(?:.*\.)?{_TABLE}_recent_(\d{{8}})", re.ASCII)
 
 
 def day_of(index: str) -> date | None:
-    """The first day in an index of this kind, by its name; None for any other index."""
+    """The first day of such an index, by its name; None for any other index."""
     found = _NAME.fullmatch(index)
     try:
         return None if found is None else date.fromisoformat(found[1])
@@ -34,10 +34,10 @@ def day_of(index: str) -> date | None:
 
 
 def tasks(ask: Ask, tables: Iterable[Any], invalid: Iterable[str]) -> Iterator[Task]:
-    """Make it where there is none that reaches back far enough and no further, then drop the others.
+    """Make one if none reaches back as far as it should, then drop the others.
 
-    :param tables: what is known of each table.
-    :param invalid: the names of indexes that no query uses.
+    :param tables: rows of ``server.tables``.
+    :param invalid: the names of indexes that no query can use.
     """
     table = next((each for each in tables if each.name.rpartition(".")[2] == _TABLE), None)
     if table is None:

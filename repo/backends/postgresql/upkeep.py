@@ -1,4 +1,4 @@
-"""The upkeep of a PostgreSQL database: what autovacuum leaves, what is bloated, and what goes wrong."""
+"""The maintenance and health of a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ for four times, or twice, as many."""
 _ROWS: Final = 1_000
 """And how many rows it must be at least."""
 _UNSEEN_SHARE: Final = 0.1
-"""The share of a table's pages that index-only scans have to visit, that is worth a VACUUM."""
+"""The share of a table's pages not known to be all visible, which is worth a VACUUM."""
 _UNSEEN_PAGES: Final = 128
 """And how many pages (a megabyte)."""
 _BLOAT_SHARE: Final = 0.5
-"""The share of a B-tree that is empty, that is worth a REINDEX; keys in random order leave a third."""
+"""The empty share of a B-tree that is worth a REINDEX; keys in random order leave a third."""
 _BLOAT_BYTES: Final = 8 << 20
 """And how many bytes that is."""
 _LOCK_SECONDS: Final = 3.0
-"""How long to wait for others, who wait behind it meanwhile."""
+"""How long to wait for locks, while others queue up behind."""
 _TIMEOUTS: Final = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
 _SET_TIMEOUTS: Final = (
     "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)"
@@ -47,7 +47,7 @@ _SLOWEST: Final = 5
 
 
 class PostgreSQLUpkeep:
-    """What a database on a server needs, and its health."""
+    """See :class:`repo.upkeep.Upkeep`."""
 
     def __init__(self, backend: Backend, pool: int) -> None:
         self._backend = backend
@@ -93,7 +93,7 @@ class PostgreSQLUpkeep:
         refused: list[str] = []
 
         def note(told: psycopg.errors.Diagnostic) -> None:
-            # A server that may not VACUUM for this role says so in a warning, and all is well.
+            # A VACUUM that this role may not do succeeds, with a warning.
             if told.severity_nonlocalized == "WARNING":
                 refused.append(told.message_primary or "")
 
@@ -117,7 +117,7 @@ class PostgreSQLUpkeep:
 
     @contextmanager
     def _patient(self) -> Iterator[Connection]:
-        """A connection whose statements may take their time, but wait for others a moment only."""
+        """A connection whose statements may take long, but wait for locks only briefly."""
         usual: Any = None
         with taken(self._backend, write=True) as connection:
             if connection.each_time:
@@ -142,7 +142,7 @@ class PostgreSQLUpkeep:
                     raise
 
     def _clear_away(self, ask: Ask, there: set[str]) -> None:
-        """Drop what a build that failed leaves; where even that fails, the next run does."""
+        """Drop what a failed build left; if that fails too, the next run does it."""
         with suppress(RepoError):
             for each in ask("server.invalid_indexes"):
                 if _leftover(each) and each.name not in there:
@@ -150,7 +150,7 @@ class PostgreSQLUpkeep:
                         connection.execute(f"DROP INDEX CONCURRENTLY {each.name}", prepare=False)
 
     def _kept(self, ask: Ask, task: Task) -> str:
-        """Why dead rows are there after a VACUUM as before, if they are."""
+        """Why a VACUUM has left dead rows, if it has."""
         if not task.statement.startswith("VACUUM"):
             return ""
         name = task.statement.rpartition(" ")[2]
@@ -274,7 +274,7 @@ class PostgreSQLUpkeep:
         damaged: list[str] = []
         with taken(self._backend, write=False) as connection:
             for each in relations:
-                # The functions are in whichever schema the extension was put, and not in every database.
+                # The functions are in the extension's schema, and not in every database.
                 call = (
                     "bt_index_check(index => %s::regclass, heapallindexed => true)"
                     if each.kind == "index"

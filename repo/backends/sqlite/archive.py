@@ -1,4 +1,4 @@
-"""Backups of SQLite: its online backup, from a snapshot and into the place of what is there."""
+"""Backups of SQLite by its online backup, from a snapshot and over the pages of a database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VERSION: Final = f"SQLite {sqlite3.sqlite_version}"
 
 
 class SQLiteArchive:
-    """A backup is a database file: in no journal mode but the plain one, so that it is one file."""
+    """A backup is a database file, without a write-ahead log, so that it is one file."""
 
     suffix = ".db"
 
@@ -39,8 +39,8 @@ class SQLiteArchive:
 
     @contextmanager
     def dump(self, connection: sqlite3.Connection, file: Path, progress: Progress) -> Iterator[str]:
-        # The first read takes the snapshot. A backup by a connection that has one copies that, and never
-        # begins anew because of somebody who writes.
+        # The first read takes the snapshot. A backup by a connection that has one copies that, and does
+        # not start over when others write.
         self._queries["archive.tables"](connection, {})
         try:
             with closing(sqlite3.connect(file, isolation_level=None)) as copy:
@@ -69,9 +69,9 @@ class SQLiteArchive:
     ) -> None:
         """Copy the file over the pages of the database, in one transaction of SQLite's own.
 
-        The file that is there stays the same one, so whoever has it open sees the old rows until that
-        transaction is committed, and the new ones after it; a file renamed into its place would leave
-        them on one that has no name any more, or on another's log.
+        The file stays the same one, so those who have it open see the old rows until that transaction is
+        committed, and then the new ones; a file renamed over it would leave them with one that has no
+        name any more, or with another's log.
         """
         if self._path is None:
             raise ConfigurationError("a database in memory is gone when it is closed: name a file")
@@ -92,7 +92,7 @@ class SQLiteArchive:
                     def step(done: int, of: int) -> None:
                         nonlocal looked
                         progress("restore", done, of)
-                        if not looked:  # again, now that nobody else can write any
+                        if not looked:  # again, now that no others can write
                             looked = True
                             with taken(self._backend, write=False) as reader:
                                 self._refuse_rows(reader)
@@ -115,12 +115,12 @@ class SQLiteArchive:
                 raise translate(error) from error
 
     def _let_pages_differ(self, source: sqlite3.Connection, target: sqlite3.Connection) -> bool:
-        """Leave the write-ahead log, whose pages are of one size, where a backup has those of another.
+        """Leave the write-ahead log, whose pages have one size, if those of the backup have another.
 
-        The connection has the file to itself then, as it must while the size changes.
+        The connection then has the file to itself, as it must while the size changes.
 
-        :returns: whether it did.
-        :raises ConflictError: where others have the file open.
+        :returns: whether it has left it.
+        :raises ConflictError: when others have the file open.
         """
         wanted, there = (each.execute("PRAGMA page_size").fetchone() for each in (source, target))
         if wanted == there:
@@ -164,16 +164,16 @@ def _quoted(file: Path) -> str:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    """A backup as a file that nobody changes, for which SQLite makes no files beside it."""
+    """A backup, opened as unchanging, so that SQLite makes no files beside it."""
     return sqlite3.connect(
         f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
     )
 
 
 def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
-    """See that a file is sound before anything is replaced by it.
+    """Check that a file is not damaged before anything is replaced by it.
 
-    :raises BackupError: with what SQLite finds wrong.
+    :raises BackupError: with what SQLite finds.
     """
     progress("check", 0, 0)
     try:
@@ -190,11 +190,11 @@ def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
 def _copy(
     source: sqlite3.Connection, target: sqlite3.Connection, tell: Callable[[int, int], None]
 ) -> None:
-    """Copy a database, in steps of one transaction on each side; what ``tell`` raises undoes it.
+    """Copy a database in steps, in one transaction on each side, which an error of ``tell`` undoes.
 
-    The first step is never the last, so that what is told first can still undo everything.
+    The first step is never the last, so that the first ``tell`` can still undo everything.
 
-    :raises ConflictError: where somebody else has been writing to the target for too long.
+    :raises ConflictError: when another connection has been writing to the target for too long.
     """
     ((pages,),) = source.execute("PRAGMA page_count").fetchall()
     ((size,),) = source.execute("PRAGMA page_size").fetchall()

@@ -110,10 +110,10 @@ class SQLiteBackend(Connections):
     ) -> int:
         """Write straight into the table as long as no key can come twice, which is nearly always.
 
-        When one may, start over with a temporary table that keeps the last row of each key; otherwise a
-        key with two rows could be counted twice, or though its last row changes nothing. The write goes
-        back to the savepoint around it and sets none of its own, because SQLite first copies every page
-        that is changed after one, which takes as long as the change.
+        If one may, start over with a temporary table that keeps the last row of each key; otherwise a
+        key with two rows could be counted twice, or counted although its last row changes nothing. The
+        write goes back to the savepoint around it and sets none itself, because after one SQLite copies
+        every page before it changes it, which takes as long as the change.
         """
         find = finder(connection, queries)
         if rows.absent or (table.unique and rows.tally is not None):
@@ -165,7 +165,7 @@ class SQLiteBackend(Connections):
         *,
         analyze: bool,
     ) -> Plan:
-        from repo.backends.sqlite import plans  # which no program needs that only runs queries
+        from repo.backends.sqlite import plans
 
         return plans.plan(connection, queries, query, sql, parameters, analyze=analyze)
 

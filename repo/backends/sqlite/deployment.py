@@ -1,4 +1,4 @@
-"""What a SQLite file in production should be like, and where it should lie."""
+"""The check list of a SQLite file in production."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 
 
 def checks(backend: Backend, path: Path | None) -> Iterator[Check]:
-    """The lines of the check list that this engine knows."""
+    """The engine's lines of the check list."""
     with taken(backend, write=False) as connection:
         (journal,), (synchronous,), (page,), (cache,), (keys,) = (
             connection.execute(f"PRAGMA {name}").fetchone()
@@ -96,7 +96,7 @@ def checks(backend: Backend, path: Path | None) -> Iterator[Check]:
 
 
 def _file_system(path: Path) -> str:
-    """The kind of file system that a file lies on; empty where that cannot be told."""
+    """The kind of file system of a file; empty if it is not known."""
     try:
         mounts = [line.split()[1:3] for line in _MOUNTS.read_text().splitlines()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What a SQLite database is made of, and one beside it to build the expected schema in."""
+"""The schema of a SQLite database, and a scratch database to build the expected one in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEYWORDS: Final = frozenset(
     foreign from generated glob if immediate in index initially insert instead into is key like no not
     null of on or primary references restrict row select set stored strict table temp temporary then
     trigger unique update using values view virtual when where without
-    """.split()  # noqa: SIM905  # they are read as words, and not as quotes and commas
+    """.split()  # noqa: SIM905  # words are easier to read than quotes and commas
 )
 _TABLE_CONSTRAINTS: Final = ("CONSTRAINT", "CHECK", "PRIMARY", "UNIQUE", "FOREIGN")
 _KINDS: Final = {
@@ -78,7 +78,7 @@ class SQLiteIntrospection:
 
 
 def _tokens(sql: str) -> list[str]:
-    """The words and signs of a definition: keywords in capitals, names in lower case and bare."""
+    """The words and signs of a definition: keywords in capitals, names in lower case and unquoted."""
     found = []
     for each in _TOKEN.finditer(sql):
         text = each.group()
@@ -93,29 +93,29 @@ def _tokens(sql: str) -> list[str]:
 
 
 def _text(tokens: list[str]) -> str:
-    """Words and signs as one text, alike for what is alike."""
+    """Words and signs as one text, the same for the same definition."""
     parts: list[str] = []
-    for place, word in enumerate(tokens):
-        before = tokens[place - 1] if place else "("
+    for index, word in enumerate(tokens):
+        before = tokens[index - 1] if index else "("
         called = before == "CAST" or (_PLAIN.fullmatch(before) and not before.isupper())
         joined = word in _NO_BLANK_BEFORE or before in _NO_BLANK_AFTER or (word == "(" and called)
-        parts += [word] if joined or not place else [" ", word]
+        parts += [word] if joined or not index else [" ", word]
     return "".join(parts)
 
 
 def _inside(tokens: list[str], start: int = 0) -> tuple[int, int]:
-    """The places after the first parenthesis, and of the one that closes it."""
+    """The indexes after the first parenthesis, and of the one that closes it."""
     opening = tokens.index("(", start)
     depth = 0
-    for place in range(opening, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[place], 0)
+    for index in range(opening, len(tokens)):
+        depth += {"(": 1, ")": -1}.get(tokens[index], 0)
         if depth == 0:
-            return opening + 1, place
+            return opening + 1, index
     return opening + 1, len(tokens)
 
 
 def _items(tokens: list[str]) -> list[list[str]]:
-    """What commas separate, those in parentheses aside."""
+    """The parts between commas that are in no parentheses."""
     items: list[list[str]] = [[]]
     depth = 0
     for word in tokens:
@@ -194,7 +194,7 @@ def _constraints(tokens: list[str], column: str | None) -> Iterator[Constraint]:
         if clause[0] == "CONSTRAINT":
             name = clause[1]
         elif clause[0] in _KINDS:
-            # A constraint of one column says the same as the table's that names it.
+            # A constraint of a column means the same as one of the table that names the column.
             if column is not None and clause[0] in ("PRIMARY", "UNIQUE"):
                 width = 2 if clause[0] == "PRIMARY" else 1
                 clause = [*clause[:width], "(", column, ")", *clause[width:]]

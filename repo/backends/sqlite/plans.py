@@ -1,4 +1,4 @@
-"""EXPLAIN QUERY PLAN as steps, and what running a statement takes."""
+"""EXPLAIN QUERY PLAN as steps, and the cost of running a statement."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _THREAD_IO: Final = Path("/proc/thread-self/io")
 
 
 class _Names(NamedTuple):
-    """What goes by which name: indexes by their tables and constraints, tables by a query's aliases."""
+    """The names of indexes (their tables and constraints), and of tables (a query's aliases)."""
 
     table_of: Mapping[str, str]
     shown: Mapping[str, str]
@@ -44,7 +44,7 @@ class _Names(NamedTuple):
     aliases: Mapping[str, Sequence[str]]
 
     def table(self, alias: str, index: str | None, *, keyed: bool) -> str | None:
-        """The table that a step reads; None where it reads what another step made."""
+        """The table that a step reads; None if it reads the result of another step."""
         if index is not None and index in self.table_of:
             return self.table_of[index]
         found = [each for each in self.aliases.get(alias, ()) if not keyed or each in self.keys]
@@ -83,7 +83,7 @@ def _step(detail: str, names: _Names, steps: tuple[Step, ...]) -> Step:
         index = names.keys[table]
     does = f"{found['does']} {found['alias']}" if table != found["alias"] else found["does"]
     return Step(
-        # An index made for this one statement takes all rows of the table, and a tree of its own.
+        # An index made for this one statement reads the whole table, and sorts it.
         f"{does} USING {kind}" if automatic else does,
         table=table,
         index=index,
@@ -124,7 +124,7 @@ def plan(
         if not analyze:
             return Plan(query.full_name, "sqlite", steps)
         counted = _Counting(connection)
-        # A statement that ran before goes on counting where it ended.
+        # A statement that has run before would go on counting where it ended.
         fresh = f"/* {next(_NUMBERS)} */ {sql}"
         with counted, closing(connection.execute(fresh, parameters)) as cursor:
             rows = sum(_counts(cursor)) if query.answers else cursor.rowcount
@@ -139,7 +139,7 @@ def _counts(cursor: sqlite3.Cursor) -> Iterator[int]:
 
 
 class _Counting:
-    """Counts what a connection reads and does, from an empty cache on."""
+    """Counts the pages that a connection reads, from an empty cache, and its instructions."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -170,7 +170,7 @@ class _Counting:
 
 
 def _bytes_read() -> int | None:
-    """What this thread has read so far, from memory or from disk; None where nobody tells."""
+    """How many bytes this thread has read, from memory or disk; None if the system does not tell."""
     try:
         return int(_THREAD_IO.read_text().split("rchar:")[1].split()[0])
     except (OSError, IndexError, ValueError):

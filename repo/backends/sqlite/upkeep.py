@@ -1,4 +1,4 @@
-"""The upkeep of a SQLite file: free pages, its write-ahead log, statistics, and what goes wrong."""
+"""The maintenance and health of a SQLite file."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from repo.errors import DatabaseUnavailable
 from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
 _FREE_SHARE: Final = 0.1
-"""The share of a file that is free pages, that is worth a VACUUM."""
+"""The share of free pages in a file that is worth a VACUUM."""
 _EMPTY_SHARE: Final = 0.5
-"""The same of free pages and what pages leave empty; random order alone leaves a third of them empty."""
+"""The same, with what is empty in other pages; keys in random order alone leave a third."""
 _FREE_BYTES: Final = 1 << 20
 """And how many bytes that is."""
 _LOG_BYTES: Final = 8 << 20
-"""The write-ahead log that is worth a checkpoint; where no reader is in the way it stays at 4 MB."""
+"""The write-ahead log that is worth a checkpoint; without readers in the way it stays at 4 MB."""
 _LONG_LOG_BYTES: Final = 256 << 20
 _CHANGED: Final = 2
-"""How many times as many rows a table has as at the last ANALYZE, or as few, that is worth another."""
+"""By which factor a table has grown or shrunk since the last ANALYZE, to be worth another."""
 _ALL_ROWS: Final = 10_000_000
-"""Up to how many rows of a file ANALYZE looks at all of them; writers wait meanwhile."""
+"""Up to how many rows ANALYZE reads a file whole; writers wait meanwhile."""
 _ANALYSIS_ROWS: Final = 10_000
-"""How many of an index it looks at beyond that."""
+"""How many rows of an index it reads beyond that."""
 _STEP_PAGES: Final = 1_000
-"""How many pages are given back at once: writers wait meanwhile."""
+"""How many pages are freed at once; writers wait meanwhile."""
 _VACUUM_BYTES: Final = 1 << 30
-"""Up to how much a VACUUM is left to maintenance: writers wait for it, half a minute at most."""
+"""The largest file that is vacuumed: writers wait for it, half a minute at most."""
 _BUSY_MILLISECONDS: Final = 5_000
 """How long to wait for another writer."""
 _OF_INDEXES: Final = ("missing from index", "wrong # of entries in index", "non-unique entry in index")
@@ -40,7 +40,7 @@ _OF_INDEXES: Final = ("missing from index", "wrong # of entries in index", "non-
 
 
 class SQLiteUpkeep:
-    """What a file needs, and its health."""
+    """See :class:`repo.upkeep.Upkeep`."""
 
     def __init__(self, backend: Backend, path: Path | None) -> None:
         self._backend = backend
@@ -110,7 +110,7 @@ class SQLiteUpkeep:
     def perform(self, ask: Ask, task: Task) -> str:
         path = self._path
         if task.statement == "VACUUM" and path is not None:
-            # A copy in a temporary file, and that in the write-ahead log.
+            # For a copy in a temporary file, and the same in the write-ahead log.
             pages = ask("file.pages")
             used = (pages.pages - pages.free) * pages.page_size
             if used > _VACUUM_BYTES:
@@ -152,7 +152,7 @@ class SQLiteUpkeep:
             status=Status.FAIL,
         )
         if not of_indexes:
-            return  # what else a file says that is damaged means nothing
+            return  # nothing else in a damaged file can be relied on
         yield checked(
             "rows that refer to nothing",
             [f"{each.rows:,} of {each.name} to {each.parent}" for each in ask("file.orphans")],
@@ -174,25 +174,20 @@ class SQLiteUpkeep:
         pages = ask("file.pages")
         free = pages.free * pages.page_size
         much = free >= max(_FREE_BYTES, _FREE_SHARE * pages.pages * pages.page_size)
-        yield Check(
-            Status.WARN if much else Status.PASS,
-            "free pages",
-            f"{pages.free:,} of {pages.pages:,}",
-            "smdi maintain" if much else "",
-        )
+        shown = f"{pages.free:,} of {pages.pages:,}"
+        yield checked("free pages", [shown] if much else [], "smdi maintain", otherwise=shown)
         log = self._log_bytes()
-        yield Check(
-            Status.WARN if log > _LONG_LOG_BYTES else Status.PASS,
+        shown = f"{log >> 20:,} MB"
+        yield checked(
             "write-ahead log",
-            f"{log >> 20:,} MB",
-            "end the reader that keeps it from being begun anew, then smdi maintain"
-            if log > _LONG_LOG_BYTES
-            else "",
+            [shown] if log > _LONG_LOG_BYTES else [],
+            "end the reader that keeps it from starting over, then smdi maintain",
+            otherwise=shown,
         )
 
 
 def _done(connection: sqlite3.Connection, statement: str) -> str:
-    """Run a statement of upkeep, which takes no parameters; why it was left undone, or nothing."""
+    """Run a statement, which takes no parameters; why it was not done, or an empty text."""
     if statement == "PRAGMA incremental_vacuum":
         while connection.execute("PRAGMA freelist_count").fetchone()[0]:
             connection.execute(f"PRAGMA incremental_vacuum({_STEP_PAGES})").fetchall()
