@@ -306,10 +306,7 @@ def _as_text(manifest: Manifest) -> str:
 
 
 def _manifest_of(file: Path) -> Manifest:
-    """The manifest beside a file.
-
-    :raises BackupError: when it is missing or altered.
-    """
+    """The manifest beside a file."""
     path = _beside(file)
     try:
         text = path.read_bytes()
@@ -344,10 +341,7 @@ def _of_file(file: Path, progress: Progress) -> tuple[int, str]:
 
 
 def _make_way(target: Path) -> None:
-    """Check that a name is free, and delete a manifest whose file is gone.
-
-    :raises ConfigurationError: when it is taken.
-    """
+    """Check that a name is free, and delete a manifest whose file is gone."""
     beside = _beside(target)
     if os.path.lexists(target):
         raise ConfigurationError(f"there is a {target} already: name another file, or a folder")

@@ -71,10 +71,7 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
 
 
 def _in_every_dialect(name: str, variants: Mapping[str, Query]) -> list[Query]:
-    """The variants of a query in the order of the dialects.
-
-    :raises QueryContractError: if one is missing, or an engine's own is in several.
-    """
+    """The variants of a query in the order of the dialects."""
     alone = [each for each in variants.values() if each.engine_only]
     if alone and len(variants) == 1:
         return alone
@@ -113,11 +110,7 @@ def _types(variants: Sequence[Query]) -> dict[str, Declared]:
 
 
 def _hold(query: Query) -> None:
-    """Check what holds for an application's queries only.
-
-    :raises QueryContractError: for a parameter without a type, rows without a record, and SQL that means
-        something else on each engine: see :mod:`repo.statements`.
-    """
+    """Check what holds for an application's queries only."""
     for name in query.parameters:
         if name not in query.types:
             listed = re.search(rf"\bIN\s*\(\s*:{name}\s*\)", query.sql, re.IGNORECASE)
@@ -255,10 +248,7 @@ def survey(
 
 
 def _refuse_own_names(catalogue: Catalogue, package: Catalogue, shared: Iterable[str]) -> None:
-    """Refuse queries that an application adds to one of the package's files under a reserved name.
-
-    :raises QueryContractError: naming the first of them.
-    """
+    """Refuse queries that an application adds to one of the package's files under a reserved name."""
     reserved = {name.rpartition(".")[2] for each in DIALECTS for name in package.names(dialect=each)}
     for aggregate in shared:
         queries = [

@@ -88,10 +88,7 @@ def _headers(text: str) -> tuple[str, list[_Header]]:
 
 
 def _record(line: str) -> type[Any]:
-    """The record that a line of a header declares.
-
-    :raises QueryContractError: if there is none of that name, or the columns cannot be read.
-    """
+    """The record that a line of a header declares."""
     found = _RECORD.match(line.strip())
     if found is None:
         raise QueryContractError(f"cannot read {line.strip()!r}")

@@ -96,10 +96,7 @@ def database_url(url: str | None = None) -> DatabaseURL:
 
 
 def _check_file(rest: str) -> None:
-    """Check that ``sqlite://`` is followed by nothing or by a file's name.
-
-    :raises ConfigurationError: without showing the text, which may hold a password.
-    """
+    """Check that ``sqlite://`` is followed by nothing or a file's name; no message shows a password."""
     if rest and not rest.startswith("/"):
         raise ConfigurationError(
             "a SQLite URL has no host, user or password: a relative file has three slashes and an "

@@ -209,10 +209,7 @@ class Executor:
             return block
 
     def _leave(self, block: Block, error: BaseException | None) -> None:
-        """End a block, from whichever thread; the caller raises the block's own error.
-
-        :raises ConfigurationError: if the transaction cannot be kept.
-        """
+        """End a block, from whichever thread; the caller raises the block's own error."""
         entry = _entered.get()
         if entry is not None and entry.block is block:
             _entered.set(entry.outer)

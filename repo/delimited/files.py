@@ -159,10 +159,7 @@ def _height(row: Iterable[str]) -> int:
 
 
 def _add_rows(reader: _Reader, source: _Bounded, size: int, read: list[list[str]]) -> None:
-    """Add up to ``size`` rows to those read, fewer if they are long.
-
-    :raises _TooLong: for a row past the limit; the rows before it were added.
-    """
+    """Add up to ``size`` rows to those read, fewer if they are long."""
     end = source.taken + _CHUNK_BYTES
     count = 0
     while count < size and (taken := source.taken) < end:

@@ -27,27 +27,18 @@ class Repository:
         return rows
 
     def _of_ticker(self, query: str, symbol: str, **parameters: Any) -> list[Any]:
-        """The rows of one ticker.
-
-        :raises UnknownTicker: when there is no such ticker.
-        """
+        """The rows of one ticker."""
         rows: list[Any] = self._session.read(query, symbol=symbol, **parameters)
         return rows or self._none_of(symbol)
 
     def _none_of(self, symbol: str) -> list[Any]:
-        """An empty list, if the ticker exists.
-
-        :raises UnknownTicker: when there is no such ticker.
-        """
+        """An empty list, if the ticker exists."""
         if self._session.read("tickers.get", symbol=symbol) is None:
             raise UnknownTicker([symbol])
         return []
 
     def _joined_to_ticker(self, query: str, key: str, symbol: str, **parameters: Any) -> list[Any]:
-        """The rows of one ticker from an outer join: a single row without ``key`` means none.
-
-        :raises UnknownTicker: when there is no such ticker.
-        """
+        """The rows of one ticker from an outer join: a single row without ``key`` means none."""
         rows = self._of_ticker(query, symbol, **parameters)
         return rows if rows and join_matched(rows[0], key) else []
 
@@ -100,10 +91,7 @@ class TableRepository(Repository, Generic[RecordT]):
         end: date | None,
         **parameters: Any,
     ) -> Any:
-        """Rows of all tickers, or of those named, as an Arrow table.
-
-        :raises UnknownTicker: naming every symbol that is missing.
-        """
+        """Rows of all tickers, or of those named, as an Arrow table."""
         first, last = bounds(start, end)
         asked = None if symbols is None else several_symbols(symbols)
         with self._session.snapshot():

@@ -167,10 +167,7 @@ class PostgreSQLArchive:
             check(None)
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
-        """Lock everything that is stored, and drop it.
-
-        :raises BackupError: when there are rows that may not be replaced.
-        """
+        """Lock everything that is stored, and drop it."""
         relations = self._queries["archive.relations"](connection, {})
         connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
         connection.execute("SET LOCAL row_security TO off")  # fail where a policy hides rows
@@ -223,10 +220,7 @@ class PostgreSQLArchive:
 
 
 def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None:
-    """Send a script in pieces: the rows of each COPY, and what is between two of them.
-
-    :raises BackupError: when the script ends the transaction that it is restored in.
-    """
+    """Send a script in pieces: the rows of each COPY, and what is between two of them."""
     rows = 0
     pending = b""
     for_psql: tuple[bytes, ...] = ()
@@ -267,10 +261,7 @@ def _execute(connection: Connection, statements: bytes) -> None:
 def _running(
     program: Program, options: list[str], out: Any, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs beside the block, and is killed if the block fails.
-
-    :raises BackupError: when the program fails.
-    """
+    """A program that runs beside the block, and is killed if the block fails."""
     command = [program.path, *options]
     with (
         TemporaryFile() as said,

@@ -242,10 +242,7 @@ class Connections:
         )
 
     def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
-        """One of the pool, checked if it was idle for a while.
-
-        :raises psycopg_pool.PoolTimeout: if none is free in that time.
-        """
+        """One of the pool, checked if it was idle for a while."""
         deadline = time.monotonic() + seconds
         cause: psycopg.Error | None = None
         connection = None

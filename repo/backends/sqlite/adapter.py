@@ -88,10 +88,7 @@ _DAYS: Final = _Days()
 
 
 def _hold_days(column: Sequence[Any]) -> None:
-    """Check that numbers are days of the calendar, where no dates are made of them.
-
-    :raises OverflowError: if one is not.
-    """
+    """Check that numbers are days of the calendar, where no dates are made of them."""
     days = [day for day in column if day is not None] if None in column else column
     if days and not (min(days) >= _FIRST_DAY and max(days) <= _LAST_DAY):
         raise OverflowError("a day is out of range")

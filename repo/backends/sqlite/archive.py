@@ -120,7 +120,6 @@ class SQLiteArchive:
         The connection then has the file to itself, as it must while the size changes.
 
         :returns: whether it has left it.
-        :raises ConflictError: when others have the file open.
         """
         wanted, there = (each.execute("PRAGMA page_size").fetchone() for each in (source, target))
         if wanted == there:
@@ -143,10 +142,7 @@ class SQLiteArchive:
         return True
 
     def _refuse_rows(self, connection: sqlite3.Connection) -> None:
-        """Refuse to replace rows.
-
-        :raises BackupError: naming the tables that hold some.
-        """
+        """Refuse to replace rows."""
         tables = [each.quoted for each in self._queries["archive.tables"](connection, {})]
         full = [
             table
@@ -171,10 +167,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
-    """Check that a file is not damaged before anything is replaced by it.
-
-    :raises BackupError: with what SQLite finds.
-    """
+    """Check that a file is not damaged before anything is replaced by it."""
     progress("check", 0, 0)
     try:
         found = [str(line) for (line,) in source.execute("PRAGMA integrity_check(5)")]
@@ -193,8 +186,6 @@ def _copy(
     """Copy a database in steps, in one transaction on each side, which an error of ``tell`` undoes.
 
     The first step is never the last, so that the first ``tell`` can still undo everything.
-
-    :raises ConflictError: when another connection has been writing to the target for too long.
     """
     ((pages,),) = source.execute("PRAGMA page_count").fetchall()
     ((size,),) = source.execute("PRAGMA page_size").fetchall()

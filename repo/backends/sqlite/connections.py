@@ -218,10 +218,7 @@ class Connections:
                 self._forget(self._readers.pop())
 
     def _refuse_to_wait(self) -> None:
-        """Refuse to block the event loop that the current writer needs to finish.
-
-        :raises ConfigurationError: if the writer is another task of it.
-        """
+        """Refuse to block the event loop that the current writer needs to finish."""
         loop = running_loop()
         if loop is not None and self._holder == (threading.get_ident(), loop):
             raise ConfigurationError(
