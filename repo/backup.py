@@ -282,12 +282,7 @@ def _restore(
                 raise BackupError(f"the restored rows are not those of the manifest: {'; '.join(wrong)}")
 
         db._backend.archive(db._session.executor.queries).restore(
-            file,
-            writing=writing,
-            check=compare,
-            force=force,
-            privileges=privileges,
-            progress=progress,
+            file, writing=writing, check=compare, force=force, privileges=privileges, progress=progress
         )
 
 

@@ -18,13 +18,7 @@ from itertools import chain, islice, repeat
 from operator import sub
 from typing import Any, Final, NamedTuple
 
-from repo.errors import (
-    PROBLEM_LIMIT,
-    DatabaseUnavailable,
-    InvalidRecord,
-    Problem,
-    RepoError,
-)
+from repo.errors import PROBLEM_LIMIT, DatabaseUnavailable, InvalidRecord, Problem, RepoError
 from repo.tables import Table
 from repo.validation import check_ranges, check_types, row_by_row
 

@@ -87,11 +87,7 @@ class BoundQueries(dict[str, Runs]):
     __slots__ = ("_adapter", "_catalogue", "_dialect", "_watched")
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        dialect: str,
-        adapter: Adapter,
-        watched: Callable[[str, Runs], Runs],
+        self, catalogue: Catalogue, dialect: str, adapter: Adapter, watched: Callable[[str, Runs], Runs]
     ) -> None:
         """Bind queries to an adapter.
 

@@ -99,13 +99,7 @@ class Backend(Protocol):
         """Undo the changes since the savepoint, and release it."""
 
     def upsert(
-        self,
-        connection: Connection,
-        queries: Bound,
-        table: Table,
-        rows: RowEncoder,
-        *,
-        depth: int,
+        self, connection: Connection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
     ) -> int:
         """Write rows inside a transaction; how many were new or different.
 

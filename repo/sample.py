@@ -89,11 +89,7 @@ def quarters(last: date, count: int) -> list[date]:
 
 
 def holdings(
-    names: Sequence[str],
-    ciks: Sequence[int],
-    ends: Sequence[date],
-    share: float = 1.0,
-    seed: int = 2,
+    names: Sequence[str], ciks: Sequence[int], ends: Sequence[date], share: float = 1.0, seed: int = 2
 ) -> Iterator[Holding]:
     """Filings by symbol, quarter and CIK; one in fifty is amended a week later.
 

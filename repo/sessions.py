@@ -12,12 +12,7 @@ from repo.binding import sent
 from repo.blocks import ENDED, Block, SharedTransaction
 from repo.conflicts import tried
 from repo.engine import Connection
-from repo.errors import (
-    ConfigurationError,
-    InvalidRecord,
-    QueryContractError,
-    RepoError,
-)
+from repo.errors import ConfigurationError, InvalidRecord, QueryContractError, RepoError
 from repo.scripts import statements
 from repo.tables import Table
 from repo.transactions import Executor

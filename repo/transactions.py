@@ -17,16 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from repo import migrations
 from repo.binding import BoundQueries
-from repo.blocks import (
-    CLOSED,
-    FORKED,
-    OVER,
-    STRUCK,
-    TWO_THREADS,
-    WRONG_ORDER,
-    Block,
-    SharedTransaction,
-)
+from repo.blocks import CLOSED, FORKED, OVER, STRUCK, TWO_THREADS, WRONG_ORDER, Block, SharedTransaction
 from repo.catalogue import Catalogue
 from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
 from repo.errors import (

@@ -155,9 +155,7 @@ def _one_code(pattern: re.Pattern[str], reason: str) -> Callable[[Any], str]:
     return one
 
 
-def _by_distinct_value(
-    one: Callable[[Any], str],
-) -> Callable[[Sequence[Any]], Sequence[str] | None]:
+def _by_distinct_value(one: Callable[[Any], str]) -> Callable[[Sequence[Any]], Sequence[str] | None]:
     """Check a text column by its distinct values, which are few in all but the smallest tables."""
 
     def many(column: Sequence[Any]) -> Sequence[str] | None:
@@ -226,8 +224,7 @@ SYMBOL: Final = _one_code(
     "must have 1 to 16 characters from A-Z, 0-9, '.' and '-'",
 )
 CUSIP: Final = _one_code(
-    re.compile(r"[A-Za-z0-9*@#]{9}", re.ASCII),
-    "must have 9 characters from A-Z, 0-9, '*', '@' and '#'",
+    re.compile(r"[A-Za-z0-9*@#]{9}", re.ASCII), "must have 9 characters from A-Z, 0-9, '*', '@' and '#'"
 )
 NAME: Final = _one_name(300)
 SOURCE: Final = _one_name(64)

@@ -94,8 +94,7 @@ def restore(
         typer.Option("--check", help="Only look whether every byte is as it was; URL is not needed."),
     ] = False,
     force: Annotated[
-        bool,
-        typer.Option("--force", help="Replace all tables of a database that holds rows."),
+        bool, typer.Option("--force", help="Replace all tables of a database that holds rows.")
     ] = False,
     privileges: Annotated[
         bool,

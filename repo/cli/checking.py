@@ -11,12 +11,7 @@ from repo.cli.output import say
 from repo.errors import DatabaseUnavailable
 
 
-def check(
-    ctx: typer.Context,
-    queries: Queries = None,
-    schema: Schema = None,
-    url: Url = None,
-) -> None:
+def check(ctx: typer.Context, queries: Queries = None, schema: Schema = None, url: Url = None) -> None:
     """Have the database prepare every query, and list those that do not fit its schema.
 
     Each with its name, file, line and the engine's words. Nothing is run and nothing is written. Exits

@@ -157,11 +157,7 @@ def _bars(chance: random.Random, symbol: str, story: _Story) -> Iterator[Bar]:
 
 
 def _holdings(
-    chance: random.Random,
-    cik: int,
-    symbol: str,
-    story: _Story,
-    closes: Mapping[tuple[str, date], float],
+    chance: random.Random, cik: int, symbol: str, story: _Story, closes: Mapping[tuple[str, date], float]
 ) -> Iterator[Holding]:
     """Filings for the four quarters about six weeks after each; the story is told in the last."""
     if chance.random() < 0.35:

@@ -56,8 +56,7 @@ def load(
         bool, typer.Option("--skip-bad", help="Leave bad rows out and write them to a reject file.")
     ] = False,
     strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Refuse a file in which a key comes more than once."),
+        bool, typer.Option("--strict", help="Refuse a file in which a key comes more than once.")
     ] = False,
     rejects: Annotated[
         Path | None,

@@ -30,9 +30,7 @@ class Clash(NamedTuple):
 
 
 def clashes(
-    stored: Iterable[Ticker],
-    rows: Sequence[tuple[int, str, str | None]],
-    without: Collection[int] = (),
+    stored: Iterable[Ticker], rows: Sequence[tuple[int, str, str | None]], without: Collection[int] = ()
 ) -> list[Clash]:
     """The rows that cannot be written, in order; each is skipped.
 

@@ -35,11 +35,7 @@ class DivergenceRepository(Repository):
     """The ranking of all tickers on a day, and the timeline of one."""
 
     def ranking(
-        self,
-        as_of: date,
-        source: str | None = None,
-        window_days: int = 90,
-        limit: int | None = None,
+        self, as_of: date, source: str | None = None, window_days: int = 90, limit: int | None = None
     ) -> list[Divergence]:
         """Every ticker with a flow and a change of interest, by divergence, greatest first, then symbol.
 
@@ -70,11 +66,7 @@ class DivergenceRepository(Repository):
         return [Divergence(*row[:-1]) for row in found if join_matched(row, "symbol")]
 
     def timeline(
-        self,
-        symbol: str,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
+        self, symbol: str, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> list[Point]:
         """One point a bar, by date: close, interest and shares held as they were known that day.
 
@@ -91,30 +83,17 @@ class DivergenceRepository(Repository):
         first, last = bounds(start, end)
         with self._session.snapshot():
             return self._joined_to_ticker(
-                "divergence.timeline",
-                "date",
-                symbol,
-                source=self._source(source),
-                start=first,
-                end=last,
+                "divergence.timeline", "date", symbol, source=self._source(source), start=first, end=last
             )
 
     def ranking_frame(
-        self,
-        as_of: date,
-        source: str | None = None,
-        window_days: int = 90,
-        limit: int | None = None,
+        self, as_of: date, source: str | None = None, window_days: int = 90, limit: int | None = None
     ) -> pyarrow.Table:
         """The ranking as an Arrow table with the fields of Divergence; see :meth:`ranking`."""
         return from_records(Divergence, self.ranking(as_of, source, window_days, limit))
 
     def timeline_frame(
-        self,
-        symbol: str,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
+        self, symbol: str, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> pyarrow.Table:
         """The timeline as an Arrow table with the fields of Point; see :meth:`timeline`."""
         return from_records(Point, self.timeline(symbol, start, end, source))

@@ -36,10 +36,7 @@ class HoldingRepository(TableRepository[Holding]):
         return self._joined_to_ticker("holdings.history", "quarter_end", symbol, start=first, end=last)
 
     def frame(
-        self,
-        symbols: Iterable[str] | None = None,
-        start: date | None = None,
-        end: date | None = None,
+        self, symbols: Iterable[str] | None = None, start: date | None = None, end: date | None = None
     ) -> pyarrow.Table:
         """Holdings as an Arrow table with the fields of Holding, by symbol, quarter, CIK and filing.
 

@@ -21,11 +21,7 @@ class SentimentRepository(TableRepository[Sentiment]):
     _table = TABLES["sentiment"]
 
     def history(
-        self,
-        symbol: str,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
+        self, symbol: str, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> list[Sentiment]:
         """One ticker's rows of one source, or of all, by date and source; both ends included.
 

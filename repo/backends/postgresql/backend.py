@@ -188,13 +188,7 @@ class PostgreSQLBackend:
         self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
 
     def upsert(
-        self,
-        connection: Connection,
-        queries: Bound,
-        table: Table,
-        rows: RowEncoder,
-        *,
-        depth: int,
+        self, connection: Connection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows are written directly."""
         batches = rows.read(finder(connection, queries))

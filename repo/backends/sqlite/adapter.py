@@ -104,10 +104,7 @@ def _as_float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-_DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {
-    date: _DAYS.__getitem__,
-    datetime: _timestamp,
-}
+_DECODERS: Final[Mapping[type, Callable[[Any], Any]]] = {date: _DAYS.__getitem__, datetime: _timestamp}
 
 
 _DUMPERS: Final = Dumpers(
