@@ -63,7 +63,7 @@ class Adapter(Protocol):
     def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
         """Run a statement once for each row of parameters; the number of rows written in all."""
 
-    def prove(self, conn: Any, query: Query, sql: str) -> None:
+    def prove(self, conn: Any, query: Query) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.
 
         A query that needs a relation that this database lacks is skipped.

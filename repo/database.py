@@ -207,7 +207,10 @@ class Transaction(Database[QueriesT]):
 
 
 class Options(TypedDict, total=False):
-    """The options of :func:`connect` for one engine; None is PostgreSQL's default."""
+    """The options of :func:`connect` for one engine; None is PostgreSQL's default.
+
+    A ``prepare_threshold`` of None prepares no statement, for PgBouncer in transaction mode.
+    """
 
     busy_timeout: float
     min_size: int | None
@@ -240,8 +243,9 @@ def connect(
     :param on_query: called after each statement with its query's name, the seconds it took and its
         number of rows, in the thread that ran it; an error of its own is logged and goes no further.
     :param options: of the engine. SQLite: ``busy_timeout`` (seconds to wait for another writer).
-        PostgreSQL: ``min_size``, ``max_size``, ``pool_timeout``, ``statement_timeout`` (seconds) and
-        ``prepare_threshold``, which the URL may hold as well.
+        PostgreSQL: ``min_size``, ``max_size``, ``pool_timeout`` (seconds to wait when all connections
+        are taken), ``statement_timeout`` (seconds; 0 is no limit) and ``prepare_threshold`` (how often a
+        statement runs before it is prepared), which the URL may hold as well.
     :raises ConfigurationError: for a URL or an option that cannot be used.
     :raises DatabaseUnavailable: when the server or the file cannot be reached.
     :raises QueryContractError: when the SQL files break their contract.

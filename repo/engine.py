@@ -127,16 +127,15 @@ class Backend(Protocol):
         connection: Connection,
         queries: Bound,
         query: Query,
-        sql: str,
-        parameters: Any,
+        arguments: Mapping[str, Any],
         *,
         analyze: bool,
     ) -> Plan:
         """How the engine runs a query, inside a transaction.
 
-        :param sql: as the driver takes it.
-        :param parameters: dumped; by position for a query that takes rows.
+        :param arguments: of its parameters; those of one row for a query that takes rows.
         :param analyze: run the query and measure it.
+        :raises InvalidRecord: for a value that is not of its parameter's type.
         """
 
     def run_script(self, connection: Connection, script: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from repo.binding import dumped, sent
 from repo.database import Database
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query
@@ -53,9 +52,8 @@ def explain(
     writes = query.aside or (analyze and query.writes)
     if writes and backend.read_only:
         raise ConfigurationError(READ_ONLY)
-    sql, ready = sent(query, backend.adapter), dumped(query, backend.adapter, given)
     with session.undone("a plan", read_only=not writes, isolation="repeatable read") as transaction:
         connection = transaction.connection
         if query.aside:
             queries[f"{query.aggregate}.stage"](connection, {})
-        return backend.plan(connection, queries, query, sql, ready, analyze=analyze)
+        return backend.plan(connection, queries, query, given, analyze=analyze)

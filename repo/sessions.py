@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
-from repo.binding import sent
 from repo.blocks import ENDED, Block, SharedTransaction
 from repo.conflicts import tried
 from repo.engine import Connection
@@ -237,7 +236,7 @@ class Session:
                 continue
             backend.savepoint(connection, depth)
             try:
-                backend.adapter.prove(connection, query, sent(query, backend.adapter))
+                backend.adapter.prove(connection, query)
             except QueryContractError as misfit:
                 found.append(misfit)
             finally:

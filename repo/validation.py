@@ -324,20 +324,17 @@ def check_ranges(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[
     return found if _in_order(spec, found) else None
 
 
-def columns(
-    spec: Spec, rows: Sequence[Any], first_row: int = 0, limit: int = PROBLEM_LIMIT
-) -> list[Sequence[Any]]:
+def columns(spec: Spec, rows: Sequence[Any], first_row: int = 0) -> list[Sequence[Any]]:
     """Check rows and give their columns as they are stored.
 
     :param rows: at least one row, each of type ``spec.record``.
     :param first_row: the number of the first row, for errors.
-    :param limit: how many problems to name at the most.
     :raises InvalidRecord: naming the first problems, in row order, then field order.
     """
     found = check_types(spec, rows)
     if found is not None:
         found = check_ranges(spec, found)
-    return found if found is not None else row_by_row(spec, rows, first_row, limit)
+    return found if found is not None else row_by_row(spec, rows, first_row, PROBLEM_LIMIT)
 
 
 def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:

@@ -1,9 +1,9 @@
 """The only place that knows an engine: a package for each, named for it.
 
-A package has a ``connect(address, read_only=..., **options)`` that gives a :class:`repo.engine.Backend`.
+A package has a class ``Backend``, a :class:`repo.engine.Backend` that is made of an address and options.
 What a third engine would have to bring:
 
-- the package here, with ``connect``; its backend says for each duty of the protocol how this engine does
+- the package here, with ``Backend``, which says for each duty of the protocol how this engine does
   it, and its adapter how a query runs and what the driver's errors mean (those of ``repo.errors``);
 - the scheme of its URLs in ``repo.settings``, and its name in ``repo.queries.DIALECTS``;
 - its variants: a folder of its name in ``queries/``, with a statement for each that is not portable, and
@@ -30,5 +30,5 @@ def connect(address: DatabaseURL, *, read_only: bool, **options: Any) -> Backend
     :raises DatabaseUnavailable: when the server or the file cannot be reached.
     """
     engine = import_module(f"repo.backends.{address.engine}")
-    backend: Backend = engine.connect(address, read_only=read_only, **options)
+    backend: Backend = engine.Backend(address, read_only=read_only, **options)
     return backend

@@ -141,13 +141,14 @@ def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int
     return row.place, lower, low, f"is above the {upper} of the {noun} that is there, {high}"
 
 
-def refuse_unknown(engine: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+def refuse_unknown(engine: str, given: Iterable[str], known: Collection[str]) -> None:
     """Refuse options of ``connect()`` that an engine does not have.
 
     :raises ConfigurationError: naming the first of them, and the known ones.
     """
-    for name in unknown:
-        raise ConfigurationError(f"{engine} has no option {name!r}; it has {', '.join(known)}")
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(f"{engine} has no option {name!r}; it has {', '.join(known)}")
 
 
 def check_option(name: str, value: Any, *, whole: bool = False) -> None:

@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 from repo.cli import (
     backing,
     cataloguing,
-    checking,
     demo,
     explaining,
     exporting,
@@ -93,7 +92,7 @@ def _options(
 
 
 for _command, _examples in (
-    (checking.check, ["smdi check", "smdi check --queries sql"]),
+    (explaining.check, ["smdi check", "smdi check --queries sql"]),
     (
         explaining.explain,
         [

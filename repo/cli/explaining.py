@@ -1,9 +1,10 @@
-"""The command that shows how a query is run: explain."""
+"""The commands that ask a database about queries: check and explain."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from repo.cli.options import Queries, Url, opened
+from repo.cli.options import Queries, Schema, Url, opened
 from repo.cli.output import say
-from repo.errors import ConfigurationError
+from repo.errors import ConfigurationError, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from repo.database import Database
@@ -35,6 +36,34 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "double precision": float,
     "text": str,
 }
+
+
+def check(ctx: typer.Context, queries: Queries = None, schema: Schema = None, url: Url = None) -> None:
+    """Have the database prepare every query, and list those that do not fit its schema.
+
+    Each with its name, file, line and the engine's words. Nothing is run and nothing is written. Exits
+    with 1 when there is one. Where the database takes no writes, queries that write are left out.
+    """
+    folders = queries or ()
+    # Read only at first, which makes no file where there is none.
+    with opened(ctx, url, queries=folders, schema=schema) as db:
+        found = db.check()
+        behind = db.version() == 0
+    looked_at = "query that reads"
+    with (
+        suppress(DatabaseUnavailable),
+        opened(ctx, url, read_only=False, queries=folders, schema=schema) as db,
+    ):
+        found = db.check()
+        looked_at = "query"
+    for misfit in found:
+        say(str(misfit), err=False)
+    if found:
+        hint = "; the database has no tables yet: smdi migrate" if behind else ""
+        noun = "query does" if len(found) == 1 else "queries do"
+        typer.echo(f"{len(found)} {noun} not fit the database{hint}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"every {looked_at} fits the database")
 
 
 def explain(

@@ -92,20 +92,17 @@ class Trial:
 
         :raises RepoError: where it fails.
         """
-        adapter = self._backend.adapter
+        queries = self._executor.queries
         with self._savepoint():
             self._stage(query)
-            sql, given = sent(query, adapter), dumped(query, adapter, arguments)
-            return self._backend.plan(
-                self._connection, self._executor.queries, query, sql, given, analyze=analyze
-            )
+            return self._backend.plan(self._connection, queries, query, arguments, analyze=analyze)
 
     def misfit(self, query: Query) -> str:
         """Why the engine cannot prepare a query, in its words; empty where it can."""
         try:
             with self._savepoint():
                 self._stage(query)
-                self._backend.adapter.prove(self._connection, query, sent(query, self._backend.adapter))
+                self._backend.adapter.prove(self._connection, query)
         except RepoError as error:
             return str(error)
         return ""

@@ -18,6 +18,7 @@ from psycopg.postgres import types
 from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.backends.postgresql import arrays
 from repo.batches import BATCH_ROWS
+from repo.binding import sent
 from repo.errors import (
     CheckViolation,
     ConfigurationError,
@@ -177,7 +178,7 @@ class PostgreSQLAdapter:
             return unlike(self._readings[query_name].query, str(found))
         return found
 
-    def prove(self, conn: Any, query: Query, sql: str) -> None:
+    def prove(self, conn: Any, query: Query) -> None:
         """Have a query prepared and described; see :class:`repo.binding.Adapter`."""
         numbers: dict[str, str] = {}
         numbered = _PLACEHOLDER.sub(
@@ -186,7 +187,7 @@ class PostgreSQLAdapter:
                 if found[0] == "%%"
                 else numbers.setdefault(found["name"] or str(len(numbers)), f"${len(numbers) + 1}")
             ),
-            sql,
+            sent(query, self),
         )
         server = conn.pgconn
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
@@ -21,10 +21,12 @@ from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.backends.repeats import Passing, deduplicate
 from repo.batches import EPOCH, Columns, RowEncoder
+from repo.binding import dumped, sent
 from repo.conflicts import tried
 from repo.engine import Bound, Introspection, Transfer, on_fork
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
 from repo.queries import Query
+from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
@@ -46,52 +48,22 @@ _PAUSE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
 
 
-class _NotGiven:
-    """Stands for an argument that was left out, where None means something."""
-
-
-_NOT_GIVEN: Final = _NotGiven()
-
-
 class PostgreSQLBackend:
     """A server, through a pool of connections that grows with its use."""
 
     dialect = "postgresql"
     one_writer = False
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        read_only: bool = False,
-        min_size: int | None = None,
-        max_size: int | None = None,
-        pool_timeout: float | None = None,
-        statement_timeout: float | None = None,
-        prepare_threshold: int | _NotGiven | None = _NOT_GIVEN,
-        **unknown: object,
-    ) -> None:
-        """Open a pool; options given here override those in the URL.
-
-        :param pool_timeout: seconds to wait for a connection when all are taken.
-        :param statement_timeout: seconds that a statement may take; 0 is no limit.
-        :param prepare_threshold: how often a statement runs before it is prepared; None is never,
-            for PgBouncer in transaction mode.
-        """
-        refuse_unknown("PostgreSQL", unknown, OPTIONS)
+    def __init__(self, address: DatabaseURL, *, read_only: bool, **given: Any) -> None:
+        """Open a pool; options given here override those in the URL."""
+        refuse_unknown("PostgreSQL", given, OPTIONS)
         self.adapter = PostgreSQLAdapter()
         self.read_only = read_only
-        parameters, options = url_settings(url)
+        parameters, options = url_settings(address.secret)
         demand_tls(parameters)
-        given = {
-            "min_size": min_size,
-            "max_size": max_size,
-            "pool_timeout": pool_timeout,
-            "statement_timeout": statement_timeout,
-        }
-        options.update({name: value for name, value in given.items() if value is not None})
-        if not isinstance(prepare_threshold, _NotGiven):
-            options["prepare_threshold"] = prepare_threshold
+        for name, value in given.items():
+            if value is not None or name == "prepare_threshold":
+                options[name] = value
         check_options(options)
         largest = options.get("max_size", max(_MAX_SIZE, options.get("min_size", 0)))
         smallest = options.get("min_size", min(_MIN_SIZE, largest))
@@ -274,13 +246,13 @@ class PostgreSQLBackend:
         connection: Connection,
         queries: Bound,
         query: Query,
-        sql: str,
-        parameters: Any,
+        arguments: Mapping[str, Any],
         *,
         analyze: bool,
     ) -> Plan:
         from repo.backends.postgresql import plans
 
+        sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
         return plans.plan(connection, query, sql, parameters, analyze=analyze)
 
     def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:

@@ -15,6 +15,7 @@ from aiosql.utils import VAR_REF
 
 from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS, EPOCH
+from repo.binding import sent
 from repo.errors import (
     CheckViolation,
     ConflictError,
@@ -274,8 +275,9 @@ class SQLiteAdapter:
         given: Any = dict.fromkeys(names) or (None,) * sql.count("?")
         conn.execute(f"EXPLAIN {sql}", given).close()
 
-    def prove(self, conn: sqlite3.Connection, query: Query, sql: str) -> None:
+    def prove(self, conn: sqlite3.Connection, query: Query) -> None:
         """Have a query prepared; see :class:`repo.binding.Adapter`."""
+        sql = sent(query, self)
         try:
             if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() is None:
                 return

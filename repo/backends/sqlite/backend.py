@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from repo.backends.base import check_option, finder, merge, refuse_unknown, write_rows
@@ -14,9 +13,11 @@ from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.batches import Columns, RowEncoder
+from repo.binding import dumped, sent
 from repo.engine import Bound, Introspection, Transfer
 from repo.errors import ConfigurationError, RepoError
 from repo.queries import Query
+from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ class SQLiteBackend(Connections):
 
     def __init__(
         self,
-        path: Path | None,
+        address: DatabaseURL,
         *,
-        read_only: bool = False,
+        read_only: bool,
         busy_timeout: float = _BUSY_SECONDS,
         **unknown: object,
     ) -> None:
-        """Open a file; None is in memory.
+        """Open a file, or a database in memory.
 
         :param busy_timeout: seconds to wait for another writer.
         """
@@ -54,7 +55,7 @@ class SQLiteBackend(Connections):
                 f"SQLite {wanted} or newer is needed; Python has {sqlite3.sqlite_version}"
             )
         self.adapter = SQLiteAdapter()
-        super().__init__(path, read_only=read_only, busy=busy_timeout)
+        super().__init__(address.file, read_only=read_only, busy=busy_timeout)
 
     @contextmanager
     def beside(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
@@ -160,13 +161,13 @@ class SQLiteBackend(Connections):
         connection: sqlite3.Connection,
         queries: Bound,
         query: Query,
-        sql: str,
-        parameters: Any,
+        arguments: Mapping[str, Any],
         *,
         analyze: bool,
     ) -> Plan:
         from repo.backends.sqlite import plans
 
+        sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
         return plans.plan(connection, queries, query, sql, parameters, analyze=analyze)
 
     def table_states(self, connection: sqlite3.Connection, queries: Bound) -> Sequence[Any]:

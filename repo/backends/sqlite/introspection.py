@@ -103,9 +103,9 @@ def _text(tokens: list[str]) -> str:
     return "".join(parts)
 
 
-def _inside(tokens: list[str], start: int = 0) -> tuple[int, int]:
+def _inside(tokens: list[str]) -> tuple[int, int]:
     """The indexes after the first parenthesis, and of the one that closes it."""
-    opening = tokens.index("(", start)
+    opening = tokens.index("(")
     depth = 0
     for index in range(opening, len(tokens)):
         depth += {"(": 1, ")": -1}.get(tokens[index], 0)
