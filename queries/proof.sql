@@ -33,8 +33,8 @@ ORDER BY name NULLS FIRST;
 -- name: duplicates()
 -- record_class: Fault(name: str, id: int | None, other_id: int | None, day: date | None, other_day: date | None, text: str | None, number: int)
 -- The first twenty values of unique keys that come more than once, with the constraint of each, for copy()
--- and verify(). Where the constraints are there it has none. Order: total because each is of one key.
--- Index: those of the keys.
+-- and verify(). Where the constraints are there it has none. Order: total because each is of one key; that
+-- of the subqueries keeps PostgreSQL from hashing all keys. Index: those of the keys.
 SELECT
     f.name AS name,
     f.id AS id,
@@ -113,7 +113,13 @@ FROM (
         NULL AS other_day,
         NULL AS text,
         COUNT(*) AS number
-    FROM market_data AS m
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.date AS date
+        FROM market_data AS x
+        ORDER BY x.ticker_id, x.date
+    ) AS m
     GROUP BY m.ticker_id, m.date
     HAVING COUNT(*) > 1
     UNION ALL
@@ -125,7 +131,15 @@ FROM (
         h.filing_date AS other_day,
         NULL AS text,
         COUNT(*) AS number
-    FROM institutional_holdings AS h
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.quarter_end AS quarter_end,
+            x.institution_id AS institution_id,
+            x.filing_date AS filing_date
+        FROM institutional_holdings AS x
+        ORDER BY x.ticker_id, x.quarter_end, x.institution_id, x.filing_date
+    ) AS h
     GROUP BY h.ticker_id, h.quarter_end, h.institution_id, h.filing_date
     HAVING COUNT(*) > 1
     UNION ALL
@@ -137,7 +151,14 @@ FROM (
         NULL AS other_day,
         s.source AS text,
         COUNT(*) AS number
-    FROM retail_sentiment AS s
+    FROM (
+        SELECT
+            x.ticker_id AS ticker_id,
+            x.source AS source,
+            x.date AS date
+        FROM retail_sentiment AS x
+        ORDER BY x.ticker_id, x.source, x.date
+    ) AS s
     GROUP BY s.ticker_id, s.source, s.date
     HAVING COUNT(*) > 1
 ) AS f

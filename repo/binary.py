@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
-from struct import Struct
+from struct import Struct, error
 from typing import Any, Final
 
 from repo.batches import EPOCH, Columns
-
-__all__ = ["HEADER", "TRAILER", "encode"]
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + Struct(">ii").pack(0, 0)
 TRAILER: Final = Struct(">h").pack(-1)
@@ -73,6 +71,13 @@ def encode(kinds: Sequence[str], columns: Columns) -> bytes:
         or ``text``; the first is never NULL and not text. Moments are microseconds since 1970, UTC.
     :raises struct.error: for an integer that its kind has no room for.
     """
+    try:
+        return _joined(kinds, columns, [False] * len(kinds))
+    except (error, TypeError):  # as a NULL is no number; to look for them first takes longer than this
+        return _joined(kinds, columns, [None in column for column in columns])
+
+
+def _joined(kinds: Sequence[str], columns: Columns, nulls: Sequence[bool]) -> bytes:
     pieces: list[Iterable[bytes]] = []
     run: list[str] = []
     run_columns: list[Iterable[Any]] = []
@@ -83,11 +88,11 @@ def encode(kinds: Sequence[str], columns: Columns) -> bytes:
             run.clear()
             run_columns.clear()
 
-    for kind, column in zip(kinds, columns, strict=True):
+    for kind, column, null in zip(kinds, columns, nulls, strict=True):
         if kind == "text":
             end_run()
             pieces.append(_text(column))
-        elif None in column:
+        elif null:
             end_run()
             pieces.append(_nullable(kind, column))
         else:

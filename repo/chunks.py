@@ -22,7 +22,7 @@ from repo.tables import Table
 __all__ = ["Chunk", "ChunkHashes", "combined", "encoded", "pieces", "span"]
 
 _IDS_TOGETHER: Final = 1000
-_MINUS_ZERO: Final = Struct(">d").pack(-0.0)
+_MINUS_ZERO: Final = Struct(">id").pack(8, -0.0)
 _CHUNK: Final = Struct(">qq")
 
 
@@ -59,7 +59,7 @@ def encoded(table: Table, columns: Columns) -> bytes:
     kinds = [column.kind for column in table.columns]
     try:
         found = binary.encode(kinds, columns)
-        if _MINUS_ZERO in found:  # or bytes that look like it
+        if _MINUS_ZERO in found:  # or the integer with the same bytes
             found = binary.encode(kinds, [*map(_with_one_zero, kinds, columns)])
     except error as reason:
         raise RangeError(f"{table.name} has a number that leaves the type of its column") from reason

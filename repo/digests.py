@@ -6,11 +6,12 @@ defined in :mod:`repo.chunks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repo.chunks import combined
+from repo.engine import FIRST_KEY, LAST_KEY
 from repo.errors import ConfigurationError
 from repo.showing import short
 from repo.tables import TABLES
@@ -18,8 +19,6 @@ from repo.tables import TABLES
 if TYPE_CHECKING:
     from repo.chunks import Chunk
     from repo.database import Database
-
-__all__ = ["TableDigest", "chunk_digests", "digests"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,12 @@ def digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, Tabl
     :raises ConfigurationError: for a table that is not the package's.
     :raises QueryContractError: where a table is not there.
     """
-    found = chunk_digests(db, tables)
-    return {name: TableDigest(name, *combined(chunks)) for name, chunks in found.items()}
+    return combined_digests(chunk_digests(db, tables))
+
+
+def combined_digests(chunks: Mapping[str, Iterable[Chunk]]) -> dict[str, TableDigest]:
+    """The digests of tables by their names, from those of their chunks."""
+    return {name: TableDigest(name, *combined(each)) for name, each in chunks.items()}
 
 
 def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, list[Chunk]]:
@@ -55,6 +58,8 @@ def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str
     transfer = db._backend.transfer()
     with db._session.connection() as connection:
         return {
-            name: transfer.digest(connection, db._session.executor.queries, known[name])
+            name: transfer.digest(
+                connection, db._session.executor.queries, known[name], FIRST_KEY, LAST_KEY
+            )
             for name in wanted
         }

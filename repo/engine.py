@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 from weakref import WeakSet
 
 from repo.binding import Adapter, BoundQueries
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from repo.steps import Plan
     from repo.tables import Table
     from repo.upkeep import Upkeep
+
+_T = TypeVar("_T")
 
 IsolationLevel = Literal["serializable", "repeatable read", "read committed"]
 ISOLATION_LEVELS: Final[tuple[IsolationLevel, ...]] = get_args(IsolationLevel)
@@ -163,13 +165,25 @@ class Backend(Protocol):
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""
 
 
+FIRST_KEY: Final = -(2**63)
+LAST_KEY: Final = 2**63 - 1
+"""Bounds of the first column of a key that leave nothing out."""
+
+
 class Limits(NamedTuple):
     """Which rows of a table: bounds of the first column of its key, and days; all are included."""
 
-    first: int = -(2**63)
-    last: int = 2**63 - 1
+    first: int = FIRST_KEY
+    last: int = LAST_KEY
     since: date = date.min
     until: date = date.max
+
+
+class Ask(Protocol):
+    """Puts questions to connections that see the same, several at once where the engine can."""
+
+    def __call__(self, questions: Iterable[Callable[[Connection], _T]]) -> Iterator[_T]:
+        """The answers, in the order of the questions."""
 
 
 class Shadow(Protocol):
@@ -205,10 +219,10 @@ class Shadow(Protocol):
     def finish(self) -> None:
         """Build indexes and constraints, and gather statistics."""
 
-    def install(self, *, replace: bool, prove: Callable[[Connection], None]) -> None:
+    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
         """Put the tables where readers see them, all at once, if ``prove`` does not raise.
 
-        :param prove: is given a connection that sees the copy by the tables' own names.
+        :param prove: may ask connections that see the copy by the tables' own names.
         :param replace: whether there may be rows, which are then gone.
         :raises TransferError: where there are rows that may not be replaced.
         """
@@ -223,8 +237,10 @@ class Shadow(Protocol):
 class Transfer(Protocol):
     """How an engine's tables are read as a whole, with values as in :data:`repo.batches.Columns`."""
 
-    def digest(self, connection: Connection, queries: BoundQueries, table: Table) -> list[Chunk]:
-        """The digests of a table's chunks, by chunk."""
+    def digest(
+        self, connection: Connection, queries: BoundQueries, table: Table, first: int, last: int
+    ) -> list[Chunk]:
+        """The digests of a table's chunks, by chunk; the bounds are those of chunks, too."""
 
     def read(
         self,

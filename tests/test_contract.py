@@ -417,11 +417,11 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
         "archive.left_behind": {"before": 0},
         "archive.relations": {},
         "archive.snapshot": {},
-        "digests.tickers": {},
-        "digests.institutions": {},
-        "digests.market": {},
-        "digests.holdings": {},
-        "digests.sentiment": {},
+        "digests.tickers": KEYS_OF_ALL,
+        "digests.institutions": KEYS_OF_ALL,
+        "digests.market": KEYS_OF_ALL,
+        "digests.holdings": KEYS_OF_ALL,
+        "digests.sentiment": KEYS_OF_ALL,
     },
 }
 """Of every query that only one engine has, arguments with which it returns some rows."""

@@ -57,13 +57,19 @@ def write_rows(
     *,
     statement: str = "upsert",
 ) -> int:
-    """Write rows with a table's statement, many at once if it can: a call costs as much as a row.
+    """Write rows with a table's statement; see :func:`write_many`.
+
+    :param statement: ``upsert``; ``add``, which keeps stored rows; ``fill``, which sets rows aside.
+    """
+    return write_many(connection, queries, f"{table.aggregate}.{statement}", columns, values)
+
+
+def write_many(connection: Connection, queries: Bound, name: str, columns: Columns, values: int) -> int:
+    """Write rows with a statement, many at once if it can: a call costs as much as a row.
 
     :param values: the best number of values for a statement that takes many rows at once.
-    :param statement: ``upsert``; ``add``, which keeps stored rows; ``fill``, which sets rows aside.
     :returns: how many were written.
     """
-    name = f"{table.aggregate}.{statement}"
     rows = len(columns[0]) if columns else 0
     together = rows_together(values, len(columns))
     even = rows - rows % together if together else 0

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from repo.batches import Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk
-from repo.errors import TransferError
+from repo.errors import QueryContractError, TransferError
 from repo.tables import Table
 
 __all__ = ["COPY", "JOURNAL", "Shadow"]
@@ -33,7 +33,7 @@ class _Writing(NamedTuple):
     transaction: ExitStack
     rows: ExitStack
     connection: Any
-    take: Callable[[Columns, bytes], None]
+    take: Callable[[Columns, bytes], object]
 
 
 class Shadow(ABC):
@@ -56,7 +56,7 @@ class Shadow(ABC):
     @abstractmethod
     def filling(
         self, connection: Any, table: Table
-    ) -> AbstractContextManager[Callable[[Columns, bytes], None]]:
+    ) -> AbstractContextManager[Callable[[Columns, bytes], object]]:
         """What takes rows of a table, inside a transaction that has begun."""
 
     @abstractmethod
@@ -102,7 +102,13 @@ class Shadow(ABC):
 
         :raises TransferError: where another has taken it over.
         """
-        if not self.queries["journal.hold"](connection, {"token": self._token}):
+        try:
+            held = self.queries["journal.hold"](connection, {"token": self._token})
+        except QueryContractError as error:
+            raise TransferError(
+                "another process has removed this copy, or brought it to its end"
+            ) from error
+        if not held:
             raise TransferError("another process has taken this copy over")
 
     def keep(self, table: Table, chunks: Sequence[Chunk]) -> None:

@@ -1,14 +1,15 @@
 -- The rows of each table as the server hashes them itself, so that none of them travels.
 -- A row is as in a binary COPY: a 16-bit count of columns, then of each its length and its bytes, or a
 -- length of -1 for NULL; repo/binary.py makes the same. -0.0 + 0 is 0.0, which is equal to it. Rows are
--- hashed in the order of the key, those of a chunk together: see repo/chunks.py.
+-- hashed in the order of the key, those of a chunk together: see repo/chunks.py. first and last bound the
+-- first column of the key.
 
--- name: tickers()
+-- name: tickers(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of tickers, by a thousand ticker_ids, for digests(), copy() and verify().
 -- Index: tickers_pkey.
 SELECT
-    CAST(t.ticker_id / 1000 AS bigint) AS chunk,
+    CAST(FLOOR(t.ticker_id / 1000.0) AS bigint) AS chunk,
     COUNT(*) AS rows,
     encode(
         sha256(
@@ -24,15 +25,16 @@ SELECT
         ), 'hex'
     ) AS sha256
 FROM tickers AS t
-GROUP BY t.ticker_id / 1000
-ORDER BY t.ticker_id / 1000 NULLS FIRST;
+WHERE t.ticker_id >= CAST(:first AS bigint) AND t.ticker_id <= CAST(:last AS bigint)
+GROUP BY FLOOR(t.ticker_id / 1000.0)
+ORDER BY FLOOR(t.ticker_id / 1000.0);
 
--- name: institutions()
+-- name: institutions(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of institutions, by a thousand institution_ids, for digests(), copy() and verify().
 -- Index: institutions_pkey.
 SELECT
-    CAST(i.institution_id / 1000 AS bigint) AS chunk,
+    CAST(FLOOR(i.institution_id / 1000.0) AS bigint) AS chunk,
     COUNT(*) AS rows,
     encode(
         sha256(
@@ -47,10 +49,11 @@ SELECT
         ), 'hex'
     ) AS sha256
 FROM institutions AS i
-GROUP BY i.institution_id / 1000
-ORDER BY i.institution_id / 1000 NULLS FIRST;
+WHERE i.institution_id >= CAST(:first AS bigint) AND i.institution_id <= CAST(:last AS bigint)
+GROUP BY FLOOR(i.institution_id / 1000.0)
+ORDER BY FLOOR(i.institution_id / 1000.0);
 
--- name: market()
+-- name: market(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of bars, by ticker_id, for digests(), copy() and verify().
 -- Index: market_data_pkey.
@@ -73,10 +76,11 @@ SELECT
         ), 'hex'
     ) AS sha256
 FROM market_data AS m
+WHERE m.ticker_id >= CAST(:first AS bigint) AND m.ticker_id <= CAST(:last AS bigint)
 GROUP BY m.ticker_id
-ORDER BY m.ticker_id NULLS FIRST;
+ORDER BY m.ticker_id;
 
--- name: holdings()
+-- name: holdings(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of holdings, by ticker_id, for digests(), copy() and verify().
 -- Index: institutional_holdings_pkey.
@@ -99,10 +103,11 @@ SELECT
         ), 'hex'
     ) AS sha256
 FROM institutional_holdings AS h
+WHERE h.ticker_id >= CAST(:first AS bigint) AND h.ticker_id <= CAST(:last AS bigint)
 GROUP BY h.ticker_id
-ORDER BY h.ticker_id NULLS FIRST;
+ORDER BY h.ticker_id;
 
--- name: sentiment()
+-- name: sentiment(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of retail interest, by ticker_id, for digests(), copy() and verify().
 -- Index: retail_sentiment_pkey.
@@ -123,5 +128,6 @@ SELECT
         ), 'hex'
     ) AS sha256
 FROM retail_sentiment AS s
+WHERE s.ticker_id >= CAST(:first AS bigint) AND s.ticker_id <= CAST(:last AS bigint)
 GROUP BY s.ticker_id
-ORDER BY s.ticker_id NULLS FIRST;
+ORDER BY s.ticker_id;

@@ -1,15 +1,18 @@
 """Whole tables of PostgreSQL: digests made by the server, arrays read, binary COPY into a schema aside.
 
 A copy fills tables like those that readers see, in the schema ``smdi_copy``, without keys and indexes.
-These are built when the rows are there, and then the tables change places in one transaction, in which
-no row is touched.
+These are built when the rows are there, on two connections side by side, and so are the digests that
+prove it. Then the tables change places in one transaction, in which no row is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -18,11 +21,11 @@ from repo import binary
 from repo.backends.postgresql import arrays
 from repo.backends.postgresql.adapter import translate
 from repo.backends.shadow import COPY, JOURNAL, Shadow
-from repo.batches import Columns
+from repo.batches import BATCH_ROWS, Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk
-from repo.engine import Limits
-from repo.errors import TransferError
+from repo.engine import Ask, Limits
+from repo.errors import ConflictError, TransferError
 from repo.tables import TABLES, Table
 
 __all__ = ["PostgreSQLTransfer"]
@@ -49,7 +52,9 @@ _COPYING: Final = {
     "sentiment": "copying.sentiment",
 }
 _BUILDING_MEMORY: Final = "256MB"
-_LOCK_SECONDS: Final = 10
+_LOCK_SECONDS: Final = 3
+_ATTEMPTS: Final = 10
+_T = TypeVar("_T")
 _NAMES: Final = [table.name for table in TABLES.values()]
 
 
@@ -59,8 +64,10 @@ class PostgreSQLTransfer:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    def digest(self, connection: Any, queries: BoundQueries, table: Table) -> list[Chunk]:
-        found: list[Chunk] = queries[_DIGESTS[table.aggregate]](connection, {})
+    def digest(
+        self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
+    ) -> list[Chunk]:
+        found = queries[_DIGESTS[table.aggregate]](connection, {"first": first, "last": last})
         return [Chunk(*each) for each in found]
 
     def read(
@@ -72,13 +79,20 @@ class PostgreSQLTransfer:
         take: Callable[[Columns], None],
     ) -> None:
         statement, code = queries.statement(_ARRAYS[table.aggregate])
+        waiting: list[list[Any]] = [[] for _ in table.columns]
         try:
             with connection.cursor(binary=True) as cursor:
                 arrays.read_raw(cursor)
                 for row in cursor.stream(statement, code(limits._asdict())):
-                    take([arrays.as_list(column) for column in row])
+                    for column, values in zip(waiting, row, strict=True):
+                        column += arrays.as_list(values)
+                    if len(waiting[0]) >= BATCH_ROWS:
+                        take(waiting)
+                        waiting = [[] for _ in table.columns]
         except psycopg.Error as error:
             raise translate(error) from error
+        if waiting[0]:
+            take(waiting)
 
     def shadow(self, queries: BoundQueries) -> PostgreSQLShadow:
         return PostgreSQLShadow(self._backend, queries)
@@ -91,62 +105,69 @@ class PostgreSQLShadow(Shadow):
         super().__init__(queries)
         self._backend = backend
         self._connection = backend.acquire(write=True)
-        self._patience, self._connection.patience = self._connection.patience, None
 
     def close(self) -> None:
-        self._connection.patience = self._patience
         self._backend.release(self._connection, write=True)
 
-    def _run(self, statement: str, **names: str) -> Any:
+    def _run(self, connection: Any, statement: str, **names: str) -> Any:
         """Run what defines or tidies; ``names`` stand in it quoted."""
         quoted = {each: sql.Identifier(name) for each, name in names.items()}
         try:
-            return self._connection.execute(sql.SQL(statement).format(**quoted), prepare=False)
+            return connection.execute(sql.SQL(statement).format(**quoted), prepare=False)
         except psycopg.Error as error:
             raise translate(error) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        connection = self._connection
-        self._backend.begin(connection, read_only=False, isolation="read committed")
+    def _transaction(self, connection: Any) -> Iterator[Any]:
+        """A transaction that may take as long as it does."""
+        patience, connection.patience = connection.patience, None
         try:
-            self._run("SET LOCAL statement_timeout TO 0")
+            self._backend.begin(connection, read_only=False, isolation="read committed")
+            self._run(connection, "SET LOCAL statement_timeout TO 0")
             yield connection
             self._backend.commit(connection)
         except BaseException:
             self._backend.rollback(connection)
             raise
+        finally:
+            connection.patience = patience
+
+    @contextmanager
+    def _inside(self, connection: Any) -> Iterator[Any]:
+        with self._transaction(connection):
+            self._run(connection, "SET LOCAL search_path TO {copy}", copy=COPY)
+            # What is lost in a crash of the server is lost together with the journal's rows of it.
+            self._run(connection, "SET LOCAL synchronous_commit TO off")
+            yield connection
 
     @contextmanager
     def inside(self) -> Iterator[Any]:
-        with self._transaction() as connection:
-            self._run("SET LOCAL search_path TO {copy}", copy=COPY)
-            # What is lost in a crash of the server is lost together with the journal's rows of it.
-            self._run("SET LOCAL synchronous_commit TO off")
+        with self._inside(self._connection) as connection:
             yield connection
 
     def there(self) -> bool:
-        with self._transaction() as connection:
+        with self._transaction(self._connection) as connection:
             return bool(self.queries["copying.there"](connection, {}))
 
     def obstacles(self) -> list[str]:
-        with self._transaction() as connection:
+        with self._transaction(self._connection) as connection:
             found = self.queries["copying.attached"](connection, {"relations": _NAMES})
         return [each.what for each in found]
 
     def begin(self, header: str, token: str) -> None:
         self._token, self.built = token, False
-        with self._transaction() as connection:
-            self._run("CREATE SCHEMA {copy}", copy=COPY)
+        with self._transaction(self._connection) as connection:
+            self._run(connection, "CREATE SCHEMA {copy}", copy=COPY)
             for name in _NAMES:
                 self._run(
+                    connection,
                     "CREATE TABLE {copy}.{name} (LIKE {name} INCLUDING ALL EXCLUDING INDEXES)",
                     copy=COPY,
                     name=name,
                 )
             for statement in JOURNAL:
-                self._run(statement.format("{copy}."), copy=COPY)
-            self._run("SET LOCAL search_path TO {copy}", copy=COPY)
+                self._run(connection, statement.format("{copy}."), copy=COPY)
+            self._run(connection, "SET LOCAL search_path TO {copy}", copy=COPY)
             self.queries["journal.begin"](connection, {"header": header, "token": token, "built": 0})
 
     @contextmanager
@@ -161,56 +182,120 @@ class PostgreSQLShadow(Shadow):
             raise translate(error) from error
 
     def empty(self, connection: Any, table: Table) -> None:
-        self._run("TRUNCATE {copy}.{name}", copy=COPY, name=table.name)
+        self._run(connection, "TRUNCATE {copy}.{name}", copy=COPY, name=table.name)
+
+    @contextmanager
+    def _two(self) -> Iterator[Ask]:
+        """Asks questions of two connections, each at one after another."""
+        other = self._backend.acquire(write=True)
+        free: SimpleQueue[Any] = SimpleQueue()
+        free.put(self._connection)
+        free.put(other)
+
+        def ask(questions: Iterable[Callable[[Any], _T]]) -> Iterator[_T]:
+            def answer(question: Callable[[Any], _T]) -> _T:
+                connection = free.get()
+                try:
+                    return question(connection)
+                finally:
+                    free.put(connection)
+
+            with ThreadPoolExecutor(2) as pool:
+                yield from pool.map(answer, questions)
+
+        try:
+            yield ask
+        finally:
+            self._backend.release(other, write=True)
 
     def finish(self) -> None:
-        if not self.built:
-            self._build()
-        for name in _NAMES:
-            self._run("VACUUM (ANALYZE) {copy}.{name}", copy=COPY, name=name)
-
-    def _build(self) -> None:
-        """Make keys and indexes as the tables have them that readers see."""
-        with self._transaction() as connection:
-            keys = self.queries["copying.keys"](connection, {})
+        with self._transaction(self._connection) as connection:
+            wanted = self.queries["copying.keys"](connection, {})
         with self.inside() as connection:
-            self.hold(connection)
-            self._run(f"SET LOCAL maintenance_work_mem TO '{_BUILDING_MEMORY}'")
+            there = {each.name for each in self.queries["copying.keys"](connection, {})}
+        missing = [each for each in wanted if each.relation in _NAMES and each.name not in there]
+
+        def build(connection: Any, keys: Iterable[Any]) -> None:
+            self._run(connection, f"SET LOCAL maintenance_work_mem TO '{_BUILDING_MEMORY}'")
             for key in keys:
-                if key.relation not in _NAMES:
-                    continue
-                if key.sql.startswith("CREATE"):
-                    self._backend.run_script(connection, key.sql)
-                else:
-                    self._backend.run_script(
-                        connection,
-                        sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} ")
-                        .format(sql.Identifier(key.relation), sql.Identifier(key.name))
-                        .as_string(connection)
-                        + key.sql,
-                    )
-            self.queries["copying.follow"](connection, {})
-            self.queries["journal.change"](connection, {"token": self._token, "built": 1})
+                start = "" if key.sql.startswith("CREATE") else _constraint(connection, key)
+                self._backend.run_script(connection, start + key.sql)
 
-    def install(self, *, replace: bool, prove: Callable[[Any], None]) -> None:
-        with self.inside() as connection:
-            self.hold(connection)
-            prove(connection)
+        def whole(name: str) -> Callable[[Any], None]:
+            def make(connection: Any) -> None:
+                with self._inside(connection):
+                    keys = [each for each in missing if each.relation == name]
+                    build(connection, [each for each in keys if not _refers(each)])
+                vacuum = sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(COPY, name))
+                self._backend.run_alone(connection, vacuum.as_string(connection), again=False)
+
+            return make
+
+        with self._two() as ask:
+            for _ in ask(map(whole, _NAMES)):
+                pass
+        if not self.built:
+            with self.inside() as connection:
+                self.hold(connection)
+                build(connection, filter(_refers, missing))
+                self.queries["copying.follow"](connection, {})
+                self.queries["journal.change"](connection, {"token": self._token, "built": 1})
+
+    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
+        with self._two() as ask:
+            prove(lambda questions: ask(map(self._seeing, questions)))
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._change_places(replace=replace)
+                break
+            except ConflictError:  # readers go first, and others wait behind this only so long
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(1)
+        self._backend.schema_changed()
+
+    def _seeing(self, question: Callable[[Any], _T]) -> Callable[[Any], _T]:
+        def answer(connection: Any) -> _T:
+            with self._inside(connection):
+                return question(connection)
+
+        return answer
+
+    def _change_places(self, *, replace: bool) -> None:
         tables = ", ".join(_NAMES)
-        with self._transaction() as connection:
-            ((schema,),) = self._run("SELECT current_schema()").fetchall()
-            self._run(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
-            self._run(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+        with self._transaction(self._connection) as connection:
+            ((schema,),) = self._run(connection, "SELECT current_schema()").fetchall()
+            self._run(connection, "SET LOCAL search_path TO {copy}", copy=COPY)
+            self.hold(connection)
+            self._run(connection, "SET LOCAL search_path TO {schema}", schema=schema)
+            self._run(connection, f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
+            self._run(connection, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
             if not replace and any(each.number for each in self.queries["proof.counts"](connection, {})):
                 raise TransferError("rows came into the target meanwhile")
             rights = self.queries["copying.rights"](connection, {"relations": _NAMES})
-            self._run(f"DROP TABLE {tables}")
+            self._run(connection, f"DROP TABLE {tables}")
             for name in _NAMES:
-                self._run("ALTER TABLE {copy}.{name} SET SCHEMA {to}", copy=COPY, name=name, to=schema)
+                self._run(
+                    connection,
+                    "ALTER TABLE {copy}.{name} SET SCHEMA {to}",
+                    copy=COPY,
+                    name=name,
+                    to=schema,
+                )
             for right in rights:
                 self._backend.run_script(connection, right.sql)
-            self._run("DROP SCHEMA {copy} CASCADE", copy=COPY)
-        self._backend.schema_changed()
+            self._run(connection, "DROP SCHEMA {copy} CASCADE", copy=COPY)
 
     def abandon(self) -> None:
-        self._run("DROP SCHEMA IF EXISTS {copy} CASCADE", copy=COPY)
+        self._run(self._connection, "DROP SCHEMA IF EXISTS {copy} CASCADE", copy=COPY)
+
+
+def _refers(key: Any) -> bool:
+    """Whether a key is foreign."""
+    return bool(key.sql.startswith("FOREIGN KEY"))
+
+
+def _constraint(connection: Any, key: Any) -> str:
+    """The beginning of the statement that adds a constraint."""
+    names = sql.Identifier(key.relation), sql.Identifier(key.name)
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(*names).as_string(connection)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from repo.backends.base import write_many
 from repo.backends.shadow import COPY, JOURNAL, Shadow
 from repo.backends.sqlite.adapter import translate
 from repo.batches import Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces
-from repo.engine import Limits
+from repo.engine import Ask, Limits
 from repo.errors import ConfigurationError, ConflictError, TransferError
 from repo.tables import TABLES, Table
 
@@ -47,14 +48,16 @@ class SQLiteTransfer:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    def digest(self, connection: Any, queries: BoundQueries, table: Table) -> list[Chunk]:
+    def digest(
+        self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
+    ) -> list[Chunk]:
         hashes = ChunkHashes(table)
 
         def add(columns: Columns) -> None:
             for chunk, piece in pieces(table, columns):
                 hashes.add(chunk, len(piece[0]), encoded(table, piece))
 
-        self.read(connection, queries, table, Limits(), add)
+        self.read(connection, queries, table, Limits(first, last), add)
         return hashes.end()
 
     def read(
@@ -140,15 +143,25 @@ class SQLiteShadow(Shadow):
             self.queries["journal.begin"](connection, {"header": header, "token": token, "built": 0})
 
     @contextmanager
-    def filling(self, connection: Any, table: Table) -> Iterator[Callable[[Columns, bytes], None]]:
-        insert = self.queries[_FILLING[table.aggregate]]
-        yield lambda columns, data: insert(connection, zip(*columns, strict=True))
+    def filling(self, connection: Any, table: Table) -> Iterator[Callable[[Columns, bytes], object]]:
+        name, values = _FILLING[table.aggregate], self._backend.adapter.values_a_statement
+        yield lambda columns, data: write_many(connection, self.queries, name, columns, values)
 
     def empty(self, connection: Any, table: Table) -> None:
         connection.execute(f"DELETE FROM {table.name}")  # noqa: S608  # a constant
 
     def finish(self) -> None:
-        """Nothing to do: keys are in place, for rows lie in their order; the rest is in the target."""
+        """Make the indexes: tables that have the same give rows to each other as they are."""
+        with self._live() as live:
+            made = live.execute(
+                "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            ).fetchall()
+        with self.inside() as connection:
+            self.hold(connection)
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            for name, table, statement in made:
+                if table in _NAMES and name not in there:
+                    connection.execute(statement)
 
     @contextmanager
     def _live(self) -> Iterator[sqlite3.Connection]:
@@ -161,7 +174,7 @@ class SQLiteShadow(Shadow):
         finally:
             connection.close()
 
-    def install(self, *, replace: bool, prove: Callable[[Any], None]) -> None:
+    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
         self.close()
         with self._live() as live:
             live.execute("PRAGMA foreign_keys = OFF")  # they are looked at below, all at once
@@ -177,7 +190,7 @@ class SQLiteShadow(Shadow):
                 broken = live.execute("PRAGMA main.foreign_key_check").fetchone()
                 if broken is not None:
                     raise TransferError(f"{broken[0]} would refer to rows of {broken[2]} that are gone")
-                prove(live)
+                prove(lambda questions: (question(live) for question in questions))
                 live.execute("ANALYZE main")
         self.abandon()
 

@@ -1,0 +1,86 @@
+"""What proves a copy: the digests of what arrived, read back, and keys that are there once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from repo.chunks import Chunk, span
+from repo.engine import FIRST_KEY, LAST_KEY
+from repo.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    from repo.database import Database
+    from repo.engine import Ask, Connection
+
+_ROWS_TOGETHER: Final = 200_000
+"""Rows that are hashed by one question; a server answers two at once."""
+
+
+def prove(
+    target: Database,
+    sent: Mapping[str, Sequence[Chunk]],
+    ask: Ask,
+    progress: Callable[[str, int, int], None],
+) -> list[str]:
+    """In what a copy differs from the chunks that were sent, and what breaks its constraints.
+
+    :param ask: puts questions to connections that see the copy.
+    """
+    queries = target._session.executor.queries
+    transfer = target._backend.transfer()
+
+    def hashed(
+        table: Table, chunks: Sequence[Chunk], first: int, last: int
+    ) -> Callable[[Connection], tuple[int, list[str]]]:
+        def question(connection: Connection) -> tuple[int, list[str]]:
+            found = transfer.digest(connection, queries, table, first, last)
+            rows = sum(each.rows for each in chunks)
+            differing = sorted({each.chunk for each in {*found} ^ {*chunks}})
+            if not differing:
+                return rows, []
+            return rows, [
+                f"{table.name} differs in {len(differing)} chunks, the first at {differing[0]}"
+            ]
+
+        return question
+
+    def broken(connection: Connection) -> tuple[int, list[str]]:
+        return 0, faults(lambda name: queries[name](connection, {}))
+
+    pieces = chain.from_iterable(
+        [(table, *piece) for piece in _pieces(table, sent[table.name])] for table in TABLES.values()
+    )
+    total = sum(each.rows for chunks in sent.values() for each in chunks)
+    done = 0
+    wrong: list[str] = []
+    for rows, differences in ask([broken, *(hashed(*piece) for piece in pieces)]):
+        done += rows
+        wrong += differences
+        progress("proof", done, total)
+    return wrong
+
+
+def _pieces(table: Table, chunks: Sequence[Chunk]) -> Iterator[tuple[Sequence[Chunk], int, int]]:
+    """Chunks side by side, with bounds of keys that leave no gap between them, nor before and after."""
+    first, start, rows = FIRST_KEY, 0, 0
+    for number, each in enumerate(chunks, 1):
+        rows += each.rows
+        if rows >= _ROWS_TOGETHER and number < len(chunks):
+            last = (each.chunk + 1) * span(table) - 1
+            yield chunks[start:number], first, last
+            first, start, rows = last + 1, number, 0
+    yield chunks[start:], first, LAST_KEY
+
+
+def faults(ask: Callable[[str], Any]) -> list[str]:
+    """Keys that are there more than once, and keys that are referred to and not there."""
+    found = []
+    for each in ask("proof.duplicates"):
+        key = ", ".join(str(value) for value in each[1:-1] if value is not None)
+        found.append(f"{each.name}: {key} is there {each.number} times")
+    return found + [
+        f"{each.name}: {each.id} is not there, and {each.number:,} rows refer to it"
+        for each in ask("proof.orphans")
+    ]
