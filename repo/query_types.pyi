@@ -422,8 +422,8 @@ class ProofQueries:
 
     def duplicates(self) -> list[Fault]:
         """The first twenty values of unique keys that come more than once, with the constraint of each, for copy()
-        and verify(). Where the constraints are there it has none. Order: total because each is of one key.
-        Index: those of the keys."""
+        and verify(). Where the constraints are there it has none. Order: total because each is of one key; that
+        of the subqueries keeps PostgreSQL from hashing all keys. Index: those of the keys."""
 
     def orphans(self) -> list[Orphans]:
         """The first twenty keys that rows refer to and that are not there, with the foreign key and how many rows
