@@ -18,24 +18,8 @@ from collections.abc import Iterable, Iterator
 
 from repo import migrating
 from repo.database import Database
-from repo.schemas import Column, Constraint, Difference, Index, Schema, Table, Trigger, compare
+from repo.schemas import Difference, Schema, compare
 from repo.scripts import for_transaction, statements
-
-__all__ = [
-    "Column",
-    "Constraint",
-    "Difference",
-    "Index",
-    "Schema",
-    "Table",
-    "Trigger",
-    "built",
-    "check",
-    "compare",
-    "describe",
-    "differences",
-    "expected",
-]
 
 
 def describe(db: Database) -> Schema:

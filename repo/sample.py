@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from repo.database import Database
 
 LAST_DAY: Final = date(2025, 12, 31)
-"""The day of the last bars, where no other is asked for."""
+"""The day of the last bars of :func:`fill`."""
 
 SOURCE: Final = "searches"
 """The source of the interest."""
@@ -123,20 +123,19 @@ def fill(
     size: Size | None = None,
     *,
     seed: int = 1,
-    last: date = LAST_DAY,
     progress: Callable[[str, int], None] = lambda kind, rows: None,
 ) -> dict[str, int]:
     """Write a sample into a database, in one transaction; how many rows of each kind were written.
 
     Bars are written as they arrive in practice, 500 days of all tickers at a time, so that days lie
-    together in PostgreSQL's table. The same seed, size and day give the same rows.
+    together in PostgreSQL's table. The same seed and size give the same rows.
 
     :param size: None is a million bars of 500 tickers, 102,000 filings and 180,000 rows of interest.
     :param progress: called after each batch with its kind and the rows of that kind so far.
     """
     size = size or Size()
     names, firms = symbols(size.tickers), institutions(size.institutions)
-    days, interest = days_until(last, size.days), days_until(last, size.interest_days)
+    days, interest = days_until(LAST_DAY, size.days), days_until(LAST_DAY, size.interest_days)
     ciks = [firm.cik for firm in firms]
     written: dict[str, int] = {}
 
@@ -152,7 +151,7 @@ def fill(
             together = min(_DAYS_TOGETHER, size.days - start)
             rows = chain.from_iterable(islice(walk, together) for walk in walks)
             note("market", db.market.upsert(rows))
-        filed = holdings(names, ciks, quarters(last, size.quarters), size.share, seed + 1)
+        filed = holdings(names, ciks, quarters(LAST_DAY, size.quarters), size.share, seed + 1)
         note("holdings", db.holdings.upsert(filed))
         note("sentiment", db.sentiment.upsert(sentiment(names, interest, seed + 2)))
     return written

@@ -117,8 +117,7 @@ class Difference:
         return f"{subject}: {self.what} is {self.found}; expected: {self.expected}"
 
 
-_PARTS: Final = ("columns", "constraints", "indexes", "triggers")
-_NOUNS: Final = {
+_PARTS: Final = {
     "columns": "column",
     "constraints": "constraint",
     "indexes": "index",
@@ -153,11 +152,11 @@ def _tables(expected: Table, found: Table) -> Iterator[Difference]:
         one, other = getattr(expected, what), getattr(found, what)
         if one != other:
             yield Difference(name, "table", name, what, _text(one), _text(other))
-    for part in _PARTS:
+    for part, noun in _PARTS.items():
         wanted = {_key(each): each for each in getattr(expected, part)}
         there = {_key(each): each for each in getattr(found, part)}
         for key in dict.fromkeys([*wanted, *there]):
-            yield from _parts(name, _NOUNS[part], wanted.get(key), there.get(key))
+            yield from _parts(name, noun, wanted.get(key), there.get(key))
     order = [[each.name for each in table.columns] for table in (expected, found)]
     if order[0] != order[1] and sorted(order[0]) == sorted(order[1]):
         one, other = map(", ".join, order)

@@ -38,15 +38,10 @@ class DatabaseURL:
     secret: str
 
     @property
-    def path(self) -> str:
-        """The file's name in a SQLite URL; empty for a database in memory."""
-        path = unquote(self.secret.partition("://")[2])
-        return path.removeprefix("/")
-
-    @property
     def file(self) -> Path | None:
         """The file of a SQLite URL; None for a database in memory or on a server."""
-        return Path(self.path) if self.engine == "sqlite" and self.path else None
+        name = unquote(self.secret.partition("://")[2]).removeprefix("/")
+        return Path(name) if self.engine == "sqlite" and name else None
 
     def __str__(self) -> str:
         if self.engine == "sqlite":

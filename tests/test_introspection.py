@@ -10,7 +10,8 @@ import psycopg
 
 import repo
 from repo import Database, introspection, migrations
-from repo.introspection import built, compare, describe, differences, expected
+from repo.introspection import built, describe, differences, expected
+from repo.schemas import compare
 from tests import servers
 from tests.builders import bar, path_of, raw, seed
 

@@ -114,14 +114,9 @@ def split_name(path: Path) -> tuple[str, str, bool] | None:
     return found["stem"], (found["suffix"] or found["parquet"]).lower(), bool(found["gzip"])
 
 
-def state_of(stat: os.stat_result) -> tuple[int, ...]:
+def _state_of(stat: os.stat_result) -> tuple[int, ...]:
     """A value that changes when a file does: its identity, size and time of writing."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def changed(path: Path) -> ConfigurationError:
-    """The error for a file that is not what it was."""
-    return ConfigurationError(f"{path} {_CHANGED}")
 
 
 def _is_blank(row: list[str]) -> bool:
@@ -175,7 +170,45 @@ def _add_rows(reader: _Reader, source: _Bounded, size: int, read: list[list[str]
         count = len(read)
 
 
-class Delimited:
+class RowFile:
+    """A regular file, which must stay as it is while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        """Note the state of the file.
+
+        :raises ConfigurationError: if it cannot be read.
+        """
+        self.path = path
+        try:
+            if path.exists() and not path.is_file():
+                raise ConfigurationError(f"{path} is not a regular file")
+            state = path.stat()
+        except OSError as error:
+            raise self.unreadable(error) from error
+        self.size = state.st_size
+        self._state = _state_of(state)
+
+    def hold(self, look: Callable[[], os.stat_result]) -> None:
+        """Refuse to go on if the file was changed or replaced since it was opened."""
+        try:
+            same = _state_of(look()) == self._state
+        except FileNotFoundError:
+            same = False
+        except OSError as error:
+            raise self.unreadable(error) from error
+        if not same:
+            raise self.changed()
+
+    def changed(self) -> ConfigurationError:
+        """The error for a file that is not what it was."""
+        return ConfigurationError(f"{self.path} {_CHANGED}")
+
+    def unreadable(self, error: OSError) -> ConfigurationError:
+        """The error for a file that cannot be read."""
+        return ConfigurationError(f"cannot read {self.path}: {error.strerror or error}")
+
+
+class Delimited(RowFile):
     """A delimited text file whose first row is its header; each call of :meth:`chunks` reads it anew.
 
     :raises ConfigurationError: if it cannot be opened, or its name has an unknown ending.
@@ -184,19 +217,11 @@ class Delimited:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         parts = split_name(path)
         if parts is None or parts[1] == PARQUET:
             raise ConfigurationError(f"{path}: the name must end in one of {SUFFIXES}")
+        super().__init__(path)
         self.stem, suffix, self._gzip = parts
-        try:
-            if path.exists() and not path.is_file():
-                raise ConfigurationError(f"{path} is not a regular file")
-            state = path.stat()
-        except OSError as error:
-            raise self._unreadable(error) from error
-        self.size = state.st_size
-        self._state = state_of(state)
         self.delimiter = _DELIMITERS[suffix] or self._sniff()
         with closing(self._parts(1, 0)) as chunks:
             first = next(chunks, None)
@@ -218,7 +243,7 @@ class Delimited:
         parts = self._parts(1, BATCH_ROWS)
         first = next(parts, None)
         if first is None or tuple(cell.strip() for cell in first.rows[0]) != self.header:
-            raise changed(self.path)
+            raise self.changed()
         return parts
 
     def convert(self, field: Field, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, str]]]:
@@ -246,7 +271,7 @@ class Delimited:
                 if failure is not None:
                     raise failure
                 if not read:
-                    self._hold(self.path.stat)
+                    self.hold(self.path.stat)
                     break
 
     def _take(
@@ -267,19 +292,8 @@ class Delimited:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise self._damaged(reader.line_num + 1, "", "not a whole gzip file") from error
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         return read, None
-
-    def _hold(self, look: Callable[[], os.stat_result]) -> None:
-        """Refuse to go on if the file was changed or replaced since it was opened."""
-        try:
-            same = state_of(look()) == self._state
-        except FileNotFoundError:
-            same = False
-        except OSError as error:
-            raise self._unreadable(error) from error
-        if not same:
-            raise changed(self.path)
 
     @contextmanager
     def _open(self, errors: str = "strict") -> Iterator[tuple[TextIO, _Bounded, Callable[[], int]]]:
@@ -287,9 +301,9 @@ class Delimited:
         try:
             stored = self.path.open("rb")
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         with stored:
-            self._hold(lambda: os.fstat(stored.fileno()))
+            self.hold(lambda: os.fstat(stored.fileno()))
             source = _Bounded(gzip.GzipFile(fileobj=stored) if self._gzip else stored)
             with io.TextIOWrapper(source, encoding="utf-8-sig", errors=errors, newline="") as text:
                 yield text, source, stored.tell
@@ -304,11 +318,8 @@ class Delimited:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise self._damaged(1, "", "not a whole gzip file") from error
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         return "\t" if first.count("\t") > first.count(",") else ","
-
-    def _unreadable(self, error: OSError) -> ConfigurationError:
-        return ConfigurationError(f"cannot read {self.path}: {error.strerror or error}")
 
     def _damaged(self, line: int, value: object, reason: str) -> InvalidRecord:
         return InvalidRecord([Problem(None, "text", value, reason, str(self.path), line)])

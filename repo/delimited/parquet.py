@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any, Final
 
 from repo.batches import BATCH_ROWS
-from repo.delimited.files import Chunk, changed, state_of
+from repo.delimited.files import Chunk, RowFile
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.frames import pyarrow
 from repo.validation import Field
@@ -33,7 +33,7 @@ class _Numbered(Chunk):
         return list(range(self.line, self.line + len(self.rows)))
 
 
-class Parquet:
+class Parquet(RowFile):
     """A Parquet file; each call of :meth:`chunks` reads it anew.
 
     :raises ConfigurationError: when it cannot be opened, or pyarrow is not installed.
@@ -43,15 +43,10 @@ class Parquet:
     delimiter = ","
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.stem = path.stem
         self._arrow = pyarrow(f"{path}: Parquet files")
-        if path.exists() and not path.is_file():
-            raise ConfigurationError(f"{path} is not a regular file")
+        super().__init__(path)
+        self.stem = path.stem
         try:
-            state = path.stat()
-            self._state = state_of(state)
-            self.size = state.st_size
             with self._open() as file:
                 self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
         except (self._arrow.ArrowException, OSError) as error:
@@ -74,7 +69,7 @@ class Parquet:
                         first += len(rows)
                         position = self.size * (first - 1) // total
                         yield _Numbered(rows, rows, first - len(rows), position)
-            self._hold(self.path.stat())
+            self.hold(self.path.stat)
         except (self._arrow.ArrowException, OSError) as error:
             raise self._failure(error) from error
 
@@ -107,17 +102,13 @@ class Parquet:
     @contextmanager
     def _open(self) -> Iterator[Any]:
         with self.path.open("rb") as stored:
-            self._hold(os.fstat(stored.fileno()))
+            self.hold(lambda: os.fstat(stored.fileno()))
             with import_module("pyarrow.parquet").ParquetFile(stored, pre_buffer=False) as file:
                 yield file
 
-    def _hold(self, state: os.stat_result) -> None:
-        if state_of(state) != self._state:
-            raise changed(self.path)
-
     def _failure(self, error: Exception) -> ConfigurationError | InvalidRecord:
         if isinstance(error, OSError) and error.errno is not None:
-            return ConfigurationError(f"cannot read {self.path}: {error.strerror or error}")
+            return self.unreadable(error)
         reason = "not a whole Parquet file"
         return InvalidRecord([Problem(None, "file", self.path.name, reason, str(self.path), 1)])
 

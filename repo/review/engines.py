@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from repo.database import Database
 from repo.errors import NotNullViolation, RepoError
-from repo.introspection import built, compare, describe
+from repo.introspection import built, describe
 from repo.migrations import Migration, load
 from repo.queries import Query
 from repo.review.arguments import Facts, arguments
@@ -21,6 +21,7 @@ from repo.review.comparison import Comparison, Side
 from repo.review.findings import Finding
 from repo.review.trial import Trial, trial
 from repo.review.verdicts import PlanChange, shape, verdicts
+from repo.schemas import compare
 from repo.scripts import Statement
 from repo.steps import Plan
 
