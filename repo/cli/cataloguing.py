@@ -1,4 +1,4 @@
-"""The commands about named queries themselves: queries and stubs."""
+"""The commands about the files of queries: queries and stubs."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def stubs(
 ) -> None:
     r"""Write type stubs of the named queries, for editors and type checkers.
 
-    They know then that db.queries.movers.gainers() takes these parameters and gives such records, and
-    refuse what it does not. Say at the database's name which queries it has, where SQL lies in sql/:
+    With them, db.queries.movers.gainers() is known to take its parameters and to give its records. Name
+    the queries where the database is opened, here for SQL in the folder sql:
 
     \b
       from __future__ import annotations

@@ -24,19 +24,19 @@ def demo(
     path: Annotated[
         Path,
         typer.Option(
-            "--path", metavar="FILE", help="The SQLite file to make; a demo that is there is made anew."
+            "--path", metavar="FILE", help="The SQLite file to make; an earlier demo is replaced."
         ),
     ] = Path("smdi-demo.db"),
 ) -> None:
     """Make a small synthetic database to look at.
 
-    It is a SQLite file of tickers that do not exist, the same every time; its ranking is shown, and
-    what to type next.
+    It is a SQLite file of tickers that do not exist, the same every time; its ranking is shown, and what
+    to type next.
     """
     from repo.database import connect
 
     if ctx.obj is not None:
-        raise ConfigurationError("the demo is a file of its own: leave --url out, and see --path")
+        raise ConfigurationError("the demo is a new file: leave --url out, and see --path")
     url = f"sqlite:///{quote(str(path))}"
     if path.exists():
         _refuse_another(path, url)
@@ -66,7 +66,7 @@ def demo(
 
 
 def _refuse_another(path: Path, url: str) -> None:
-    """Raise ConfigurationError unless the file is a demo, or has nothing in it to lose."""
+    """Refuse a file that is neither a demo nor empty."""
     refusal = ConfigurationError(f"{path} is there and is not a demo; choose another file with --path")
     if not path.is_file():
         raise refusal

@@ -41,11 +41,11 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
 def check(ctx: typer.Context, queries: Queries = None, schema: Schema = None, url: Url = None) -> None:
     """Have the database prepare every query, and list those that do not fit its schema.
 
-    Each with its name, file, line and the engine's words. Nothing is run and nothing is written. Exits
-    with 1 when there is one. Where the database takes no writes, queries that write are left out.
+    Each with its name, file, line and the engine's words. Nothing is run or written. If the database
+    takes no writes, queries that write are left out. Exits with 1 when there is one.
     """
     folders = queries or ()
-    # Read only at first, which makes no file where there is none.
+    # Read only at first, so that no file is made.
     with opened(ctx, url, queries=folders, schema=schema) as db:
         found = db.check()
         behind = db.version() == 0
@@ -74,13 +74,13 @@ def explain(
         typer.Option(
             "--arg",
             metavar="NAME=VALUE",
-            help="A parameter's value; may be given again. Nothing behind the sign is NULL, a list is "
-            "separated by commas.",
+            help="A parameter's value; may be given again. An empty value is NULL, a list is separated "
+            "by commas.",
         ),
     ] = None,
     analyze: Annotated[
         bool,
-        typer.Option("--analyze", help="Run it too, and show what it read; what it writes is undone."),
+        typer.Option("--analyze", help="Run it too, and show what it reads; what it writes is undone."),
     ] = False,
     queries: Queries = None,
     form: Annotated[_Form, typer.Option("--format", help="tree is for reading, json for scripts.")] = (
@@ -90,14 +90,14 @@ def explain(
 ) -> None:
     """Show how the database runs a query, step by step.
 
-    Which tables and indexes each step reads and by which condition; below them what to look at first:
-    tables that are read from end to end, and sorts. A step takes its rows from those below it. Every
-    parameter has to be given, for the plan depends on it: without any, the query's are listed.
+    A step shows its table, index and condition, and takes its rows from the steps below it. At the end
+    is what to look at first: tables that are read from end to end, and sorts. Every parameter must be
+    given, because the plan depends on it; without any, they are listed.
     """
     from repo import plans
 
     folders = queries or ()
-    with opened(ctx, url, queries=folders) as db:  # which makes no file where there is none
+    with opened(ctx, url, queries=folders) as db:  # read only, so that no file is made
         query = _query(db, name)
     writes = query.aside or (analyze and query.writes)
     with opened(ctx, url, read_only=not writes, queries=folders) as db:
@@ -146,7 +146,7 @@ def _arguments(query: Query, given: list[str]) -> dict[str, Any]:
 
 
 def _value(query: Query, name: str, text: str) -> Any:
-    """What is written as the type that the query declares; else as what it looks like."""
+    """The value as the type that the query declares, or else as what it looks like."""
     if not text:
         return None
     declared = query.types.get(name)

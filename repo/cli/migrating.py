@@ -1,4 +1,4 @@
-"""The command that brings the schema up to date, and tells how it stands: migrate."""
+"""The command for the schema: migrate."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def migrate(
     to: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="The migration to end at: up or down; the newest without."
+            min=0, metavar="N", help="The migration to end at, up or down; without it, the newest."
         ),
     ] = None,
     of: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The application's sequence that N counts, and the only one to go through.",
+            help="The application's sequence that N counts, and the only one to migrate.",
         ),
     ] = None,
     check: Annotated[
@@ -34,11 +34,11 @@ def migrate(
         typer.Option(
             "--check",
             help="Change nothing; exit with 1, and say why, when a migration is pending, unfinished or "
-            "was changed, or somebody altered a table, column, constraint or index by hand.",
+            "changed, or a table, column, constraint or index was altered by hand.",
         ),
     ] = False,
     status: Annotated[
-        bool, typer.Option("--status", help="Change nothing; list the migrations and how each stands.")
+        bool, typer.Option("--status", help="Change nothing; list the migrations and their states.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; print the SQL that would be run.")
@@ -53,7 +53,7 @@ def migrate(
             min=0.0,
             max=600.0,
             help="On PostgreSQL, how long a statement may wait for a lock while readers queue up behind "
-            "it; then it is undone, and tried again a little later, ten times in all. 0 is no limit.",
+            "it. Then it is undone and tried again, ten times in all. 0 is no limit.",
         ),
     ] = 3.0,
     schema: Schema = None,
@@ -62,11 +62,11 @@ def migrate(
 ) -> None:
     """Bring the schema up to date.
 
-    Applies the migrations that are new, or goes up or down to number N. A SQLite file that is not there
-    is created. An application's own migrations come after the package's.
+    Applies new migrations, or goes up or down to number N. A missing SQLite file is created. An
+    application's own migrations come after the package's.
     """
     if check + status + dry_run > 1:
-        raise ConfigurationError("--check, --status and --dry-run are of one command each")
+        raise ConfigurationError("--check, --status and --dry-run exclude each other")
     with opened(ctx, url, read_only=check or status or dry_run, schema=schema) as db:
         if check:
             _check(db)
@@ -108,7 +108,7 @@ def _migrate(db: Database, to: int | None, of: str | None, lock_timeout: float, 
     if down and to is not None and not yes:
         names = ", ".join(label.removeprefix("-") for label in down)
         raise ConfigurationError(
-            f"going down to {to} undoes {names}, which deletes tables and the rows in them; say --yes "
+            f"going down to {to} undoes {names}, which deletes tables and the rows in them; give --yes "
             "for that"
         )
     if not db.migrate(to, on_applied=_say_step, of=of, lock_timeout=lock_timeout):

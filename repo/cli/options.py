@@ -35,8 +35,8 @@ Url = Annotated[
         "--url",
         metavar="URL",
         help="The database: sqlite:///relative/file.db, sqlite:////absolute/file.db or "
-        "postgresql://user@host/name. Without it DATABASE_URL of the environment counts, "
-        "or else sqlite:///data/divergence.db.",
+        "postgresql://user@host/name. Without it, DATABASE_URL of the environment, or else "
+        "sqlite:///data/divergence.db.",
     ),
 ]
 Schema = Annotated[
@@ -44,8 +44,8 @@ Schema = Annotated[
     typer.Option(
         "--schema",
         metavar="FOLDER",
-        help="A folder of an application's own migrations, laid out as the package's schema/: a "
-        "sequence that has the folder's name, or another as NAME=FOLDER; may be given again.",
+        help="A folder of an application's own migrations, laid out as the package's schema/. The "
+        "sequence is named for the folder, or as in NAME=FOLDER; may be given again.",
     ),
 ]
 Queries = Annotated[
@@ -59,7 +59,7 @@ As = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="table is for reading, its numbers rounded; csv and json have every digit, and ISO dates.",
+        help="table is for reading, with rounded numbers; csv and json have every digit, and ISO dates.",
     ),
 ]
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A ticker's symbol, such as BRK.B.")]
@@ -76,7 +76,7 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="NAME",
-        help="Whose counts of retail interest to use; may be left out when there is one source only.",
+        help="Whose counts of retail interest to use; not needed if there is only one source.",
     ),
 ]
 

@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 def maintain(
     ctx: typer.Context,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what there is to do and why, and do nothing.")
+        bool, typer.Option("--plan", help="List what is worth doing and why; do nothing.")
     ] = False,
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
-    """Do what the database gains by: VACUUM, ANALYZE, REINDEX, a checkpoint.
+    """Do what is worth doing: VACUUM, ANALYZE, REINDEX, a checkpoint.
 
-    Only where there is something to gain; --plan says where, and why. Readers and writers go on beside
-    it: nothing waits for a lock for more than a few seconds, and what had to be left undone is told,
-    with the reason. On SQLite writers wait for a VACUUM, a second or two for 100 MB. On PostgreSQL the
-    role has to own the tables; and of half a million bars and more those of the last 90 days are kept
-    in an index of their own, which is built anew every month or so.
+    --plan lists it, with reasons. Others can read and write meanwhile: nothing waits for a lock for more
+    than a few seconds, and what could not be done is listed, with the reason. On SQLite writers wait for
+    a VACUUM, a second or two for 100 MB. On PostgreSQL the role must own the tables; from half a million
+    bars on, an index over the bars of the last 90 days is kept, and renewed about once a month.
 
-    Exits with 1 when something was left undone.
+    Exits with 1 when something could not be done.
     """
     from repo import maintenance
 
@@ -60,18 +59,17 @@ def sizes(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where the sizes are kept until the next time; a file of yours without, in "
+            help="Where to keep the sizes until the next time; without it, a file in "
             "~/.local/state/smart-money-repo.",
         ),
     ] = None,
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
-    """What the database, its tables and its indexes take, and how much more than the last time.
+    """Show the sizes of the database, its tables and indexes, and their growth since the last time.
 
-    "free" is what is empty or dead in it, and may be filled again. On PostgreSQL rows and free are about
-    right, as of the last ANALYZE. "share" is the part of the database, which has parts of its own beside
-    these.
+    "free" is what is empty or dead and can be filled again. On PostgreSQL rows and free are estimates
+    of the last ANALYZE. "share" is the part of the whole database, which has parts that are not listed.
     """
     from repo import maintenance
 
@@ -93,15 +91,15 @@ def sizes(
     if found[0].since is not None:
         typer.echo(f"grown since {found[0].since:%Y-%m-%d %H:%M} UTC")
     if any(each.bytes is None for each in found):
-        say("what tables and indexes take is not known: this SQLite was built without dbstat")
+        say("the sizes of tables and indexes are not known: this SQLite was built without dbstat")
 
 
 def health(ctx: typer.Context, form: As = Format.TABLE, url: Url = None) -> None:
-    """Whether the database is in health: a line for each thing looked at, with what to do.
+    """Check the health of the database: a line for each check, with what to do.
 
-    pass, warn (look at it) or fail (mend it). Tables and indexes are read whole, so it takes as long as
-    that; nothing is written, and nobody waits. On PostgreSQL it sees more where the extensions amcheck
-    and pg_stat_statements are installed.
+    pass, warn (look at it) or fail (mend it). Tables and indexes are read whole; nothing is written, and
+    nobody waits. On PostgreSQL more is checked if the extensions amcheck and pg_stat_statements are
+    installed.
 
     Exits with 1 when a line says fail.
     """
@@ -123,11 +121,11 @@ def doctor(
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
-    """The check list for production: whether the database can be relied on, with what to do.
+    """Check the database for production: a line for each check, with what to do.
 
-    pass, warn (look at it) or fail (mend it). Where the URL and its password are, who may do what, TLS,
-    settings against the machine's memory and disk, the schema against its migrations, and the last
-    proven backup. Run it as the programs do, and once as the owner, who alone can compare the schema.
+    pass, warn (look at it) or fail (mend it). Where the URL and its password are, privileges, TLS,
+    settings beside the machine's memory and disk, the schema beside its migrations, and the last proven
+    backup. Run it as the programs do, and once as the owner, who alone can compare the schema.
 
     Exits with 1 when a line says fail.
     """
@@ -139,15 +137,15 @@ def doctor(
 def grant(
     ctx: typer.Context,
     show_sql: Annotated[
-        bool, typer.Option("--print", help="Write the SQL and do nothing; for an administrator.")
+        bool, typer.Option("--print", help="Print the SQL for an administrator; do nothing.")
     ] = False,
     url: Url = None,
 ) -> None:
-    """Let smdi_writer write rows and smdi_reader read them, in tables made later too (PostgreSQL).
+    """Let smdi_writer write rows and smdi_reader read them, in later tables too (PostgreSQL).
 
-    Run it as the role that owns the tables, which alone can change the schema then; again does no harm.
-    The two are groups, made where they are missing, which takes the right to make roles. To put somebody
-    into one: CREATE ROLE loader LOGIN PASSWORD '...' IN ROLE smdi_writer.
+    Run it as the role that owns the tables, which alone can change the schema then. It can be run again.
+    The two are groups, made if they are missing, which takes the right to make roles. To add a member:
+    CREATE ROLE loader LOGIN PASSWORD '...' IN ROLE smdi_writer.
     """
     from repo import roles
 

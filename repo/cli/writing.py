@@ -36,7 +36,7 @@ def load(
         str | None,
         typer.Option(
             metavar="KIND",
-            help=f"What a file holds, where neither its name nor its columns tell: {_KINDS}.",
+            help=f"What a file holds, if neither its name nor its columns tell: {_KINDS}.",
         ),
     ] = None,
     symbol: Annotated[
@@ -69,10 +69,10 @@ def load(
 ) -> None:
     """Load CSV, TSV and Parquet files, all or nothing.
 
-    New rows are inserted, different ones changed, equal ones left alone. Where a key comes more than
-    once, the last row counts. The first row of a file names its columns: the fields' own names, or those
-    of Yahoo Finance and Stooq. A field that may be empty needs no column: it stays as it is
-    in rows that are there, and is empty in new ones.
+    New rows are inserted, different ones changed, equal ones left alone. If a key comes more than once,
+    the last row counts. The first row of a file names its columns: the fields' own names, or those of
+    Yahoo Finance and Stooq. A field that may be empty needs no column: it stays as it is in stored rows,
+    and is empty in new ones.
 
     Exits with 1 when every row of a file was rejected.
     """
