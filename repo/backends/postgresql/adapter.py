@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import repeat
@@ -18,7 +17,6 @@ from psycopg.postgres import types
 from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.backends.postgresql import arrays
 from repo.batches import BATCH_ROWS
-from repo.binding import sent
 from repo.errors import (
     CheckViolation,
     ConfigurationError,
@@ -71,9 +69,6 @@ _OLD_PLAN: Final = "0A000"
 
 _MIXED_UP: Final = frozenset({"26000", "42P05"})
 """A prepared statement is missing, or exists already: it belongs to another session."""
-
-_PLACEHOLDER: Final = re.compile(r"%%|%\((?P<name>\w+)\)s|%s")
-"""A parameter as psycopg writes it, or a percent sign."""
 
 _ROWS_HELD: Final = 10_000
 """The most rows of a result whose cursor is kept, with the result."""
@@ -180,14 +175,10 @@ class PostgreSQLAdapter:
 
     def prove(self, conn: Any, query: Query) -> None:
         """Have a query prepared and described; see :class:`repo.binding.Adapter`."""
-        numbers: dict[str, str] = {}
-        numbered = _PLACEHOLDER.sub(
-            lambda found: (
-                "%"
-                if found[0] == "%%"
-                else numbers.setdefault(found["name"] or str(len(numbers)), f"${len(numbers) + 1}")
-            ),
-            sent(query, self),
+        numbers = {name: f"${number}" for number, name in enumerate(query.parameters, 1)}
+        numbered = VAR_REF.sub(
+            lambda found: found["lead"] + numbers[found["var_name"]] if found["var_name"] else found[0],
+            query.sql,
         )
         server = conn.pgconn
         try:

@@ -261,18 +261,19 @@ class SQLiteAdapter:
         """
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             return translate(error)
+        query = self._readings[query_name].query
         try:
-            self._prepare(conn, sql)
+            self._prepare(conn, query, sql)
         except sqlite3.Error:
-            return unlike(self._readings[query_name].query, str(error))
+            return unlike(query, str(error))
         if str(error) == _OVERFLOW:
             return RangeError(f"a number left 64 bits ({error})")
         return RepoError(f"{query_name}: {error}")
 
     @staticmethod
-    def _prepare(conn: sqlite3.Connection, sql: str) -> None:
-        names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
-        given: Any = dict.fromkeys(names) or (None,) * sql.count("?")
+    def _prepare(conn: sqlite3.Connection, query: Query, sql: str) -> None:
+        by_position = (None,) * sql.count("?")
+        given: Any = by_position if query.operator == "*!" else dict.fromkeys(query.parameters)
         conn.execute(f"EXPLAIN {sql}", given).close()
 
     def prove(self, conn: sqlite3.Connection, query: Query) -> None:
@@ -281,14 +282,11 @@ class SQLiteAdapter:
         try:
             if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() is None:
                 return
-            self._prepare(conn, sql)
+            self._prepare(conn, query, sql)
             if query.columns and not query.writes:
                 # This computes no row, but describes the columns.
-                names = {found["var_name"] for found in VAR_REF.finditer(sql) if found["var_name"]}
-                inner = sql.rstrip().removesuffix(";")
-                with closing(
-                    conn.execute(f"{_LOOK} ({inner}\n) LIMIT 0", dict.fromkeys(names))
-                ) as cursor:
+                look = f"{_LOOK} ({sql.rstrip().removesuffix(';')}\n) LIMIT 0"
+                with closing(conn.execute(look, dict.fromkeys(query.parameters))) as cursor:
                     _Reading(query).compare_names(cursor.description)
         except sqlite3.Error as error:
             raise unlike(query, str(error)) from error

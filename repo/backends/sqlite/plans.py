@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 from repo.backends.base import unlike
 from repo.backends.sqlite.adapter import translate
-from repo.batches import BATCH_ROWS
 from repo.engine import Bound
 from repo.errors import RepoError
 from repo.parameters import plain
@@ -123,50 +122,40 @@ def plan(
     try:
         if not analyze:
             return Plan(query.full_name, "sqlite", steps)
-        counted = _Counting(connection)
         # A statement that has run before would go on counting where it ended.
         fresh = f"/* {next(_NUMBERS)} */ {sql}"
-        with counted, closing(connection.execute(fresh, parameters)) as cursor:
-            rows = sum(_counts(cursor)) if query.answers else cursor.rowcount
+        measured = _measured(connection, fresh, parameters, answers=query.answers)
     except sqlite3.Error as error:
         raise translate(error) from error
-    return Plan(query.full_name, "sqlite", steps, rows, counted.pages, counted.instructions)
+    return Plan(query.full_name, "sqlite", steps, *measured)
 
 
-def _counts(cursor: sqlite3.Cursor) -> Iterator[int]:
-    while rows := cursor.fetchmany(BATCH_ROWS):
-        yield len(rows)
+def _measured(
+    connection: sqlite3.Connection, sql: str, parameters: Any, *, answers: bool
+) -> tuple[int, int | None, int]:
+    """Run a statement; its rows, the pages that it reads from an empty cache, and its instructions."""
+    ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
+    ((_, _, file),) = connection.execute("PRAGMA database_list").fetchmany(1)
+    hundreds = 0
 
-
-class _Counting:
-    """Counts the pages that a connection reads, from an empty cache, and its instructions."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._hundreds = 0
-        self._before: int | None = None
-        self.pages: int | None = None
-        ((self._page_size,),) = connection.execute("PRAGMA page_size").fetchall()
-        ((_, _, self._file),) = connection.execute("PRAGMA database_list").fetchmany(1)
-
-    @property
-    def instructions(self) -> int:
-        return self._hundreds * _AT_ONCE
-
-    def _count(self) -> int:
-        self._hundreds += 1
+    def tick() -> int:
+        nonlocal hundreds
+        hundreds += 1
         return 0
 
-    def __enter__(self) -> None:
-        self._connection.execute("PRAGMA shrink_memory")
-        self._connection.set_progress_handler(self._count, _AT_ONCE)
-        self._before = _bytes_read() if self._file else None
-
-    def __exit__(self, *raised: object) -> None:
+    connection.execute("PRAGMA shrink_memory")
+    connection.set_progress_handler(tick, _AT_ONCE)
+    try:
+        before = _bytes_read()
+        with closing(connection.execute(sql, parameters)) as cursor:
+            rows = sum(1 for _ in cursor) if answers else cursor.rowcount
         after = _bytes_read()
-        self._connection.set_progress_handler(None, 0)
-        if self._before is not None and after is not None:
-            self.pages = (after - self._before) // self._page_size
+    finally:
+        connection.set_progress_handler(None, 0)
+    pages = None
+    if file and before is not None and after is not None:
+        pages = (after - before) // page_size
+    return rows, pages, hundreds * _AT_ONCE
 
 
 def _bytes_read() -> int | None:
