@@ -47,10 +47,10 @@ class Archive(Protocol):
         :raises ConfigurationError: when there is no program to write it.
         """
 
-    def scratch(self, place: Path, server: str | None) -> AbstractContextManager[str]:
+    def scratch(self, folder: Path, server: str | None) -> AbstractContextManager[str]:
         """The URL of a new empty database, which is dropped after the block.
 
-        :param place: a folder for its files, if it has any.
+        :param folder: for its files, if it has any.
         :param server: the URL of another server to make it on.
         :raises BackupError: when it cannot be made.
         """

@@ -93,8 +93,8 @@ def backup(
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}")
     archive = db._backend.archive(db._session.executor.queries)
-    with workplace(folder, BackupError) as place:
-        copy = place / "copy"
+    with workplace(folder, BackupError) as work:
+        copy = work / "copy"
         copy.touch(PRIVATE)
         with (
             db.transaction(read_only=True, isolation="repeatable read") as tx,
@@ -126,10 +126,10 @@ def backup(
             proven=False,
         )
         if verify:
-            with archive.scratch(place, scratch) as url:
+            with archive.scratch(work, scratch) as url:
                 _restore(copy, url, manifest, force=False, privileges=False, progress=progress)
             manifest = replace(manifest, proven=True)
-        _publish(copy, target, manifest, place)
+        _publish(copy, target, manifest, work)
     made = Backup(target, manifest)
     if keep is not None or keep_days is not None:
         thin(made, keep=keep, keep_days=keep_days)
@@ -348,9 +348,9 @@ def _make_way(target: Path) -> None:
         beside.unlink()
 
 
-def _publish(copy: Path, target: Path, manifest: Manifest, place: Path) -> None:
+def _publish(copy: Path, target: Path, manifest: Manifest, work: Path) -> None:
     """Give a backup its name once everything is on the disk."""
-    written = place / "manifest"
+    written = work / "manifest"
     written.touch(PRIVATE)
     written.write_text(_as_text(manifest), encoding="utf-8")
     for path in (copy, written):

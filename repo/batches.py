@@ -94,7 +94,7 @@ class SurrogateKeys:
 class Batch(NamedTuple):
     """Some rows as columns; their numbers may be out of range until ``checked`` was called.
 
-    ``checked`` returns the columns to be written, or None where a row is invalid: then the remaining
+    ``checked`` returns the columns to be written, or None if a row is invalid: then the remaining
     rows are read only to find more problems, and the error is raised at their end.
     """
 
@@ -309,7 +309,7 @@ class RowEncoder:
         first_row: int,
         problems: list[Problem],
     ) -> Columns | None:
-        """The encoded columns, their numbers checked; None where there are problems, which are added."""
+        """The encoded columns, their numbers checked; None if there are problems, which are added."""
         final = check_ranges(self._table, typed)
         if final is None:
             return self._row_by_row(rows, first_row, problems)
@@ -321,7 +321,7 @@ class RowEncoder:
     def _row_by_row(
         self, rows: Sequence[Any], first_row: int, problems: list[Problem]
     ) -> Columns | None:
-        """Rows as columns, checked a value at a time; None where there are problems, which are added."""
+        """Rows as columns, checked a value at a time; None if there are problems, which are added."""
         try:
             return self._dated(row_by_row(self._table, rows, first_row, PROBLEM_LIMIT - len(problems)))
         except InvalidRecord as invalid:

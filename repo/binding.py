@@ -42,7 +42,7 @@ class Adapter(Protocol):
         """SQL as the driver takes it."""
 
     def select(self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any) -> Any:
-        """All rows, as records where a record is declared."""
+        """All rows, as records if a record is declared."""
 
     def select_columnar(
         self,

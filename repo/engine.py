@@ -224,7 +224,7 @@ class Shadow(Protocol):
 
         :param prove: may ask connections that see the copy by the tables' own names.
         :param replace: whether there may be rows, which are then gone.
-        :raises TransferError: where there are rows that may not be replaced.
+        :raises TransferError: if there are rows that may not be replaced.
         """
 
     def abandon(self) -> None:

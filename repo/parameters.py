@@ -108,7 +108,7 @@ def agreed(name: str, one: Declared, other: Declared) -> Declared:
 
     For json_each() it is a list of whatever the other declares.
 
-    :raises ValueError: where they are of different kinds.
+    :raises ValueError: if they are of different kinds.
     """
     if one == other:
         return one

@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One named statement as it stands in a file, for one dialect or for both (None)."""
+    """One named statement of a file, for one dialect or for both (None)."""
 
     aggregate: str
     name: str

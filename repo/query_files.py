@@ -176,7 +176,7 @@ def _files(
             known = (
                 f"the folders of dialects are {', '.join(DIALECTS)}"
                 if dialect is None
-                else f"what only {dialect} is asked stands in {dialect}/{_ENGINE}/*.sql"
+                else f"queries for {dialect} alone are in {dialect}/{_ENGINE}/*.sql"
             )
             raise QueryContractError(f"{folder / entry.name}: {known}")
 
@@ -218,7 +218,7 @@ def read(file: QueryFile) -> Iterator[Query]:
         raise QueryContractError(f"{path}: {error}") from error
     # aiosql's own line numbers leave out block comments, so those of the headers are used.
     if len(headers) != len(data):
-        raise QueryContractError(f"{path}: a '-- name:' stands inside a statement or a comment")
+        raise QueryContractError(f"{path}: a '-- name:' is inside a statement or a comment")
     for datum, header in zip(data, headers, strict=True):
         try:
             yield _as_query(datum, file, path, header)

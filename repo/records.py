@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 
 class Ticker(NamedTuple):
-    """A traded security: ``symbol`` in upper case, ``cusip`` (9 characters) where it is known."""
+    """A traded security: ``symbol`` in upper case, ``cusip`` (9 characters) if it is known."""
 
     symbol: str
     company_name: str
@@ -37,7 +37,7 @@ class Bar(NamedTuple):
 
 
 class BarOfTicker(NamedTuple):
-    """A bar without its symbol, which the database does not send where the caller named the ticker."""
+    """A bar without its symbol, which the database does not send if the caller named the ticker."""
 
     date: datetime.date
     open: float | None

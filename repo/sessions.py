@@ -1,4 +1,4 @@
-"""Named queries run in a block's transaction, in the caller's, or each in one of its own."""
+"""Named queries run in a transaction: a block's, the caller's, or a new one for each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Undone(Exception):
 
 
 class Session:
-    """Runs named queries: in its block's transaction, in the caller's, or each in one of its own."""
+    """Runs named queries in its block's transaction, in the caller's, or in a new one for each."""
 
     def __init__(self, executor: Executor, block: Block | None = None) -> None:
         self.executor = executor
@@ -41,7 +41,7 @@ class Session:
         self._queries = executor.queries
 
     def block(self) -> Block | None:
-        """The block that a call takes part in; None where it is a transaction of its own.
+        """The block that a call takes part in; None if it is a transaction by itself.
 
         :raises ConfigurationError: for a handle whose block was left.
         """
@@ -57,7 +57,7 @@ class Session:
         return self.block() is not None
 
     def until_no_deadlock(self, write: Callable[[], _T], undo: Callable[[], None] = lambda: None) -> _T:
-        """Call ``write``, and after a deadlock ``undo`` and again, if it is a transaction of its own."""
+        """Call ``write``, and after a deadlock ``undo`` and again, if no transaction is around it."""
         deadlocked = self.executor.backend.deadlocked
         return tried(
             write,
@@ -247,7 +247,7 @@ class Session:
     def _in(self, transaction: SharedTransaction) -> Iterator[Connection]:
         """The connection of a transaction, for one call.
 
-        After an error of the database PostgreSQL's transaction is lost, so SQLite's is treated alike.
+        After an error of the database PostgreSQL's transaction is lost, so SQLite's is treated the same.
         """
         with transaction.used():
             try:

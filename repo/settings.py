@@ -81,9 +81,7 @@ def database_url(url: str | None = None) -> DatabaseURL:
     if not colon or engine is None:
         # Anything but a scheme is not shown: it may hold a password.
         named = colon and _SCHEME.fullmatch(scheme)
-        shown = (
-            f"the scheme {scheme!r} is none of these" if named else "there is no '://' after a scheme"
-        )
+        shown = f"the scheme is {scheme!r}" if named else "there is no '://' after a scheme"
         raise ConfigurationError(f"the database URL must be {_EXAMPLES}; {shown}")
     if engine == "sqlite":
         _check_file(rest)
@@ -110,4 +108,4 @@ def _check_file(rest: str) -> None:
         if b"\0" in os.fsencode(name):
             raise ConfigurationError("the name of a file cannot contain NUL")
     except UnicodeEncodeError:
-        raise ConfigurationError("the name in the SQLite URL is none that a file can have") from None
+        raise ConfigurationError("a file cannot have the name in the SQLite URL") from None

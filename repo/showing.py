@@ -18,7 +18,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def short(value: Any) -> str:
-    """The ``repr`` of a value, cut where it is long."""
+    """The ``repr`` of a value, cut if it is long."""
     if type(value) is str:
         value = value[:_OF_A_VALUE]
     try:
@@ -30,12 +30,12 @@ def short(value: Any) -> str:
 
 
 def short_name(name: str) -> str:
-    """A name, cut where it is long."""
+    """A name, cut if it is long."""
     return _cut(name, _OF_A_NAME)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a list, only the first where there are many."""
+    """Names in a list, only the first if there are many."""
     more = len(names) - _NAMES
     shown = ", ".join(map(short_name, names[:_NAMES]))
     return shown + (f" and {more:,} more" if more > 0 else "")

@@ -78,12 +78,12 @@ class Plan:
 
     @property
     def sorts(self) -> int:
-        """How many steps sort, or build a tree of their own to bring rows into order."""
+        """How many steps sort rows, or build a tree to order them."""
         return sum(step.sorts for step in self.all())
 
     @property
     def on_disk(self) -> bool | None:
-        """Whether a step had to use the disk to sort or hash; None where that is not told."""
+        """Whether a step had to use the disk to sort or hash; None if that is not told."""
         told = [step.on_disk for step in self.all() if step.on_disk is not None]
         return any(told) if told or not self.sorts else None
 

@@ -179,7 +179,7 @@ def _answer(query: Query, names: _Records) -> str:
 
 
 def _documentation(comment: str) -> Iterator[str]:
-    """A docstring; a raw one where the comment has a backslash."""
+    """A docstring; a raw one if the comment has a backslash."""
     text = textwrap.dedent(comment).strip().replace('"""', "'''")
     start = 'r"""' if "\\" in text else '"""'
     end = ' """' if text.endswith(('"', "\\")) else '"""'

@@ -119,7 +119,7 @@ class Executor:
         return None
 
     def acquire(self, *, write: bool) -> Connection:
-        """A connection for a call or a transaction of its own.
+        """A connection for a call or a transaction.
 
         :raises ConfigurationError: if it would wait for a transaction that waits for this call: one that
             was entered by the task or thread from which this context was copied.

@@ -61,7 +61,7 @@ def _many_integers(low: int, high: int) -> Callable[[Sequence[Any]], Sequence[in
 
 
 def one_float(value: Any) -> float:
-    """The check of a finite float; an int is taken where the conversion loses nothing. -0.0 is 0.0."""
+    """The check of a finite float; an int is taken if the conversion loses nothing. -0.0 is 0.0."""
     return _as_float(value) + 0.0  # SQLite would drop the sign of a zero, PostgreSQL keep it
 
 
@@ -190,12 +190,12 @@ class Field:
     second_choice: tuple[str, ...] = ()
 
     def fits(self, column: Sequence[Any]) -> bool:
-        """Whether every value has the field's type, or is None where that is allowed."""
+        """Whether every value has the field's type, or is None if that is allowed."""
         kinds = set(map(type, column))
         return kinds == {self.type} or (self.nullable and kinds <= {self.type, NoneType})
 
     def clean(self, column: Sequence[Any]) -> Sequence[Any] | None:
-        """A column that fits as it is stored; None where its values have to be checked one by one."""
+        """A column that fits as it is stored; None if its values have to be checked one by one."""
         if self.measure:
             try:
                 return self.many(column)  # min() and max() find a None by themselves
@@ -267,7 +267,7 @@ class Spec:
     """What makes a record valid.
 
     ``key`` are the fields that identify a row. ``not_below`` names two fields: the first must not be
-    below the second where neither is None.
+    below the second if neither is None.
     """
 
     record: type[Any]
@@ -295,7 +295,7 @@ def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
 def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
     """The columns of rows whose values have the right types and, of text, the right form.
 
-    None where a value has to be checked by itself. :func:`check_ranges` checks the ranges of numbers.
+    None if a value has to be checked by itself. :func:`check_ranges` checks the ranges of numbers.
     """
     if set(map(type, rows)) != {spec.record}:
         return None
@@ -311,7 +311,7 @@ def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
 
 
 def check_ranges(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
-    """The columns of :func:`check_types` as they are stored; None where a number is out of its range.
+    """The columns of :func:`check_types` as they are stored; None if a number is out of its range.
 
     A column that needs no change is the same object.
     """
@@ -380,7 +380,7 @@ _ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def argument(kind: str, name: str, value: Any, *, optional: bool = False) -> Any:
-    """Check one argument of a call as strictly as a stored value, and clean it alike.
+    """Check one argument of a call as a stored value is checked; the value as it would be stored.
 
     :param kind: ``symbol``, ``cik``, ``source``, ``date``, ``days`` (from 1) or ``count`` (from 0).
     :param name: what the argument is called, for the message.

@@ -27,7 +27,7 @@ A statement that failed has 0 rows. Statements of the hook itself are not report
 
 
 _telling: ContextVar[bool] = ContextVar("repo_telling", default=False)
-"""Whether a hook is being called, which a statement of its own would call again."""
+"""Whether a hook is being called, which its own statements would call again."""
 
 
 class Watch:

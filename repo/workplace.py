@@ -30,30 +30,30 @@ def workplace(folder: Path, error: type[RepoError]) -> Iterator[Path]:
 
     :raises error: when it cannot be written to, in the block as well.
     """
-    place, lock = None, None
+    work, lock = None, None
     try:
         for left in folder.glob(f".*{_PARTIAL}"):
             if not left.is_symlink() and (held := _lock(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(held)
-        place = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
-        lock = _lock(place)
-        if lock is None or not place.exists():
+        work = Path(tempfile.mkdtemp(prefix=".", suffix=_PARTIAL, dir=folder))
+        lock = _lock(work)
+        if lock is None or not work.exists():
             raise error(f"something else began to write into {folder} in this moment: try again")
-        yield place
+        yield work
     except OSError as reason:
         raise error(f"cannot write into {folder}: {reason.strerror or reason}") from reason
     finally:
-        if place is not None:
-            shutil.rmtree(place, ignore_errors=True)
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
 
-def _lock(place: Path) -> int | None:
+def _lock(work: Path) -> int | None:
     """Hold the lock of a workplace, at most as long as the process lives; None if another holds it."""
     try:
-        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, PRIVATE)
+        lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT | _NOT_BY_LINK, PRIVATE)
     except OSError:
         return None
     if sys.platform != "win32":

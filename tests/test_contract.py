@@ -117,7 +117,7 @@ REFUSED = {
     "a script": Refused({"app.sql": query("q()#")}, "scripts", ("app.sql:1",)),
     "an unknown operator": Refused({"app.sql": query("q()?")}, "invalid query name"),
     "a header in a statement": Refused(
-        {"app.sql": query(sql="SELECT 1 AS x -- name: y()\n-- Or so.\n, 2 AS z")}, "stands inside"
+        {"app.sql": query(sql="SELECT 1 AS x -- name: y()\n-- Or so.\n, 2 AS z")}, "is inside"
     ),
     "an engine's own for each": Refused(
         {"sqlite/engine/app.sql": query(), "postgresql/engine/app.sql": query()},
@@ -130,7 +130,7 @@ REFUSED = {
         ("queries/app.sql:1", "sqlite/engine/app.sql:1"),
     ),
     "an unknown folder of a dialect": Refused(
-        {"sqlite/own/app.sql": query()}, "stands in sqlite/engine/*.sql", ("sqlite/own",)
+        {"sqlite/own/app.sql": query()}, "are in sqlite/engine/*.sql", ("sqlite/own",)
     ),
     "an unknown dialect": Refused({"mysql/app.sql": query()}, "the folders of dialects are", ("mysql",)),
 }

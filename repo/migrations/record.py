@@ -92,9 +92,9 @@ def states(record: Record, files: Chains) -> list[State]:
     found = []
     for sequence, migrations in files.items():
         applied = record.applied.get(sequence, ())
-        for place, each in enumerate(applied):
+        for index, each in enumerate(applied):
             name = label(sequence, each.version, each.name)
-            found.append(State(name, *_state(record, sequence, each, migrations, place, name)))
+            found.append(State(name, *_state(record, sequence, each, migrations, index, name)))
         for migration in migrations[len(applied) :]:
             if (sequence, migration.number) in record.begun:
                 state = "unfinished", f"{migration.label} was begun and not finished: migrate again"
@@ -111,14 +111,14 @@ def states(record: Record, files: Chains) -> list[State]:
 
 
 def _state(
-    record: Record, sequence: str, row: Any, files: Sequence[Migration], place: int, name: str
+    record: Record, sequence: str, row: Any, files: Sequence[Migration], index: int, name: str
 ) -> tuple[str, str]:
-    if place >= len(files):
+    if index >= len(files):
         whose = "this package" if sequence == PACKAGE else f"the files of {sequence}"
         return "newer", f"{name} was applied by a newer version of {whose}"
-    if files[place].label != name:
-        return "changed", f"{name} was applied where the files have {files[place].label}"
-    if files[place].checksum != row.checksum:
+    if files[index].label != name:
+        return "changed", f"{name} was applied where the files have {files[index].label}"
+    if files[index].checksum != row.checksum:
         return "changed", f"{name} was changed after it was applied"
     if (sequence, row.version) in record.begun:
         return "unfinished", f"the undo of {name} was begun and not finished: migrate again"
@@ -133,7 +133,7 @@ def refuse_differences(record: Record, files: Chains) -> None:
 
 
 def lacking(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> str:
-    """What to say of a database that lacks migrations; empty where it lacks none."""
+    """What to say of a database that lacks migrations; empty if it lacks none."""
     record = read(ask)
     for name, chain in chains(dialect, sources).items():
         if lacks := _behind(record.at(name), len(chain), name):

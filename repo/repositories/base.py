@@ -80,7 +80,7 @@ class TableRepository(Repository, Generic[RecordT]):
             raise InvalidRecord(Problem(*row) for row in unfit.rows) from unfit
 
     def _named(self, error: UniqueViolation, batches: RowEncoder) -> UniqueViolation:
-        """The error with the rows named, where a repository can."""
+        """The error with the rows named, if a repository can."""
         return error
 
     def _frame(

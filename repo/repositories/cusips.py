@@ -15,7 +15,7 @@ from repo.records import Ticker
 class Clash(NamedTuple):
     """A row of a ticker with the CUSIP of another.
 
-    ``owner`` has it from row ``owner_row``, or from the database where that is None.
+    ``owner`` has it from row ``owner_row``, or from the database if that is None.
     """
 
     row: int
@@ -25,7 +25,7 @@ class Clash(NamedTuple):
     owner_row: int | None
 
     def reason(self, where: str) -> str:
-        """The message; ``where`` is where the owner is."""
+        """The message; ``where`` says where the owner is."""
         return f"is the CUSIP of {self.owner}, {where}; {self.symbol} cannot have it too"
 
 

@@ -42,7 +42,7 @@ class DivergenceRepository(Repository):
         :param source: whose interest; None means the only source there is.
         :param window_days: the length of each of the two windows of interest, at least 1.
         :param limit: how many rows at the most; None means all.
-        :raises InvalidRecord: for a bad argument, and for no source where there are several.
+        :raises InvalidRecord: for a bad argument, and for no source if there are several.
         :raises RangeError: when a sum of shares or of interest leaves 64 bits, a product of the
             definition reaches 9e18, or a quotient of closes leaves the range of a float.
         """
@@ -76,7 +76,7 @@ class DivergenceRepository(Repository):
 
         :param source: whose interest; None means the only source there is.
         :raises UnknownTicker: when there is no such ticker.
-        :raises InvalidRecord: for a bad argument, and for no source where there are several.
+        :raises InvalidRecord: for a bad argument, and for no source if there are several.
         :raises RangeError: when the shares held on a day add up past 64 bits.
         """
         symbol = argument("symbol", "symbol", symbol)
@@ -99,7 +99,7 @@ class DivergenceRepository(Repository):
         return from_records(Point, self.timeline(symbol, start, end, source))
 
     def _source(self, source: str | None) -> str | None:
-        """The source asked for, or the only one there is; None when there is none at all."""
+        """The source asked for, or the only one; None if there is none."""
         if source is not None:
             named: str = argument("source", "source", source)
             return named

@@ -53,5 +53,5 @@ class SentimentRepository(TableRepository[Sentiment]):
         return self._frame("sentiment.frame", symbols, start, end, source=named)
 
     def sources(self) -> list[str]:
-        """The names of the sources there are, sorted."""
+        """The names of all sources, sorted."""
         return [row.source for row in self._session.read("sentiment.sources")]

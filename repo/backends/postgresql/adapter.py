@@ -42,7 +42,7 @@ _STATES: Final[Mapping[str, type[RepoError]]] = {
     "40001": ConflictError,
     "40P01": ConflictError,
     "55P03": ConflictError,
-    "0A000": ConflictError,  # a plan prepared before somebody changed the schema
+    "0A000": ConflictError,  # a plan prepared before the schema was changed
     "22003": RangeError,
     "25006": DatabaseUnavailable,  # a server that has become a standby
     "25P03": DatabaseUnavailable,  # the time-outs of a transaction: idle, and in all
@@ -215,7 +215,7 @@ class PostgreSQLAdapter:
         parameters: Mapping[str, Any],
         record_class: type[Any] | None,
     ) -> list[Any]:
-        """All rows, as records where a record is declared."""
+        """All rows, as records if a record is declared."""
         records: list[Any] = []
         try:
             if conn.each_time:

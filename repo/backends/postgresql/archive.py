@@ -61,8 +61,8 @@ class PostgreSQLArchive:
     def origin(self, connection: Connection) -> Origin:
         info = connection.info
         major, minor = divmod(info.server_version, 10000)
-        place = f"{info.host or 'localhost'}:{info.port}/{info.dbname}"
-        return Origin(place, info.dbname, f"PostgreSQL {major}.{minor}")
+        source = f"{info.host or 'localhost'}:{info.port}/{info.dbname}"
+        return Origin(source, info.dbname, f"PostgreSQL {major}.{minor}")
 
     @contextmanager
     def dump(self, connection: Connection, file: Path, progress: Progress) -> Iterator[str]:
@@ -85,7 +85,7 @@ class PostgreSQLArchive:
                 time.sleep(_LOOK_SECONDS)
 
     @contextmanager
-    def scratch(self, place: Path, server: str | None) -> Iterator[str]:
+    def scratch(self, folder: Path, server: str | None) -> Iterator[str]:
         parameters = dict(self._parameters)
         if server is not None:
             parameters, _ = url_settings(server)
@@ -124,7 +124,7 @@ class PostgreSQLArchive:
         """Drop unused scratch databases of killed runs, if they are older than five minutes."""
         before = int(time.time()) - _STALE_SECONDS
         for left in self._queries["archive.left_behind"](connection, {"before": before}):
-            with suppress(psycopg.Error):  # somebody is connected to it
+            with suppress(psycopg.Error):  # somebody uses it
                 connection.execute(f"DROP DATABASE IF EXISTS {left.quoted}")
 
     def restore(

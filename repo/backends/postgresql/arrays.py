@@ -2,7 +2,7 @@
 
 An array is sent as five 32-bit integers (dimensions, whether there are NULLs, the type, the length and
 the first index), then each element as its length and its bytes, all big-endian. Elements of one length
-are a table of fixed width, which numpy reads where it lies.
+are a table of fixed width, which numpy reads without a copy.
 """
 
 from __future__ import annotations

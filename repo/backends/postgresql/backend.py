@@ -307,7 +307,7 @@ class PostgreSQLBackend:
 def _pieces(table: Table, batches: Iterable[Columns]) -> Iterator[list[bytes]]:
     """Batches as pieces of a COPY, about a megabyte at a time.
 
-    Each is a COPY of its own, because keys of tickers are looked up between two of them.
+    Each is a separate COPY, because keys of tickers are looked up between two of them.
     """
     kinds = ["row", *(column.kind for column in table.written)]
     first = 0

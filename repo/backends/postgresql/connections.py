@@ -59,8 +59,8 @@ class Connections:
             nothing is prepared behind a pooler, which may mix prepared statements up.
         :param statement_seconds: that a statement may take; 0 is no limit.
         :param timeout: seconds to wait for a connection when all are taken.
-        :raises DatabaseUnavailable: where the server cannot be reached.
-        :raises ConfigurationError: where it is too old, or has another encoding than UTF-8.
+        :raises DatabaseUnavailable: if the server cannot be reached.
+        :raises ConfigurationError: if it is too old, or has another encoding than UTF-8.
         """
         self.parameters = {**_PATIENCE, **parameters, "autocommit": True, "client_encoding": "utf8"}
         self._read_only = read_only
@@ -113,7 +113,7 @@ class Connections:
 
         def look() -> bool:
             trouble = _trouble(parameters)
-            return trouble is None or "FATAL:" in trouble  # with which a server answers, too
+            return trouble is None or "FATAL:" in trouble  # which is an answer too
 
         def configure(connection: Connection) -> None:
             settings.configure(connection)
@@ -164,7 +164,7 @@ class Connections:
     def take(self, seconds: float | None = None) -> Connection:
         """A connection that works.
 
-        :param seconds: to wait for one, where that is not the usual time.
+        :param seconds: to wait for one; None is the usual time.
         :raises DatabaseUnavailable: when there is none.
         :raises ConfigurationError: when the event loop that would wait here has them all.
         """
@@ -306,7 +306,7 @@ _Pool = psycopg_pool.ConnectionPool[Connection]
 
 
 def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
-    """Begin a new series of attempts if somebody waits; otherwise the next caller does."""
+    """Begin a new series of attempts if a caller waits; otherwise the next caller does."""
     if pool.get_stats().get("requests_waiting"):
         pool.check()
 
@@ -344,7 +344,7 @@ def _close(process: int, pool: _Pool, warm: deque[Connection], lost: deque[Conne
 
 
 def _trouble(parameters: Mapping[str, Any]) -> str | None:
-    """The error that a new connection meets; None where it succeeds."""
+    """The error that a new connection meets; None if it succeeds."""
     try:
         Connection.connect(**{**parameters, "connect_timeout": round(one.PROOF_SECONDS)}).close()
     except psycopg.Error as error:

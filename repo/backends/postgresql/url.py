@@ -66,7 +66,9 @@ def url_settings(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not {unquote(part.partition("=")[0]) for part in others} <= known:
         # It is not shown: where an '@' or '?' is not encoded, it is part of a password.
         names = ", ".join(OPTIONS)
-        raise ConfigurationError(f"a parameter of the PostgreSQL URL is none of libpq's, nor of {names}")
+        raise ConfigurationError(
+            f"the PostgreSQL URL has a parameter that is neither libpq's nor one of {names}"
+        )
     with suppress(psycopg.ProgrammingError, UnicodeDecodeError):
         return conninfo_to_dict(rest), options
     # The driver's message repeats what it could not read, and that may be the password.

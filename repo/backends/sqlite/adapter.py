@@ -196,7 +196,7 @@ class _Reading:
 def _records(
     rows: list[Any], decoders: _Decoders, record_class: type[Any], given: tuple[Any, ...]
 ) -> list[Any]:
-    """Rows as records, a column at a time; ``given`` stands in front of each."""
+    """Rows as records, a column at a time; ``given`` is put in front of each."""
     if len(rows) == 1:
         row = list(rows[0])
         for index, decode in decoders:
@@ -299,7 +299,7 @@ class SQLiteAdapter:
         parameters: Mapping[str, Any],
         record_class: type[Any] | None,
     ) -> list[Any]:
-        """All rows, as records where a record is declared."""
+        """All rows, as records if a record is declared."""
         cursor = None
         try:
             cursor = conn.execute(sql, parameters)

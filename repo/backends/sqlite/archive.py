@@ -52,10 +52,10 @@ class SQLiteArchive:
         yield _VERSION
 
     @contextmanager
-    def scratch(self, place: Path, server: str | None) -> Iterator[str]:
+    def scratch(self, folder: Path, server: str | None) -> Iterator[str]:
         if server is not None:
             raise ConfigurationError("a backup of SQLite is proven in a file beside it: no --scratch")
-        yield f"sqlite:///{_quoted(place / 'scratch.db')}"
+        yield f"sqlite:///{_quoted(folder / 'scratch.db')}"
 
     def restore(
         self,
@@ -137,7 +137,7 @@ class SQLiteArchive:
         if not left:
             raise ConflictError(
                 f"the pages of {self._path} are of {there[0]} bytes and those of the backup of "
-                f"{wanted[0]}: whoever has it open has to close it before the restore"
+                f"{wanted[0]}: close it everywhere before the restore"
             )
         return True
 

@@ -31,7 +31,7 @@ class Connections:
     """
 
     def __init__(self, path: Path | None, *, read_only: bool, busy: float) -> None:
-        """Open a file, made readable by its owner alone if it is not there; None is in memory.
+        """Open a file, or make one that only its owner can read; None is in memory.
 
         :param busy: seconds to wait for another writer.
         """
@@ -84,7 +84,7 @@ class Connections:
         """Whether a read-only file cannot be opened only because its folder is not writable.
 
         To open a file with a write-ahead log, SQLite needs two files beside it. If they are missing and
-        cannot be made, nobody has the file open, and it is read as a file that nobody changes;
+        cannot be made, nobody has the file open, and it is read as an unchanging file;
         :meth:`acquire` checks whether that is still so.
         """
         path = self.path

@@ -75,7 +75,7 @@ def checks(backend: Backend, path: Path | None) -> Iterator[Check]:
     yield checked(
         "file owner",
         [] if own else [f"user {found.st_uid}"],
-        "run this as the user whose file it is: files beside it are made by whoever opens it",
+        "run this as the user whose file it is: files beside it belong to the user who opens it",
         otherwise="who asks",
     )
     kind = _file_system(path.resolve())
@@ -101,5 +101,5 @@ def _file_system(path: Path) -> str:
         mounts = [line.split()[1:3] for line in _MOUNTS.read_text().splitlines()]
     except OSError:
         return ""
-    over = [(len(place), kind) for place, kind in mounts if path.is_relative_to(place)]
+    over = [(len(mount), kind) for mount, kind in mounts if path.is_relative_to(mount)]
     return max(over)[1] if over else ""
