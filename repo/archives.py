@@ -18,6 +18,18 @@ def quiet(doing: str, done: int, of: int) -> None:
     """A :data:`Progress` that shows nothing."""
 
 
+Writing = Callable[[], AbstractContextManager[Connection]]
+Check = Callable[[str | None], None]
+
+
+class Restoring(NamedTuple):
+    """How to restore: ``force`` replaces rows, ``privileges`` restores grants to existing roles."""
+
+    force: bool = False
+    privileges: bool = True
+    progress: Progress = quiet
+
+
 class Origin(NamedTuple):
     """The database that a backup is of, without user or password; its name; the engine's version."""
 
@@ -55,16 +67,7 @@ class Archive(Protocol):
         :raises BackupError: when it cannot be made.
         """
 
-    def restore(
-        self,
-        file: Path,
-        *,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[str | None], None],
-        force: bool,
-        privileges: bool,
-        progress: Progress,
-    ) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
         """Replace the database by that of a file, wholly or not at all, however it ends.
 
         Its connections cannot be used after that: their settings are no longer this package's.
@@ -72,7 +75,5 @@ class Archive(Protocol):
         :param writing: gives the connection of a transaction that is committed at the end of its block.
         :param check: raises what is wrong with the rows of the database, or of another URL; called
             before anything is committed.
-        :param force: replace rows that are stored.
-        :param privileges: restore grants as well, to roles that must exist.
         :raises BackupError: when rows may not be replaced, or the file is damaged.
         """

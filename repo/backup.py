@@ -19,7 +19,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from repo.archives import Connection, Progress, quiet
+from repo.archives import Connection, Progress, Restoring, quiet
 from repo.database import Database, connect
 from repo.digests import TableDigest, digests
 from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
@@ -127,7 +127,7 @@ def backup(
         )
         if verify:
             with archive.scratch(work, scratch) as url:
-                _restore(copy, url, manifest, force=False, privileges=False, progress=progress)
+                _restore(copy, url, manifest, Restoring(privileges=False, progress=progress))
             manifest = replace(manifest, proven=True)
         _publish(copy, target, manifest, work)
     made = Backup(target, manifest)
@@ -180,7 +180,7 @@ def restore(
             f"{file} is a backup of {manifest.engine}, and the URL is of {address.engine}"
         )
     _refuse_backup(address, Path(file))
-    _restore(Path(file), url, manifest, force=force, privileges=privileges, progress=progress)
+    _restore(Path(file), url, manifest, Restoring(force, privileges, progress))
     return manifest
 
 
@@ -250,9 +250,7 @@ def _refuse_backup(address: DatabaseURL, file: Path) -> None:
     raise ConfigurationError(f"{target} is a backup itself: restore into another file")
 
 
-def _restore(
-    file: Path, url: str, manifest: Manifest, *, force: bool, privileges: bool, progress: Progress
-) -> None:
+def _restore(file: Path, url: str, manifest: Manifest, how: Restoring) -> None:
     with connect(url) as db:
 
         @contextmanager
@@ -264,7 +262,7 @@ def _restore(
                 yield connection
 
         def compare(of: str | None = None) -> None:
-            progress("compare", 0, 0)
+            how.progress("compare", 0, 0)
             try:
                 with nullcontext(db) if of is None else connect(of, read_only=True) as there:
                     found = digests(there)
@@ -281,9 +279,7 @@ def _restore(
             ]:
                 raise BackupError(f"the restored rows are not those of the manifest: {'; '.join(wrong)}")
 
-        db._backend.archive(db._session.executor.queries).restore(
-            file, writing=writing, check=compare, force=force, privileges=privileges, progress=progress
-        )
+        db._backend.archive(db._session.executor.queries).restore(file, how, writing, compare)
 
 
 def _difference(name: str, expected: TableDigest | None, found: TableDigest | None) -> str:

@@ -6,8 +6,8 @@ import re
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO, Any, Final
@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from repo.archives import Origin, Progress
+from repo.archives import Check, Origin, Progress, Restoring, Writing
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.programs import Program, connection_for, find
@@ -127,16 +127,7 @@ class PostgreSQLArchive:
             with suppress(psycopg.Error):  # somebody uses it
                 connection.execute(f"DROP DATABASE IF EXISTS {left.quoted}")
 
-    def restore(
-        self,
-        file: Path,
-        *,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[str | None], None],
-        force: bool,
-        privileges: bool,
-        progress: Progress,
-    ) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
         """Run the script that pg_restore writes, and commit if the rows are those of the manifest.
 
         pg_restore itself would commit before they are compared. A second database, swapped for the first
@@ -147,8 +138,8 @@ class PostgreSQLArchive:
         with writing() as connection:
             try:
                 ((path,),) = connection.execute("SHOW search_path").fetchall()
-                self._make_room(connection, force=force)
-                self._load(connection, file, privileges=privileges, progress=progress)
+                self._make_room(connection, force=how.force)
+                self._load(connection, file, how)
                 # A setting of the connection, as SHOW and SET are; SET takes no parameters.
                 connection.execute("SELECT set_config('search_path', %s, true)", [path])
             except psycopg.errors.LockNotAvailable as error:
@@ -190,7 +181,7 @@ class PostgreSQLArchive:
                 names = ", ".join(each.quoted for each in found)
                 connection.execute(f"DROP {kind} IF EXISTS {names} CASCADE")
 
-    def _load(self, connection: Connection, file: Path, *, privileges: bool, progress: Progress) -> None:
+    def _load(self, connection: Connection, file: Path, how: Restoring) -> None:
         """Send the server pg_restore's script of a file, without extensions that cannot be replaced."""
         program = find("pg_restore")
         fixed = {each.name for each in self._queries["archive.fixed_extensions"](connection, {})}
@@ -206,7 +197,11 @@ class PostgreSQLArchive:
                 "--clean",
                 "--if-exists",
                 "--no-owner",
-                *([] if privileges else ["--no-privileges", "--no-publications", "--no-subscriptions"]),
+                *(
+                    []
+                    if how.privileges
+                    else ["--no-privileges", "--no-publications", "--no-subscriptions"]
+                ),
                 f"--use-list={wanted.name}",
                 "--file=-",
                 str(file),
@@ -215,7 +210,7 @@ class PostgreSQLArchive:
             usual, connection.patience = connection.patience, None
             with _running(program, options, subprocess.PIPE) as process:
                 assert process.stdout is not None
-                _send(connection, process.stdout, progress)
+                _send(connection, process.stdout, how.progress)
             connection.patience = usual
 
 

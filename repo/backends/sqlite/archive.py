@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from repo.archives import Origin, Progress
+from repo.archives import Check, Origin, Progress, Restoring, Writing
 from repo.backends.sqlite.adapter import translate
-from repo.engine import Backend, Bound, Connection, taken
+from repo.engine import Backend, Bound, taken
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 from repo.watching import LOG
@@ -57,16 +57,7 @@ class SQLiteArchive:
             raise ConfigurationError("a backup of SQLite is proven in a file beside it: no --scratch")
         yield f"sqlite:///{_quoted(folder / 'scratch.db')}"
 
-    def restore(
-        self,
-        file: Path,
-        *,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        check: Callable[[str | None], None],
-        force: bool,
-        privileges: bool,
-        progress: Progress,
-    ) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
         """Copy the file over the pages of the database, in one transaction of SQLite's own.
 
         The file stays the same one, so those who have it open see the old rows until that transaction is
@@ -77,21 +68,21 @@ class SQLiteArchive:
             raise ConfigurationError("a database in memory is gone when it is closed: name a file")
         with taken(self._backend, write=True) as connection:
             try:
-                if not force:
+                if not how.force:
                     self._refuse_rows(connection)
                 connection.execute("PRAGMA synchronous = FULL")
                 before = connection.execute("PRAGMA data_version").fetchone()
                 with closing(_opened(file)) as source:
-                    _look_at(source, progress)
+                    _look_at(source, how.progress)
                     check(f"sqlite:///{_quoted(file)}")
                     alone = self._let_pages_differ(source, connection)
-                    if alone and not force:
+                    if alone and not how.force:
                         self._refuse_rows(connection)
-                    looked = alone or force
+                    looked = alone or how.force
 
                     def step(done: int, of: int) -> None:
                         nonlocal looked
-                        progress("restore", done, of)
+                        how.progress("restore", done, of)
                         if not looked:  # again, now that no others can write
                             looked = True
                             with taken(self._backend, write=False) as reader:
