@@ -125,7 +125,7 @@ class Session:
         def write() -> Any:
             with self.writing() as connection:
                 if not query.startswith("migrations."):
-                    self.executor.vouch(connection)
+                    self.executor.check_schema(connection)
                 return self._queries[query](connection, parameters)
 
         return self.until_no_deadlock(write)
@@ -135,7 +135,7 @@ class Session:
         batches = self.executor.queries.rows(query)
         run = self._queries[query]
         with self.writing() as connection:
-            self.executor.vouch(connection)
+            self.executor.check_schema(connection)
             return sum(run(connection, batch) for batch in batches(rows))
 
     def reads_ahead(self) -> bool:
@@ -151,13 +151,13 @@ class Session:
             return False
         if executor.backend.read_only:
             raise ConfigurationError(READ_ONLY)
-        executor.vouch_by(self.read)
+        executor.check_schema_by(self.read)
         return True
 
     def upsert(self, table: Table, batches: RowEncoder) -> int:
         """Write batches, all or none; the number of rows that were new or different."""
         with self.writing() as connection:
-            self.executor.vouch(connection)
+            self.executor.check_schema(connection)
             block = self.block()
             assert block is not None
             depth = block.transaction.depth
@@ -171,7 +171,7 @@ class Session:
 
     def schema_changed(self) -> None:
         """Forget what is remembered of the former schema."""
-        self.executor.vouch_again()
+        self.executor.forget_schema()
         self.executor.backend.schema_changed()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Which connection a query runs on: transactions, their handles, and calls outside them.
+"""Which transaction a call takes part in, and which connection it runs on.
 
 A transaction belongs to the blocks that entered it. A call through a block's handle takes part in it
 from any thread, one at a time. A call through the database takes part only in the thread, and in the
@@ -31,7 +31,7 @@ from repo.errors import (
 from repo.showing import short
 from repo.watching import Watch
 
-_VOUCHED_SECONDS: Final = 1.0
+_CHECKED_SECONDS: Final = 1.0
 _LOSES_ALL: Final = (ConflictError, DatabaseUnavailable)
 """Errors after which not even a savepoint saves a transaction."""
 
@@ -83,25 +83,25 @@ class Executor:
         self.watch = watch
         self.sources = sources
         self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
-        self._vouched_until = 0.0
+        self._checked_until = 0.0
 
-    def vouch(self, connection: Connection) -> None:
+    def check_schema(self, connection: Connection) -> None:
         """Before a write, check that the schema is up to date; the answer holds for a second.
 
         :raises MigrationError: see :func:`repo.migrations.fitting`.
         """
-        self.vouch_by(lambda query: self.queries[query](connection, {}))
+        self.check_schema_by(lambda query: self.queries[query](connection, {}))
 
-    def vouch_by(self, ask: Callable[[str], Any]) -> None:
-        """Do the same with a function that runs a named query."""
-        if time.monotonic() >= self._vouched_until and migrations.fitting(
+    def check_schema_by(self, ask: Callable[[str], Any]) -> None:
+        """Check the schema with a function that runs a named query."""
+        if time.monotonic() >= self._checked_until and migrations.fitting(
             self.dialect, ask, self.sources
         ):
-            self._vouched_until = time.monotonic() + _VOUCHED_SECONDS
+            self._checked_until = time.monotonic() + _CHECKED_SECONDS
 
-    def vouch_again(self) -> None:
-        """Check again before the next write."""
-        self._vouched_until = 0.0
+    def forget_schema(self) -> None:
+        """Check the schema again before the next write."""
+        self._checked_until = 0.0
 
     def current(self) -> Block | None:
         """The innermost block that was entered here: in this thread, and in this asyncio task."""

@@ -148,7 +148,7 @@ def test_without_its_folder_an_application_is_left_alone(empty_url: str, watchin
         assert db.migrate() == [*ALL[:2], "mine/0001_watched", "mine/0002_by_ticker"]
         next((watching / db.dialect).glob("0001*d.sql")).write_text("SELECT 2;\n")
         for attempt in (db.migrate, lambda: seed(db)):
-            db._session.executor.vouch_again()
+            db._session.executor.forget_schema()
             with pytest.raises(MigrationError, match="mine/0001_watched was changed after"):
                 attempt()
         assert introspection.check(db)[0] == "mine/0001_watched was changed after it was applied"

@@ -244,7 +244,7 @@ def test_the_schema_is_looked_at_once_in_a_while(
     url: str, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One look for many writes, and another after it migrated, or after a while."""
-    monkeypatch.setattr(transactions, "_VOUCHED_SECONDS", 3600.0)
+    monkeypatch.setattr(transactions, "_CHECKED_SECONDS", 3600.0)
     seen: list[str] = []
 
     def looks() -> int:
@@ -265,7 +265,7 @@ def test_the_schema_is_looked_at_once_in_a_while(
         looks()
         seed(db)
         assert looks() == 2
-        monkeypatch.setattr(transactions, "_VOUCHED_SECONDS", 0.0)
+        monkeypatch.setattr(transactions, "_CHECKED_SECONDS", 0.0)
         db._session.schema_changed()
         seed(db)
         raw(url, "INSERT INTO schema_migrations (version, name, checksum) VALUES (3, 'future', 'x')")
