@@ -149,7 +149,7 @@ class PostgreSQLArchive:
                 ) from error
             except psycopg.Error as error:
                 advice = ""
-                if privileges and isinstance(error, psycopg.errors.UndefinedObject):
+                if how.privileges and isinstance(error, psycopg.errors.UndefinedObject):
                     advice = (
                         ": make the role here first, or leave rights out, --no-privileges "
                         "(privileges=False), and then run `smdi grant`"
