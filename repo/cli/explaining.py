@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repo.cli.options import Queries, Schema, Url, opened
 from repo.cli.output import say
 from repo.errors import ConfigurationError, DatabaseUnavailable
+from repo.parameters import PYTHON_TYPES
 
 if TYPE_CHECKING:
     from repo.database import Database
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
 class _Form(StrEnum):
     TREE = "tree"
     JSON = "json"
-
-
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "date": date.fromisoformat,
-    "timestamptz": datetime.fromisoformat,
-    "bigint": int,
-    "integer": int,
-    "double precision": float,
-    "text": str,
-}
 
 
 def check(ctx: typer.Context, queries: Queries = None, schema: Schema = None, url: Url = None) -> None:
@@ -157,7 +148,8 @@ def _value(query: Query, name: str, text: str) -> Any:
             except ValueError:
                 continue
         return text
-    read = _READ[declared.type]
+    kind = PYTHON_TYPES[declared.type]
+    read = getattr(kind, "fromisoformat", kind)
     try:
         return [read(each) for each in text.split(",")] if declared.array else read(text)
     except ValueError:
