@@ -156,12 +156,12 @@ class Database(Generic[QueriesT]):
             file, line, statement and the engine's words; what was done before it stays.
         """
 
-        def told(label: str) -> None:
+        def applied(label: str) -> None:
             LOG.info("migrated: %s", label)
             on_applied(label)
 
         return migrating.migrate(
-            self._session, to, on_applied=told, of=of, lock_timeout=lock_timeout, attempts=attempts
+            self._session, to, on_applied=applied, of=of, lock_timeout=lock_timeout, attempts=attempts
         )
 
     def migrations(self) -> list[State]:

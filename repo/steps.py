@@ -84,8 +84,8 @@ class Plan:
     @property
     def on_disk(self) -> bool | None:
         """Whether a step had to use the disk to sort or hash; None if that is not told."""
-        told = [step.on_disk for step in self.all() if step.on_disk is not None]
-        return any(told) if told or not self.sorts else None
+        known = [step.on_disk for step in self.all() if step.on_disk is not None]
+        return any(known) if known or not self.sorts else None
 
     @property
     def rows_read(self) -> int | None:

@@ -241,7 +241,7 @@ def test_a_column_that_is_not_there_may_contradict(stocked: Database) -> None:
     before = stocked.market.history("A")
     rows = [f"A,{days[0]},70,39", f"A,{days[1]},bad,1", f"A,{days[2]},40,39", f"A,{days[2]},46,41"]
     path = written("market.csv", "symbol,date,high,close", rows[0], rows[2])
-    reason = "is below the low of the bar that is there, 45.0"
+    reason = "is below the stored low of the bar, 45.0"
     with pytest.raises(InvalidRecord) as refused:
         load(stocked, path)
     (problem,) = refused.value.problems
@@ -251,7 +251,7 @@ def test_a_column_that_is_not_there_may_contradict(stocked: Database) -> None:
             pl.DataFrame({"symbol": "A", "date": days[2], "high": 40.0, "close": 39.0})
         )
     assert str(refused.value).endswith(f"row 0: high = 40.0: {reason}")
-    with pytest.raises(InvalidRecord, match="is above the high of the bar that is there, 60"):
+    with pytest.raises(InvalidRecord, match="is above the stored high of the bar, 60"):
         stocked.market.upsert(pl.DataFrame({"symbol": "A", "date": days[1], "low": 61.0, "close": 61.0}))
     assert stocked.market.history("A") == before
     # A row that is passed over leaves the one before it of the same key.

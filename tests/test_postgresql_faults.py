@@ -236,7 +236,7 @@ def test_a_server_that_falls_silent(
         assert len(through.tickers.all()) == 2
         monkeypatch.setattr(connections, "_PROVE_AFTER_SECONDS", 0.0)
         relay.freeze()
-        with pytest.raises(DatabaseUnavailable, match=r"no connection to be had: .* not answered"):
+        with pytest.raises(DatabaseUnavailable, match=r"no connection is available: .* not answered"):
             through.tickers.all()
         relay.thaw()
         assert len(through.tickers.all()) == 2
@@ -279,7 +279,7 @@ def test_why_there_is_no_connection(url: str) -> None:
             with pytest.raises(DatabaseUnavailable) as gone:
                 db.tickers.all()
             said = str(gone.value)
-        assert "no connection to be had: connection" in said
+        assert "no connection is available: connection" in said
 
 
 def test_patience_is_bounded(url: str) -> None:

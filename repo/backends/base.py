@@ -143,8 +143,8 @@ def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int
     upper, lower = table.not_below
     high, low, noun = getattr(row, upper), getattr(row, lower), table.record.__name__.lower()
     if lower in absent:
-        return row.place, upper, high, f"is below the {lower} of the {noun} that is there, {low}"
-    return row.place, lower, low, f"is above the {upper} of the {noun} that is there, {high}"
+        return row.place, upper, high, f"is below the stored {lower} of the {noun}, {low}"
+    return row.place, lower, low, f"is above the stored {upper} of the {noun}, {high}"
 
 
 def refuse_unknown(engine: str, given: Iterable[str], known: Collection[str]) -> None:

@@ -99,7 +99,7 @@ def load(
     :param on_other: called with each file of a folder that is left alone, but for hidden ones.
     :returns: what was done with each file, in the order of loading.
     :raises MigrationError: for a database that lacks migrations, or is not this package's.
-    :raises ConfigurationError: for files that cannot be read, columns that cannot be told, and options
+    :raises ConfigurationError: for files that cannot be read, columns that are not known, and options
         that do not fit; nothing is written.
     :raises InvalidRecord: naming the first 20 problems of the first file that has any, with their
         lines, the repeated keys of a ``strict`` load among them; nothing is written.

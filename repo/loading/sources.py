@@ -58,7 +58,7 @@ def open_sources(
 ) -> list[Source]:
     """The files in the order of loading, their headers read; see :func:`repo.loading.load`.
 
-    :raises ConfigurationError: for files that cannot be read, and columns that cannot be told.
+    :raises ConfigurationError: for files that cannot be read, and columns that are not known.
     :raises InvalidRecord: for a file that is damaged up to its header.
     """
     paths: Any = [path] if isinstance(path, str | os.PathLike) else path

@@ -141,9 +141,9 @@ class Load:
                 named = source.located(found)
                 raise (UniqueViolation.of(named) if named else error) from error.__cause__
             except Unfit as unfit:
-                told = unfit.rows if self._outboxes else unfit.rows[:PROBLEM_LIMIT]
-                lines = source.numbers({row for row, *_ in told})
-                found = {lines[row]: (field, reason) for row, field, _, reason in told}
+                unfitting = unfit.rows if self._outboxes else unfit.rows[:PROBLEM_LIMIT]
+                numbers = source.numbers({row for row, *_ in unfitting})
+                found = {numbers[row]: (field, reason) for row, field, _, reason in unfitting}
                 if not self._outboxes:
                     raise InvalidRecord(source.located(found)) from unfit
                 # They are left out; an earlier row of the same key may then count in place of one.
@@ -192,9 +192,9 @@ def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple
         if source.rejects is None:  # rows are not left out
             break
     lines = source.lines({clash.owner_row for clash in found.values() if clash.owner_row is not None})
-    told = {}
+    reasons = {}
     elsewhere = "in the database" + (" or an earlier file" if earlier else "")
     for row, clash in sorted(found.items()):
         where = elsewhere if clash.owner_row is None else f"on line {lines[clash.owner_row]}"
-        told[row] = ("cusip", clash.reason(where))
-    return told
+        reasons[row] = ("cusip", clash.reason(where))
+    return reasons

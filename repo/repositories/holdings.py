@@ -1,7 +1,7 @@
 """Holdings: what institutions reported in SEC Form 13F.
 
 A filing says what an institution held at a quarter end; a later one for the same quarter amends it,
-and both are kept, so that what was known on a day can be told.
+and both are kept, so that it can be asked what was known on a day.
 """
 
 from __future__ import annotations

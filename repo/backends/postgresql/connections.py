@@ -147,7 +147,7 @@ class Connections:
         if self._pool is None:
             with self._opening:
                 if self.closed:
-                    raise DatabaseUnavailable("no connection to be had: the database is closed")
+                    raise DatabaseUnavailable("no connection is available: the database is closed")
                 if self._pool is None:
                     return self._open_pool()
         return self._pool
@@ -236,9 +236,9 @@ class Connections:
         """Why there is none: the server cannot be reached, or all are in use."""
         waited = self._timeout if seconds is None else seconds
         if seconds is None and (trouble := _trouble(self.parameters)):
-            return DatabaseUnavailable(f"no connection to be had: {trouble}")
+            return DatabaseUnavailable(f"no connection is available: {trouble}")
         return DatabaseUnavailable(
-            f"no connection to be had: all {self.pool.max_size} were in use for {waited:g} seconds"
+            f"no connection is available: all {self.pool.max_size} were in use for {waited:g} seconds"
         )
 
     def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
@@ -252,7 +252,7 @@ class Connections:
                 try:
                     connection = pool.getconn(max(deadline - time.monotonic(), 0.001))
                 except psycopg_pool.PoolClosed as error:
-                    raise DatabaseUnavailable(f"no connection to be had: {error}") from error
+                    raise DatabaseUnavailable(f"no connection is available: {error}") from error
                 connection.taken_at = time.monotonic()
                 idle = connection.taken_at - connection.used_at
                 if idle < _PROVE_AFTER_SECONDS and not connection.heard_something():
@@ -270,7 +270,7 @@ class Connections:
             if connection is not None:
                 self._to_pool(connection)
             raise
-        raise DatabaseUnavailable(f"no connection to be had: {cause}") from cause
+        raise DatabaseUnavailable(f"no connection is available: {cause}") from cause
 
     def _fetch_lost(self, pool: _Pool) -> None:
         """Have the pool replace connections that an interrupt left without a holder."""

@@ -34,8 +34,8 @@ class Program(NamedTuple):
     def failed(self, status: int, said: str) -> BackupError:
         """The error for its failure, in its own words if it had any."""
         words = [part.strip() for line in said.splitlines() for part in line.split("error:")[1:]]
-        told = visible("; ".join(words) or said.strip() or f"it ended with {status}")
-        return BackupError(f"{self.name} {self.version} failed: {told}")
+        reason = visible("; ".join(words) or said.strip() or f"it ended with {status}")
+        return BackupError(f"{self.name} {self.version} failed: {reason}")
 
 
 def _paths(name: str) -> Iterator[str]:

@@ -92,10 +92,10 @@ class PostgreSQLUpkeep:
     def perform(self, ask: Ask, task: Task) -> str:
         refused: list[str] = []
 
-        def note(told: psycopg.errors.Diagnostic) -> None:
+        def note(notice: psycopg.errors.Diagnostic) -> None:
             # A VACUUM that this role may not do succeeds, with a warning.
-            if told.severity_nonlocalized == "WARNING":
-                refused.append(told.message_primary or "")
+            if notice.severity_nonlocalized == "WARNING":
+                refused.append(notice.message_primary or "")
 
         builds = task.statement.startswith(("REINDEX", "CREATE"))
         there = {each.name for each in ask("server.invalid_indexes")} if builds else set()
