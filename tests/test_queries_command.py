@@ -27,7 +27,7 @@ def test_the_page_of_the_packages_queries_is_current() -> None:
     page = (Path(ROOT) / "queries" / "README.md").read_text(encoding="utf-8")
     assert smdi("queries", "--format", "markdown").out == page, "smdi queries --format markdown"
     called = page.partition("### tickers.get\n")[2].partition("###")[0]
-    assert "`MarketRepository.delete`, `TickerRepository.get`" in called
+    assert "`Repository._none_of`, `TickerRepository.get`" in called
     assert "nobody here" not in page
 
 

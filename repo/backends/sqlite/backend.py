@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from repo.backends.base import check_option, finder, merge, refuse_unknown, write_rows
@@ -138,11 +139,14 @@ class SQLiteBackend(Connections):
         rows: RowEncoder,
         batches: Iterator[Columns],
     ) -> int:
+        first = list(islice(batches, 1))
+        if not first:
+            return 0  # as on PostgreSQL, even without tables
         queries[f"{table.aggregate}.stage"](connection, {})
         passing = Passing(table)
         values = self.adapter.values_a_statement
         start = 0
-        for batch in passing.watch(batches):
+        for batch in passing.watch(chain(first, batches)):
             end = start + len(batch[0])
             numbered = [range(start, end), *batch]
             write_rows(connection, queries, table, numbered, values, statement="fill")
