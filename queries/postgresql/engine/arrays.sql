@@ -1,5 +1,5 @@
--- The rows of each table as they are stored, in the order of the key, each column of some rows an array:
--- what copy() and verify() read. first and last bound the first column of the key, since and until the days.
+-- The rows of each table as they are stored, in the order of the key, each column of some rows an array, or
+-- the one value that they have in common: what copy() and verify() read. first and last bound the first column of the key, since and until the days.
 
 -- name: tickers(first, last)
 -- record_class: Row(ticker_id: int, symbol: str, company_name: str, cusip: str | None, created_at: datetime)
@@ -39,7 +39,7 @@ ORDER BY i.institution_id / 1000;
 -- Bars, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: market_data_pkey.
 SELECT
-    ARRAY_AGG(m.ticker_id ORDER BY m.date) AS ticker_id,
+    m.ticker_id AS ticker_id,
     ARRAY_AGG(m.date ORDER BY m.date) AS date,
     ARRAY_AGG(m.open ORDER BY m.date) AS open,
     ARRAY_AGG(m.high ORDER BY m.date) AS high,
@@ -60,8 +60,8 @@ ORDER BY m.ticker_id;
 -- Holdings, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: institutional_holdings_pkey.
 SELECT
-    ARRAY_AGG(h.ticker_id ORDER BY h.institution_id, h.filing_date) AS ticker_id,
-    ARRAY_AGG(h.quarter_end ORDER BY h.institution_id, h.filing_date) AS quarter_end,
+    h.ticker_id AS ticker_id,
+    h.quarter_end AS quarter_end,
     ARRAY_AGG(h.institution_id ORDER BY h.institution_id, h.filing_date) AS institution_id,
     ARRAY_AGG(h.filing_date ORDER BY h.institution_id, h.filing_date) AS filing_date,
     ARRAY_AGG(h.shares_held ORDER BY h.institution_id, h.filing_date) AS shares_held,
@@ -81,8 +81,8 @@ ORDER BY h.ticker_id, h.quarter_end;
 -- Rows of retail interest, all columns in arrays, in the order of the key, for copy() and verify().
 -- Index: retail_sentiment_pkey.
 SELECT
-    ARRAY_AGG(s.ticker_id ORDER BY s.date) AS ticker_id,
-    ARRAY_AGG(s.source ORDER BY s.date) AS source,
+    s.ticker_id AS ticker_id,
+    s.source AS source,
     ARRAY_AGG(s.date ORDER BY s.date) AS date,
     ARRAY_AGG(s.interest ORDER BY s.date) AS interest,
     ARRAY_AGG(s.score ORDER BY s.date) AS score

@@ -80,19 +80,21 @@ def _unpacker(form: str, elements: int) -> Struct:
     return Struct(">" + form * elements)
 
 
-def as_list(value: Any) -> list[Any]:
-    """The same without numpy, and moments as microseconds since 1970-01-01."""
+def as_list(value: Any) -> Any:
+    """The same without numpy: a list, or a single value; moments as microseconds since 1970-01-01."""
     if isinstance(value, bytes):
         oid, length = _HEADER.unpack_from(value)[2:4]
         column = list(_unpacker(_ELEMENTS[oid], length).unpack_from(value, _HEADER.size)[1::2])
         return [day + _DAYS for day in column] if oid == types["date"].oid else column
-    return list(map(_as_number, value))
+    if isinstance(value, list) and isinstance(value[0], date):  # which are never NULL
+        return list(map(_as_number, value))
+    return _as_number(value) if isinstance(value, date) else value
 
 
-def _as_number(value: Any) -> Any:
+def _as_number(value: date) -> int:
     if isinstance(value, datetime):
         return (value - _FIRST) // _MICROSECOND
-    return value.toordinal() - EPOCH if isinstance(value, date) else value
+    return value.toordinal() - EPOCH
 
 
 def is_single(value: Any) -> bool:

@@ -84,8 +84,10 @@ class PostgreSQLTransfer:
             with connection.cursor(binary=True) as cursor:
                 arrays.read_raw(cursor)
                 for row in cursor.stream(statement, code(limits._asdict())):
-                    for column, values in zip(waiting, row, strict=True):
-                        column += arrays.as_list(values)
+                    columns = [arrays.as_list(value) for value in row]
+                    rows = len(columns[-1])
+                    for column, values in zip(waiting, columns, strict=True):
+                        column += values if isinstance(values, list) else [values] * rows
                     if len(waiting[0]) >= BATCH_ROWS:
                         take(waiting)
                         waiting = [[] for _ in table.columns]
