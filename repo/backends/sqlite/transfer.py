@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,7 +176,7 @@ class SQLiteShadow(Shadow):
 
     def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
         self.close()
-        with self._live() as live:
+        with self._live() as live, _short_log(live):
             live.execute("PRAGMA foreign_keys = OFF")  # they are looked at below, all at once
             live.execute(f"ATTACH DATABASE ? AS {COPY}", (str(self._file),))
             with _transaction(live):
@@ -199,6 +199,18 @@ class SQLiteShadow(Shadow):
         self.close()
         for ending in ("-journal", ""):
             Path(f"{self._file}{ending}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _short_log(live: sqlite3.Connection) -> Iterator[None]:
+    """Leave no long write-ahead log: on a disk that it has filled nobody can open the file."""
+    live.execute("PRAGMA main.wal_checkpoint")  # so that later there is nothing to be moved
+    try:
+        yield
+    finally:
+        with suppress(sqlite3.Error):
+            live.execute("PRAGMA busy_timeout = 1000")  # readers may keep it
+            live.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
 
 def _others(live: sqlite3.Connection) -> list[str]:
