@@ -214,14 +214,16 @@ def load(folders: Sequence[Path | str] = ()) -> Catalogue:
 
 def survey(
     folder: Path, *, own: bool = False
-) -> tuple[dict[str, dict[str, Query]], list[QueryContractError]]:
-    """A folder's queries by full name and dialect, as far as they can be read, and all errors.
+) -> tuple[dict[str, dict[str, Query]], list[tuple[Path, QueryContractError]]]:
+    """A folder's queries by full name and dialect, as far as they can be read, and each file's errors.
 
     :param own: whether they are the package's own, which are checked for less.
     """
     queries: list[Query] = []
-    wrong: list[QueryContractError] = []
-    for file in files_of(folder):
+    refused: dict[Path, QueryContractError] = {}
+    files = files_of(folder, refused=refused)
+    wrong = list(refused.items())
+    for file in files:
         try:
             queries.extend(list(read(file)))
         except QueryContractError:
@@ -229,16 +231,18 @@ def survey(
                 try:
                     queries.extend(read(each))
                 except QueryContractError as error:
-                    wrong.append(error)
+                    wrong.append((Path(file.path), error))
+    by_name: dict[str, list[Query]] = {}
+    for query in queries:
+        by_name.setdefault(query.full_name, []).append(query)
     found: dict[str, dict[str, Query]] = {}
-    for name in dict.fromkeys(query.full_name for query in queries):
-        variants = [query for query in queries if query.full_name == name]
+    for name, variants in by_name.items():
         try:
             (found[name],) = _check(variants).values()
             for query in () if own else found[name].values():
                 _hold(query)
         except QueryContractError as error:
-            wrong.append(error)
+            wrong.append((variants[-1].file, error))
             found[name] = {
                 dialect: query
                 for query in variants

@@ -132,12 +132,15 @@ class Backend(Protocol):
         arguments: Mapping[str, Any],
         *,
         analyze: bool,
+        limit: int | None = None,
     ) -> Plan:
         """How the engine runs a query, inside a transaction.
 
         :param arguments: of its parameters; those of one row for a query that takes rows.
         :param analyze: run the query and measure it.
+        :param limit: stop it after so many instructions, where the engine counts those.
         :raises InvalidRecord: for a value that is not of its parameter's type.
+        :raises DatabaseUnavailable: if it was stopped, or took longer than a statement may.
         """
 
     def run_script(self, connection: Connection, script: str) -> None:

@@ -139,46 +139,61 @@ class QueryFile(NamedTuple):
         return Path(self.path).stem
 
 
-def files_of(folder: Path, *, own: bool = False) -> tuple[QueryFile, ...]:
+def files_of(
+    folder: Path, *, own: bool = False, refused: dict[Path, QueryContractError] | None = None
+) -> tuple[QueryFile, ...]:
     """The files of a folder of queries, the portable ones first, each by name.
 
     :param own: whether they are the package's own.
+    :param refused: where it is given, it is filled with the errors of single files, and none is raised.
     :raises QueryContractError: for a folder or file that cannot be read, and files in other folders.
     """
     found: list[QueryFile] = []
+    wrong: dict[Path, QueryContractError] = {}
     try:
         if not folder.is_dir():
             raise QueryContractError(f"{folder} is not a folder of queries")
-        found += _files(folder, None, own=own, inside=DIALECTS)
+        found += _files(folder, None, wrong, own=own, inside=DIALECTS)
         for dialect in DIALECTS:
-            found += _files(folder / dialect, dialect, own=own, inside=[_ENGINE])
+            found += _files(folder / dialect, dialect, wrong, own=own, inside=[_ENGINE])
         for dialect in DIALECTS:
-            found += _files(folder / dialect / _ENGINE, dialect, own=own, engine_only=True)
+            found += _files(folder / dialect / _ENGINE, dialect, wrong, own=own, engine_only=True)
     except OSError as error:
         raise QueryContractError(f"cannot read {folder}: {error.strerror}") from error
+    if refused is not None:
+        refused |= wrong
+    elif wrong:
+        raise next(iter(wrong.values()))
     return tuple(found)
 
 
 def _files(
     folder: Path,
     dialect: str | None,
+    wrong: dict[Path, QueryContractError],
     *,
     own: bool,
     inside: Sequence[str] = (),
     engine_only: bool = False,
 ) -> Iterator[QueryFile]:
-    """The files of one folder; ``inside`` are the names of folders in it that may hold files too."""
+    """The files of one folder; ``inside`` are the names of folders in it that may hold files too.
+
+    :param wrong: is filled with what is wrong with other entries.
+    """
     for entry in _entries(folder) if dialect is None or folder.is_dir() else ():
+        path = folder / entry.name
         if _is_sql(entry):
-            path = folder / entry.name
-            yield QueryFile(str(path), dialect, _text(path, entry), own, engine_only)
+            try:
+                yield QueryFile(str(path), dialect, _text(path, entry), own, engine_only)
+            except QueryContractError as error:
+                wrong[path] = error
         elif entry.is_dir() and entry.name not in inside and any(map(_is_sql, _entries(entry))):
             known = (
                 f"the folders of dialects are {', '.join(DIALECTS)}"
                 if dialect is None
                 else f"queries for {dialect} alone are in {dialect}/{_ENGINE}/*.sql"
             )
-            raise QueryContractError(f"{folder / entry.name}: {known}")
+            wrong[path] = QueryContractError(f"{path}: {known}")
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

@@ -10,9 +10,7 @@ import pytest
 import repo
 from repo import review
 from repo.queries import shipped
-
-EXAMPLES = Path(__file__).parent / "review_examples"
-"""A file for each rule, laid out as ``queries/``: queries that break it, and the same mended."""
+from repo.review.explaining import EXAMPLES, example
 
 NAMES = sorted(
     {
@@ -67,6 +65,10 @@ def test_every_rule_has_a_reason_and_examples() -> None:
     for name, reason in review.RULES.items():
         assert reason.endswith("."), name
         assert len(reason.split()) > 5, name
+    for code in [*review.RULES, *review.CODES]:
+        refused, right = example(code)
+        assert "" != refused != right != ""
+        assert all(f"    {line}" in review.explain(code) for line in refused.splitlines() if line)
 
 
 def test_own_queries_have_no_findings() -> None:

@@ -1,17 +1,26 @@
 """The review of a change: each change, made alone on a branch, is reported as what it is."""
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlglot
 
 import repo
 from repo import review
 from repo.queries import shipped
+from repo.review import samples
+from repo.review.changes import Variants
+from repo.review.codes import CODES
+from repo.review.explaining import example
 from repo.review.report import Review
 from tests import servers
 from tests.cli_helpers import smdi
@@ -27,7 +36,7 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the package's SQL and the code that calls it, committed on main."""
     folder = tmp_path_factory.mktemp("original")
@@ -42,12 +51,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(original: Path, tmp_path: Path) -> Path:
-    """A copy of it, on a branch."""
-    folder = tmp_path / "place"
-    shutil.copytree(original, folder)
-    git(folder, "switch", "--quiet", "--create", "change")
-    return folder
+def place(original: Path) -> Path:
+    """The repository on a branch, as it was."""
+    git(original, "switch", "--quiet", "--force", "--force-create", "change", "main")
+    git(original, "clean", "--quiet", "--force", "-d", "-x")
+    return original
 
 
 def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
@@ -103,11 +111,12 @@ def reviewed(folder: Path, edit: Callable[[Path], None], url: str | None = None)
 
 @dataclass
 class Change:
-    """A change, the query it is about with what became of that, and what is found, by rule."""
+    """A change, the query it is about with what became of that, and what is found and noted."""
 
     edit: Callable[[Path], None]
     kinds: dict[str, str]
     found: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 READ = {
@@ -214,14 +223,20 @@ def test_change_is_what_it_is(name: str, place: Path) -> None:
 
 
 NEW = "0003_change"
+REFUSED, RIGHT = ({code: example(code)[side] for code in CODES} for side in (0, 1))
+"""What --explain shows of each code."""
 
 
-def migration(sqlite: str, postgresql: str, undo: tuple[str, str]) -> Callable[[Path], None]:
+def migration(
+    sqlite: str, postgresql: str, undo: tuple[str, str], name: str = NEW
+) -> Callable[[Path], None]:
     """An edit: a migration of both engines with its undo."""
     texts = {"sqlite": (sqlite, undo[0]), "postgresql": (postgresql, undo[1])}
     return every(
         *(
-            appended(f"schema/{dialect}/{NEW}{ending}.sql", f"-- A change.\n\n{text};\n")
+            appended(
+                f"schema/{dialect}/{name}{ending}.sql", f"-- A change.\n{text.removesuffix(';')};\n"
+            )
             for dialect, both in texts.items()
             for ending, text in zip(("", ".undo"), both, strict=True)
         )
@@ -265,9 +280,53 @@ ASKED = {
             "total-order": "not known to be total",
         },
     ),
+    "query that runs away": Change(
+        within(
+            "queries/market.sql",
+            "-- name: coverage",
+            "FROM market_data AS m",
+            REFUSED["runs-away"],
+        ),
+        {"market.coverage": "changed"},
+        {
+            "runs-away": "on sqlite, it came to no end & on postgresql, its plan expects",
+        },
+    ),
+    "right migrations": Change(
+        every(
+            migration(
+                RIGHT["not-null-without-default"].replace("bigint", "INTEGER"),
+                RIGHT["not-null-without-default"],
+                ("ALTER TABLE market_data DROP COLUMN split",) * 2,
+            ),
+            migration(
+                "-- For nobody.\nCREATE INDEX market_data_volume ON market_data (volume)",
+                RIGHT["blocking-index"],
+                ("DROP INDEX market_data_volume",) * 2,
+                "0004_more",
+            ),
+            migration(
+                "SELECT 1",
+                f"{RIGHT['lock-timeout']}\n{RIGHT['validated-constraint']}",
+                ("SELECT 1", "ALTER TABLE market_data DROP CONSTRAINT market_data_cheap"),
+                "0005_last",
+            ),
+        ),
+        {},
+        {},
+    ),
+    "migration that fails": Change(
+        alike(
+            "INSERT INTO tickers (symbol, company_name) SELECT t.symbol, 'X' FROM tickers AS t",
+            "SELECT 1",
+        ),
+        {},
+        {"failing-migration": "fails on sqlite & fails on postgresql"},
+        ("On sqlite, a migration fails", "On postgresql, a migration fails"),
+    ),
     "not null without default": Change(
         alike(
-            "ALTER TABLE market_data ADD COLUMN split bigint NOT NULL",
+            REFUSED["not-null-without-default"],
             "ALTER TABLE market_data DROP COLUMN split",
         ),
         {},
@@ -276,7 +335,7 @@ ASKED = {
     "large table rewritten": Change(
         migration(
             "ALTER TABLE market_data ADD COLUMN split INTEGER",
-            "ALTER TABLE market_data ALTER COLUMN ticker_id TYPE bigint",
+            REFUSED["table-rewrite"],
             (
                 "ALTER TABLE market_data DROP COLUMN split",
                 "ALTER TABLE market_data ALTER COLUMN ticker_id TYPE integer",
@@ -287,10 +346,11 @@ ASKED = {
             "table-rewrite": "market_data is written anew under AccessExclusiveLock",
             "breaks-old-queries": "digests.market (function int4send(bigint) does not exist)",
         },
+        ("On postgresql, market_data is written anew",),
     ),
     "index built with a lock": Change(
         alike(
-            "-- For nobody.\nCREATE INDEX market_data_volume ON market_data (volume)",
+            REFUSED["blocking-index"],
             "DROP INDEX market_data_volume",
         ),
         {},
@@ -299,7 +359,7 @@ ASKED = {
     "constraint validated under a lock": Change(
         migration(
             "ALTER TABLE market_data ADD COLUMN split INTEGER",
-            "ALTER TABLE market_data ADD CONSTRAINT market_data_cheap CHECK (close < 1e12)",
+            REFUSED["validated-constraint"],
             (
                 "ALTER TABLE market_data DROP COLUMN split",
                 "ALTER TABLE market_data DROP CONSTRAINT market_data_cheap",
@@ -318,7 +378,7 @@ ASKED = {
     ),
     "rename that breaks the old queries": Change(
         alike(
-            "ALTER TABLE tickers RENAME COLUMN cusip TO cusip_code",
+            REFUSED["breaks-old-queries"],
             "ALTER TABLE tickers RENAME COLUMN cusip_code TO cusip",
         ),
         {},
@@ -327,7 +387,7 @@ ASKED = {
     "limit of waiting taken away": Change(
         migration(
             ADDED,
-            f"SET LOCAL lock_timeout = 0;\n{ADDED}",
+            f"{REFUSED['lock-timeout']}\n{ADDED}",
             ("ALTER TABLE tickers DROP COLUMN sector",) * 2,
         ),
         {},
@@ -352,11 +412,14 @@ def test_change_is_what_engines_say(name: str, place: Path, sample: str) -> None
     report = reviewed(place, change.edit, sample)
     assert {each.change.name: str(each.change.kind) for each in report.queries} == change.kinds
     for rule, words in change.found.items():
-        assert any(each.rule == rule and words in each.message for each in report.open), rule
+        told = [each.message for each in report.open if each.rule == rule]
+        for part in words.split(" & "):
+            assert any(part in each for each in told), (rule, part, told)
     rows = {(each.query, each.same_rows) for each in report.plans if each.query in change.kinds}
-    assert rows <= {(query, True) for query in change.kinds}
+    assert rows <= {(query, None if "runs-away" in change.found else True) for query in change.kinds}
+    assert all(any(part in note for note in report.notes) for part in change.notes)
     serious = {each.rule for each in report.open if each.level is review.Level.ERROR}
-    assert serious <= change.found.keys()
+    assert serious <= change.found.keys(), [str(each) for each in report.open]
     assert report.failed == bool(serious)
     asked = {each.dialect for each in report.plans} | {each.dialect for each in report.migrations}
     assert asked == {"sqlite", "postgresql"}
@@ -364,73 +427,257 @@ def test_change_is_what_engines_say(name: str, place: Path, sample: str) -> None
         assert all(rule in review.written(report, form) for rule in change.found)
 
 
-def test_nothing_changed_and_what_is_accepted(place: Path) -> None:
+GAINERS = """\
+-- name: gainers(day)
+-- record_class: Gain(symbol: str)
+-- Those of a day. Index: none.
+SELECT t.symbol AS symbol
+FROM tickers AS t
+WHERE CAST(:day AS date) IS NOT NULL
+ORDER BY t.symbol;
+"""
+CODE = """\
+def show(db, day):
+    return db.queries.movers.gainers(day=day)
+
+
+class Page:
+    def body(self):
+        return self.db.queries.movers.gainers(day=self.day)
+"""
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """An application with a query of its own and code that calls it, committed on main."""
+    folder = tmp_path / "application"
+    (folder / "sql").mkdir(parents=True)
+    (folder / "sql" / "movers.sql").write_text(GAINERS, encoding="utf-8")
+    (folder / "app.py").write_text(CODE, encoding="utf-8")
+    git(folder, "init")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "As it was")
+    return folder
+
+
+def read(folder: Path, base: str = "main", head: str | None = None) -> Review:
+    """The review of an application's files by reading."""
+    return review.review(base, head, queries=folder / "sql", bars=None)
+
+
+def errors(report: Review) -> list[str]:
+    """The rules that are broken and not accepted."""
+    return [each.rule for each in report.open if each.level is review.Level.ERROR]
+
+
+def test_nothing_changed_and_what_is_accepted(application: Path) -> None:
     """Without a change one line says so; an error that the SQL accepts with a reason does not fail."""
-    queries = place / "queries"
-    assert smdi("review", "--queries", queries).out.splitlines()[1:] == [
-        f"No SQL differs between main ({git(place, 'rev-parse', 'main')[:9]}) and the working tree."
+    sql = application / "sql"
+    movers = sql / "movers.sql"
+    main = git(application, "rev-parse", "main")[:9]
+    assert smdi("review", "--queries", sql).out.splitlines()[1:] == [
+        f"No SQL differs between main ({main}) and the working tree."
     ]
-    market = queries / "market.sql"
-    before = market.read_text(encoding="utf-8")
-    market.write_text(before.replace("\nORDER BY m.date;", ";", 1), encoding="utf-8")
-    command = ("review", "--queries", queries, "--no-engines", "--format", "github")
+    text = GAINERS.replace("\nORDER BY t.symbol;", ";")
+    movers.write_text(text, encoding="utf-8")
+    command = ("review", "--queries", sql, "--no-engines", "--format", "github")
     done = smdi(*command)
     assert done.code == 1
-    assert (
-        "::error file=queries/market.sql,line=3,title=order::market.history: rows need ORDER" in done.out
-    )
-    text = market.read_text(encoding="utf-8").replace(
-        "SELECT\n", "-- review: allow order because they are sorted in Python\nSELECT\n", 1
-    )
-    market.write_text(text, encoding="utf-8")
-    report = place / "report.md"
+    assert "::error file=sql/movers.sql,line=1,title=order::movers.gainers: rows need ORDER" in done.out
+    allowed = "-- review: allow order because they are sorted in Python\nSELECT "
+    movers.write_text(text.replace("SELECT ", allowed), encoding="utf-8")
+    report = application / "report.md"
     assert smdi(*command, "--write", report).code == 0
     assert "because they are sorted in Python" in report.read_text(encoding="utf-8")
-    market.write_text(text.replace("allow order because they", "allow order, they"), encoding="utf-8")
+    wrong = allowed.replace(" because", ",")
+    movers.write_text(text.replace("SELECT ", wrong), encoding="utf-8")
     assert "title=allowance" in smdi(*command).out
-    market.write_text(
-        before.replace("SELECT\n", "-- review: allow star because x\nSELECT\n", 1), encoding="utf-8"
-    )
+    unused = "-- review: allow star because x\nSELECT "
+    movers.write_text(GAINERS.replace("SELECT ", unused), encoding="utf-8")
     assert "nothing here breaks star" in smdi(*command).out
 
 
-def test_wrong_uses(place: Path, tmp_path: Path) -> None:
+def test_wrong_uses(application: Path, tmp_path: Path) -> None:
     """What cannot be compared is refused with what to do, and rules are explained."""
     for wrong, told in {
         ("--base", "nowhere"): "git knows no revision 'nowhere' here",
-        ("--write", "x.txt"): "a report ends in .md, .json, .sarif",
+        ("--base", "--all"): "git knows no revision '--all' here",
+        ("--write", "x.txt"): "a report ends in .comment.md, .md, .json, .sarif",
         ("--schema", tmp_path): "is not in the repository",
     }.items():
-        done = smdi("review", "--queries", place / "queries", *wrong)
+        done = smdi("review", "--queries", application / "sql", *wrong)
         assert done.code == 2
         assert told in done.err
     assert smdi("review", "--queries", tmp_path / "none").code == 2
-    assert "A large table is read whole" in smdi("review", "--explain", "full-scan").out
+    (tmp_path / "none").mkdir()
+    git(tmp_path / "none", "init")
+    assert "nothing was committed" in smdi("review", "--queries", tmp_path / "none").err
+    explained = smdi("review", "--explain", "full-scan").out
+    assert "A large table is read whole" in explained
+    assert "Right:\n\n    WHERE m.ticker_id = CAST(:id AS bigint)" in explained
     assert "did you mean float-sum?" in smdi("review", "--explain", "floatsum").err
 
 
-def test_an_application(tmp_path: Path) -> None:
-    """An application's queries and the code that calls them are reviewed in its own repository."""
-    query = (
-        "-- name: gainers(day)\n-- record_class: Gain(symbol: str)\n-- Those of a day. Index: none.\n"
-        "SELECT t.symbol AS symbol\nFROM tickers AS t\nWHERE CAST(:day AS date) IS NOT NULL\n"
-        "ORDER BY t.symbol;\n"
-    )
-    (tmp_path / "sql").mkdir()
-    movers = tmp_path / "sql" / "movers.sql"
-    movers.write_text(query, encoding="utf-8")
-    code = "def show(db, day):\n    return db.queries.movers.gainers(day=day)\n"
-    (tmp_path / "app.py").write_text(code, encoding="utf-8")
-    git(tmp_path, "init")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "As it was")
-    movers.write_text(query.replace("day", "since"), encoding="utf-8")
-    report = review.review("HEAD", queries=tmp_path / "sql", bars=None)
+def test_callers_by_function(application: Path) -> None:
+    """Of the functions that call a query those are named that did not go with its change."""
+    movers = application / "sql" / "movers.sql"
+    movers.write_text(GAINERS.replace("day", "since"), encoding="utf-8")
+    (application / "app.py").write_text("# Moved.\n\n" + CODE.replace("day=day", "since=day"))
+    report = read(application)
     (found,) = report.queries
     assert [(each.what, each.before, each.after) for each in found.differences] == [
         ("parameter", "day: date", "none"),
         ("parameter", "none", "since: date"),
     ]
-    assert [each.function for each in found.callers] == ["show"]
-    assert {each.rule for each in report.open if each.level is review.Level.ERROR} == {"breaks-callers"}
-    assert json.loads(review.written(report, "sarif"))["runs"][0]["results"]
+    assert [each.function for each in found.callers] == ["show", "Page.body"]
+    told = [each.message for each in report.open if each.rule == "breaks-callers"]
+    assert len(told) == 2
+    assert all("Page.body is as it was" in each for each in told)
+    (result,) = json.loads(review.written(report, "sarif"))["runs"]
+    assert {each["ruleId"] for each in result["results"]} >= {"breaks-callers"}
+    git(application, "commit", "--quiet", "--all", "--message", "Since")
+    (application / "app.py").write_text("", encoding="utf-8")
+    assert read(application, "main~1", "main").queries[0].callers == found.callers
+
+
+def test_files_that_cannot_be_read(application: Path) -> None:
+    """A file that the loader refuses is named, and no query is taken for removed by it."""
+    sql = application / "sql"
+    (sql / "losers.sql").write_text(GAINERS.replace("gainers", "losers"), encoding="utf-8")
+    (sql / "linked.sql").symlink_to("losers.sql")
+    git(application, "add", ".")
+    git(application, "commit", "--quiet", "--message", "More of it")
+    assert not read(application).changed
+    (sql / "losers.sql").write_bytes(b"\xff")
+    (sql / "gone.sql").symlink_to("nowhere.sql")
+    (sql / os.fsdecode(b"\xfe.sql")).write_text(GAINERS, encoding="utf-8")
+    (sql / "movers.sql").write_text(GAINERS + "\n-- name: broken\nSELECT 1;\n", encoding="utf-8")
+    report = read(application)
+    assert [str(each.change.kind) for each in report.queries] == ["added"]
+    assert {*errors(report)} == {"contract", "duplicate-query"}
+    files = {each.file.name: each.message for each in report.open if each.rule == "contract"}
+    assert len(files) == 4
+    assert "is not a regular file" in files["gone.sql"]
+    for form in ("markdown", "comment", "json", "github", "sarif"):
+        assert "movers.sql" in review.written(report, form).encode().decode()
+    git(application, "add", ".")
+    git(application, "commit", "--quiet", "--message", "Broken")
+    git(application, "rm", "--quiet", "sql/losers.sql")
+    assert any("At main" in note and "losers.sql" in note for note in read(application).notes)
+
+
+def test_any_base(application: Path, tmp_path: Path) -> None:
+    """The base may be before the queries, of origin alone, or cut off; the head may be no branch."""
+    git(application, "switch", "--quiet", "--orphan", "before")
+    git(application, "commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    git(application, "switch", "--quiet", "--create", "change")
+    git(application, "checkout", "--quiet", "main", ".")
+    git(application, "commit", "--quiet", "--message", "All of it")
+    git(application, "switch", "--quiet", "--detach")
+    report = read(application, "before")
+    assert {each.change.name: str(each.change.kind) for each in report.queries} == {
+        "movers.gainers": "added"
+    }
+    assert errors(report) == []
+    clone = tmp_path / "clone"
+    url = application.as_uri()
+    git(tmp_path, "clone", "--quiet", "--branch", "change", url, str(clone))
+    assert len(read(clone, "before").queries) == 1
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth", "1", "--no-single-branch", url, str(shallow))
+    with pytest.raises(repo.ConfigurationError, match="git fetch --unshallow"):
+        read(shallow, "before")
+
+
+def test_variants(application: Path) -> None:
+    """A query that becomes two variants, and back, is shown for each engine."""
+    sql = application / "sql"
+    (sql / "movers.sql").unlink()
+    for dialect in ("sqlite", "postgresql"):
+        (sql / dialect).mkdir()
+        (sql / dialect / "movers.sql").write_text(GAINERS, encoding="utf-8")
+    (found,) = read(application).queries
+    assert str(found.change.kind) == "moved only"
+    text = GAINERS.replace("t.symbol;", "t.symbol NULLS LAST;")
+    (sql / "sqlite" / "movers.sql").write_text(text, encoding="utf-8")
+    (found,) = read(application).queries
+    assert str(found.change.kind) == "changed"
+    assert [*found.change.diffs] == ["sqlite"]
+
+
+def test_many_queries(application: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many queries are new, each is read once to find those that say the same."""
+    monkeypatch.setattr("repo.review.comparison.installed", lambda: False)
+    names = [f"q{number}" for number in range(40)]
+    text = "\n".join(GAINERS.replace("gainers", name).replace("day", f"a{name}") for name in names)
+    (application / "sql" / "more.sql").write_text(text, encoding="utf-8")
+    asked: list[str] = []
+    tokenize = sqlglot.tokenize
+
+    def counted(sql: str, **options: Any) -> Any:
+        asked.append(sql)
+        return tokenize(sql, **options)
+
+    monkeypatch.setattr("repo.review.changes.sqlglot.tokenize", counted)
+    assert errors(read(application)) == []
+    assert len(asked) <= 5 * len(names)
+    twice = GAINERS.replace("gainers", "again").replace("day", "aq7")
+    (application / "sql" / "more.sql").write_text(f"{text}\n{twice}", encoding="utf-8")
+    assert "duplicate-query" in errors(read(application))
+
+
+def test_comment_is_whole(application: Path) -> None:
+    """A report that is longer than a comment may be is cut between its sections, and says so."""
+    movers = application / "sql" / "movers.sql"
+    movers.write_text(GAINERS.replace("t.symbol;", "t.symbol DESC;"), encoding="utf-8")
+    report = read(application)
+    (query,) = report.queries
+    long = replace(query.change, diffs={"sqlite": "+``` é | <b>\n" * 1500})
+    named = [
+        replace(query, change=replace(long, before={}, after=_named(query.change.after, f"q{number}")))
+        for number in range(30)
+    ]
+    large = replace(report, queries=[query, *named, query], findings=list(report.findings) * 2000)
+    text = review.written(large, "comment")
+    assert len(text.encode()) < 65_536 < len(review.written(large, "markdown"))
+    assert text.count("<details") == text.count("</details>") > 0
+    assert text.count("````diff") == text.count("````\n") == 1
+    assert "left out: more findings, " in text.splitlines()[-1]
+    assert "and " in text.splitlines()[-1]
+    assert review.written(report, "comment") == review.written(report, "markdown")
+
+
+def _named(variants: Variants, name: str) -> Variants:
+    return {dialect: replace(query, name=name) for dialect, query in variants.items()}
+
+
+def test_one_sample_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: str, server: servers.Server
+) -> None:
+    """A second review waits for the first, and what a killed one left half built is built anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("repo.review.samples.find_spec", lambda name: None)
+    asked, notes = samples.Asked(1000), list[str]()
+
+    def use() -> int:
+        with samples.samples(asked, 1, note=notes.append) as found:
+            return len(found["sqlite"].tickers.all())
+
+    assert use() == 10
+    (kept,) = (each for each in (tmp_path / "smdi" / "review").iterdir() if each.is_dir())
+    (kept / "filled").unlink()
+    (kept / "sample.db").write_bytes(b"half")
+    assert use() == 10
+    built = len(notes)
+    with ThreadPoolExecutor(1) as pool, samples.samples(asked, 1):
+        other = pool.submit(use)
+        while len(notes) == built:
+            time.sleep(0.01)
+        assert not other.done()
+    assert other.result() == 10
+    assert notes[built:] == ["waiting for another review to end"]
+    with (
+        pytest.raises(repo.ConfigurationError, match="name an empty database"),
+        samples.samples(asked, 1, postgresql=sample),
+    ):
+        pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,9 +18,25 @@ class Form(StrEnum):
     """How a review is written."""
 
     MARKDOWN = "markdown"
+    COMMENT = "comment"
     JSON = "json"
     GITHUB = "github"
     SARIF = "sarif"
+
+
+_ENDINGS: Final = {
+    ".comment.md": Form.COMMENT,
+    ".md": Form.MARKDOWN,
+    ".json": Form.JSON,
+    ".sarif": Form.SARIF,
+}
+
+
+def _form_of(file: Path) -> Form:
+    for ending, form in _ENDINGS.items():
+        if file.name.endswith(ending):
+            return form
+    raise ConfigurationError(f"{file}: a report ends in {', '.join(_ENDINGS)}")
 
 
 def _explained(code: str | None) -> None:
@@ -52,7 +68,8 @@ def review(
         Form,
         typer.Option(
             "--format",
-            help="markdown is for people, github puts findings on the lines of a pull request.",
+            help="markdown is for people, comment the same as long as one on GitHub may be; github puts "
+            "findings on the lines of a pull request.",
         ),
     ] = Form.MARKDOWN,
     engines: Annotated[
@@ -78,8 +95,8 @@ def review(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Write the report to a file too, in the form that its ending says: .md, .json or "
-            ".sarif; may be given again.",
+            help="Write the report to a file too, in the form that its ending says: .md, .comment.md, "
+            ".json or .sarif; may be given again.",
         ),
     ] = None,
     _: Annotated[
@@ -89,7 +106,7 @@ def review(
             metavar="CODE",
             callback=_explained,
             is_eager=True,
-            help="Say what a rule is there for, and exit.",
+            help="Say what a rule is there for, with SQL that it refuses and SQL that is right.",
         ),
     ] = None,
 ) -> None:
@@ -103,10 +120,7 @@ def review(
     """
     from repo import review as reviewing
 
-    endings = {".md": Form.MARKDOWN, ".json": Form.JSON, ".sarif": Form.SARIF}
-    for file in write or ():
-        if file.suffix not in endings:
-            raise ConfigurationError(f"{file}: a report ends in {', '.join(endings)}")
+    files = {file: _form_of(file) for file in write or ()}
     report = reviewing.review(
         base,
         head,
@@ -117,8 +131,8 @@ def review(
         postgresql=postgresql,
         note=say,
     )
-    for file in write or ():
-        file.write_text(reviewing.written(report, endings[file.suffix]) + "\n", encoding="utf-8")
+    for file, its_form in files.items():
+        file.write_text(reviewing.written(report, its_form) + "\n", encoding="utf-8")
     say(reviewing.written(report, form), err=False)
     if report.failed:
         raise typer.Exit(1)

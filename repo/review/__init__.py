@@ -10,7 +10,6 @@ extra ``review`` brings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _missing: ModuleNotFoundError | None = None
 _reasons: Mapping[str, str] = {}
 try:
-    from repo.review import folders, formats, reviewing
+    from repo.review import explaining, folders, formats, reviewing
 except ModuleNotFoundError as error:
     if error.name != "sqlglot":
         raise
@@ -92,24 +91,21 @@ def review(
 def written(report: Review, form: str = "markdown") -> str:
     """A report as text.
 
-    :param form: ``markdown``, ``json``, ``github`` (workflow commands) or ``sarif``.
+    :param form: ``markdown``, ``comment`` (Markdown as long as a comment on GitHub may be), ``json``,
+        ``github`` (workflow commands) or ``sarif``.
     """
     _need_sqlglot()
-    return formats.FORMATS[form](report)
+    text = formats.FORMATS[form](report)
+    return text.encode("utf-8", "backslashreplace").decode()  # a file's name may be no UTF-8
 
 
 def explain(code: str) -> str:
-    """What a rule is there for.
+    """What a rule is there for, with SQL that it refuses and SQL that is right.
 
     :raises ConfigurationError: for a code that is none's; it names the nearest.
     """
     _need_sqlglot()
-    reasons = {**RULES, **{name: each.reason for name, each in CODES.items()}}
-    if code not in reasons:
-        near = get_close_matches(code, reasons, n=1, cutoff=0)
-        raise ConfigurationError(f"there is no rule {code!r}; did you mean {near[0]}?")
-    level = CODES[code].level if code in CODES else Level.ERROR
-    return f"{code} ({level}): {reasons[code]}"
+    return explaining.explanation(code)
 
 
 def _need_sqlglot() -> None:

@@ -6,16 +6,18 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType
 from sqlglot.errors import SqlglotError
 
 from repo.queries import DIALECTS, Query
 from repo.review.tables import GRAMMARS
 
-__all__ = ["BOTH", "Change", "Kind", "Variants", "block", "changes", "extent", "same_meaning"]
+__all__ = ["BOTH", "Change", "Kind", "Variants", "block", "changes", "extent", "words"]
 
 Variants = Mapping[str, Query]
 """A named query by dialect; the same text for each where it is portable."""
@@ -24,6 +26,7 @@ BOTH: Final = "both engines"
 
 _ALIKE: Final = 0.8
 """How much of their words two statements share of which one is the other under a new name."""
+_AS_WRITTEN: Final = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING)
 
 
 class Kind(StrEnum):
@@ -35,6 +38,7 @@ class Kind(StrEnum):
     CHANGED = "changed"
     FORMATTING = "formatting only"
     COMMENT = "comment only"
+    MOVED = "moved only"
     UNCHANGED = "unchanged"
 
 
@@ -63,7 +67,7 @@ class Change:
     @property
     def means_the_same(self) -> bool:
         """Whether an engine reads the same."""
-        return self.kind in (Kind.FORMATTING, Kind.COMMENT, Kind.UNCHANGED)
+        return self.kind in (Kind.FORMATTING, Kind.COMMENT, Kind.MOVED, Kind.UNCHANGED)
 
 
 def _change(kind: Kind, before: Variants, after: Variants) -> Change:
@@ -105,23 +109,26 @@ def _diff(before: Query | None, after: Query | None) -> str:
     return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
 
 
-def _tree(query: Query, dialect: str) -> exp.Expr | None:
-    """The statement as a tree; None where sqlglot only passes it on."""
+@lru_cache(maxsize=4096)
+def _words(sql: str, grammar: str) -> tuple[str, ...]:
     try:
-        tree = sqlglot.parse_one(query.sql, dialect=GRAMMARS[dialect])
+        tokens = sqlglot.tokenize(sql, dialect=grammar)
     except SqlglotError:
-        return None
-    return None if isinstance(tree, exp.Command) else tree
+        return tuple(sql.split())
+    found = (f"{each.token_type.name} {_text(each)}" for each in tokens)
+    return tuple(each for each in found if each != "SEMICOLON ;")
 
 
-def same_meaning(one: Query, other: Query, dialect: str) -> bool:
-    """Whether two statements differ in blanks, lines, comments and the case of keywords alone."""
-    if one.sql.split() == other.sql.split():
-        return True
-    trees = [_tree(one, dialect), _tree(other, dialect)]
-    if None in trees:
-        return False
-    return trees[0] == trees[1]
+def _text(token: Token) -> str:
+    return token.text if token.token_type in _AS_WRITTEN else token.text.upper()
+
+
+def words(query: Query, dialect: str) -> tuple[str, ...]:
+    """A statement without blanks, lines, comments and the case of keywords.
+
+    Two that have the same are read as the same.
+    """
+    return _words(query.sql, GRAMMARS[dialect])
 
 
 def _kind(before: Variants, after: Variants) -> Kind:
@@ -133,12 +140,14 @@ def _kind(before: Variants, after: Variants) -> Kind:
             if one is not other:
                 return Kind.CHANGED
             continue
-        if one.contract != other.contract or not same_meaning(one, other, dialect):
+        if one.contract != other.contract or words(one, dialect) != words(other, dialect):
             return Kind.CHANGED
         if one.sql.strip() != other.sql.strip():
             found = Kind.FORMATTING
         elif found is Kind.UNCHANGED and block(one) != block(other):
             found = Kind.COMMENT
+        elif found is Kind.UNCHANGED and (one.dialect is None) is not (other.dialect is None):
+            found = Kind.MOVED
     return found
 
 
@@ -151,12 +160,29 @@ def _alike(one: Variants, other: Variants) -> float:
             continue  # what one engine alone is asked
         if before is None or after is None or before.operator != after.operator:
             return 0
-        shares.append(difflib.SequenceMatcher(None, before.sql.split(), after.sql.split()).ratio())
+        was, now = words(before, dialect), words(after, dialect)
+        matcher = difflib.SequenceMatcher(None, was, now, autojunk=False)
+        if was == now:
+            shares.append(1.0)
+        elif matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:
+            return 0
+        else:
+            shares.append(matcher.ratio())
     return min(shares, default=0)
+
+
+def _same_files(before: Variants, after: Variants, texts: dict[Path, bytes]) -> bool:
+    """Whether the files of a query are the same; ``texts`` are those that were read."""
+    for query in (*before.values(), *after.values()):
+        if query.file not in texts:
+            texts[query.file] = query.file.read_bytes()
+    old, new = ([(each.dialect, texts[each.file]) for each in side.values()] for side in (before, after))
+    return old == new
 
 
 def changes(before: Mapping[str, Variants], after: Mapping[str, Variants]) -> Iterator[Change]:
     """Every query that is not what it was, by name."""
+    texts: dict[Path, bytes] = {}
     gone = [name for name in before if name not in after]
     new = [name for name in after if name not in before]
     renamed: dict[str, str] = {}
@@ -172,5 +198,7 @@ def changes(before: Mapping[str, Variants], after: Mapping[str, Variants]) -> It
             yield _change(Kind.ADDED, {}, after[name])
         elif name not in after:
             yield _change(Kind.REMOVED, before[name], {})
-        elif (kind := _kind(before[name], after[name])) is not Kind.UNCHANGED:
-            yield _change(kind, before[name], after[name])
+        elif not _same_files(before[name], after[name], texts):
+            kind = _kind(before[name], after[name])
+            if kind is not Kind.UNCHANGED:
+                yield _change(kind, before[name], after[name])

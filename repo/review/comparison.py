@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 from repo.catalogue import survey
 from repo.errors import QueryContractError
 from repo.queries import DIALECTS, shipped
-from repo.review.callers import Caller, callers
-from repo.review.changes import Change, Kind, Variants, changes, extent, same_meaning
-from repo.review.codes import CODES
+from repo.review.callers import Caller, callers, functions
+from repo.review.changes import Change, Kind, Variants, changes, extent, words
+from repo.review.codes import finding
 from repo.review.contract import Difference, differences
-from repo.review.findings import Finding, Level
+from repo.review.findings import Finding
 from repo.review.folders import findings_of, tables_of
-from repo.review.layout import changed_lines, installed, layout
-from repo.review.revisions import Revision, tracked
+from repo.review.layout import changed_lines, installed, layout, text_of
+from repo.review.revisions import Revision
 
 __all__ = ["Comparison", "Side"]
 
 _OWN: Final = "migrations.sql"
 """A file of queries that the package has, and of which an application cannot have the names."""
 
+_LAID_OUT: Final = 50
+_WORD: Final = re.compile(r"\w+")
 _TESTS: Final = frozenset({"tests", "test", "conftest.py"})
 
 
@@ -44,14 +46,8 @@ class Side:
         return (self.queries / _OWN).is_file()
 
     @cached_property
-    def _survey(self) -> tuple[Mapping[str, Variants], list[QueryContractError]]:
-        if not self.queries.is_dir():
-            return {}, []
-        try:
-            found, wrong = survey(self.queries, own=self.own)
-        except QueryContractError as error:  # of the folder itself
-            return {}, [error]
-        return found, wrong
+    def _survey(self) -> tuple[Mapping[str, Variants], list[tuple[Path, QueryContractError]]]:
+        return survey(self.queries, own=self.own) if self.queries.is_dir() else ({}, [])
 
     @property
     def catalogue(self) -> Mapping[str, Variants]:
@@ -59,8 +55,8 @@ class Side:
         return self._survey[0]
 
     @property
-    def wrong(self) -> list[QueryContractError]:
-        """What the loader says against them."""
+    def wrong(self) -> list[tuple[Path, QueryContractError]]:
+        """What the loader says against each file."""
         return self._survey[1]
 
     @property
@@ -77,25 +73,43 @@ class Side:
 class Comparison:
     """What can be told of a change without an engine."""
 
-    def __init__(self, before: Side, after: Side, root: Path, edited: frozenset[str]) -> None:
+    def __init__(self, before: Side, after: Side, edited: frozenset[str]) -> None:
         """Take two sides of a repository, and the paths of the files that differ."""
         self.before = before
         self.after = after
-        self._root = root
         self._edited = edited
-        self.changes = list(changes(before.catalogue, after.catalogue))
+        self.notes = [f"At {before.revision.name}: {error}" for _, error in before.wrong]
+        # What is in a file that cannot be read is not taken for removed.
+        unread = {after.revision.shown(file) for file, _ in after.wrong}
+        known = {
+            name: variants
+            for name, variants in before.catalogue.items()
+            if name in after.catalogue
+            or unread.isdisjoint(before.revision.shown(each.file) for each in variants.values())
+        }
+        self.changes = list(changes(known, after.catalogue))
 
     @cached_property
     def _callers(self) -> Mapping[str, list[Caller]]:
         """Who calls which query in the Python code as it is; tests are no reason to keep one."""
         names = {*self.before.catalogue, *self.after.catalogue}
-        files = map(Path, tracked(self._root, "*.py"))
-        code = [self._root / file for file in files if _TESTS.isdisjoint(file.parts)]
+        root = self.after.revision.root
+        code = [root / file for file in self.after.revision.code if _TESTS.isdisjoint(file.parts)]
         found = callers(names, (file for file in code if file.is_file()))
         return {
-            name: [each._replace(file=each.file.relative_to(self._root)) for each in calls]
+            name: [each._replace(file=each.file.relative_to(root)) for each in calls]
             for name, calls in found.items()
         }
+
+    def _as_it_was(self, caller: Caller) -> bool:
+        """Whether a function that calls a query was not touched by the change."""
+        if caller.file.as_posix() not in self._edited:
+            return True
+        before, after = (side.revision.root / caller.file for side in (self.before, self.after))
+        if not before.is_file():
+            return False
+        was, now = (functions(file.read_bytes()).get(caller.function) for file in (before, after))
+        return was == now
 
     @cached_property
     def touched(self) -> list[Change]:
@@ -120,37 +134,49 @@ class Comparison:
         yield from self._layout()
 
     def _contract(self) -> Iterator[Finding]:
-        for error in self.after.wrong:
-            yield Finding(*_place(str(error), self.after.queries), "", "contract", str(error))
+        for file, error in self.after.wrong:
+            line = re.search(rf"{re.escape(str(file))}:(\d+)", str(error))
+            yield finding(file, int(line[1]) if line else 1, "", "contract", str(error))
 
     def _rules(self) -> Iterator[Finding]:
-        """The rules of single statements, on those that changed; on all where tables did."""
+        """The rules of single statements, on those that changed or name a table that did."""
         every = list(self.after.catalogue.values())
-        schema = self.before.revision.same(self.after.revision, [self._below(self.after.schema)])
-        asked = [change.after for change in self.changes if change.after] if schema else every
-        shared = [each for each in asked if not any(query.engine_only for query in each.values())]
-        yield from findings_of(shared, tables_of(every, self.after.schemas))
-
-    def _below(self, folder: Path) -> str:
-        return self.after.revision.shown(folder)
+        tables = tables_of(every, self.after.schemas)
+        before = tables_of(list(self.before.catalogue.values()), self.before.schemas)
+        differ = {
+            name
+            for dialect in DIALECTS
+            for name in {*before[dialect], *tables[dialect]}
+            if before[dialect].get(name) != tables[dialect].get(name)
+        }
+        changed = {change.name for change in self.changes}
+        asked = [
+            variants
+            for name, variants in self.after.catalogue.items()
+            if not any(query.engine_only for query in variants.values())
+            and (
+                name in changed
+                or any(differ & {*_WORD.findall(query.sql.lower())} for query in variants.values())
+            )
+        ]
+        yield from findings_of(asked, tables)
 
     def _duplicates(self) -> Iterator[Finding]:
         """Queries that are new or changed and say what another says."""
         new = {change.name for change in self.touched}
-        for one, other in combinations(sorted(self.after.catalogue), 2):
-            if not {one, other} & new:
-                continue
-            pair = [self.after.catalogue[name] for name in (one, other)]
-            if all(dialect in each for dialect in DIALECTS for each in pair) and all(
-                pair[0][dialect].operator == pair[1][dialect].operator
-                and pair[0][dialect].parameters == pair[1][dialect].parameters
-                and same_meaning(pair[0][dialect], pair[1][dialect], dialect)
-                for dialect in DIALECTS
-            ):
-                name, older = (other, one) if other in new else (one, other)
-                query = self.after.catalogue[name][DIALECTS[0]]
-                message = f"it is the same as {older}: call that"
-                yield Finding(query.file, query.line, name, "duplicate-query", message)
+        alike = defaultdict(list)
+        for name, variants in self.after.catalogue.items() if new else ():
+            if all(dialect in variants for dialect in DIALECTS):
+                first = variants[DIALECTS[0]]
+                says = tuple(words(variants[dialect], dialect) for dialect in DIALECTS)
+                alike[first.operator, first.parameters, says].append(name)
+        for names in alike.values():
+            older, *others = sorted(names, key=lambda name: (name in new, name))
+            for name in others:
+                if name in new:
+                    query = self.after.catalogue[name][DIALECTS[0]]
+                    message = f"it is the same as {older}: call that"
+                    yield finding(query.file, query.line, name, "duplicate-query", message)
 
     def _missing(self) -> Iterator[Finding]:
         """Calls of queries that this change has taken away."""
@@ -161,15 +187,15 @@ class Comparison:
             became = f" and is {change.name} now" if change.kind is Kind.RENAMED else ""
             for call in self._callers[gone]:
                 message = f"{call.function} calls {gone}, which is not there{became}"
-                place = (self._root / call.file, call.line, change.name)
-                yield Finding(*place, "breaks-callers", message)
+                place = (self.after.revision.root / call.file, call.line, change.name)
+                yield finding(*place, "breaks-callers", message)
 
     def _uncalled(self) -> Iterator[Finding]:
         """Queries that no code calls, where there is code that calls some."""
         for name, variants in self.after.catalogue.items():
             if not self._callers[name] and any(self._callers.values()):
                 query = next(iter(variants.values()))
-                yield _finding(query.file, query.line, name, "uncalled-query", "no code calls it")
+                yield finding(query.file, query.line, name, "uncalled-query", "no code calls it")
 
     def _difference(self, change: Change, difference: Difference) -> Iterator[Finding]:
         """What a difference of the contract does to callers that do not go with it."""
@@ -177,36 +203,38 @@ class Comparison:
         place = (query.file, query.line, change.name)
         told = f"{difference.what} {difference.before} is now {difference.after}"
         if difference.what == "order":
-            yield _finding(*place, "order-changed", told)
+            yield finding(*place, "order-changed", told)
         elif difference.what == "column" and difference.before == "none":
-            yield _finding(*place, "column-added", f"{difference.after}: {difference.breaks}")
+            yield finding(*place, "column-added", f"{difference.after}: {difference.breaks}")
         elif difference.breaks and difference.what != "name":
             for call in self.callers(change):
-                if call.file.as_posix() not in self._edited:
+                if self._as_it_was(call):
                     message = f"{told}: {difference.breaks}, and {call.function} is as it was"
-                    yield Finding(*place, "breaks-callers", message)
+                    yield finding(*place, "breaks-callers", message)
 
     def _layout(self) -> Iterator[Finding]:
+        """What sqlfluff says of changed lines, which takes it a tenth of a second a query."""
         if not installed():
+            self.notes.append("Layout was not looked at: sqlfluff is not installed.")
             return
-        for change in self.changes:
-            for query in {each.file: each for each in change.after.values()}.values():
-                old = self.before.revision.folder(self.after.revision.shown(query.file))
-                first, last = extent(query)
-                lines = changed_lines(old, query.file) & set(range(first, last + 1))
-                dialects = DIALECTS if query.dialect is None else (query.dialect,)
-                yield from layout(query.file, dialects, lines, change.name)
-        for file in self.after.migrations():
+        changed: dict[Path, set[int]] = {}
+        queries = [
+            (change.name, query)
+            for change in self.changes
+            for query in {each.file: each for each in change.after.values()}.values()
+        ]
+        migrations = list(self.after.migrations())
+        for file in {*(query.file for _, query in queries), *migrations}:
             old = self.before.revision.folder(self.after.revision.shown(file))
-            yield from layout(file, (file.parent.name,), changed_lines(old, file), "")
-
-
-def _finding(file: Path, line: int, query: str, code: str, message: str) -> Finding:
-    return Finding(file, line, query, code, message, Level(CODES[code].level))
-
-
-def _place(text: str, folder: Path) -> tuple[Path, int]:
-    """The file and line that a message of the loader names, the last it names where it does."""
-    found = re.findall(rf"({re.escape(str(folder))}[^:\n]*?\.sql)(?::(\d+))?", text)
-    file, line = found[-1] if found else (str(folder), "1")
-    return Path(file), int(line or 1)
+            changed[file] = changed_lines(old, file)
+        if len(queries) > _LAID_OUT:
+            self.notes.append(
+                f"Layout was looked at of {_LAID_OUT} of {len(queries)} changed statements."
+            )
+        for name, query in queries[:_LAID_OUT]:
+            first, last = within = extent(query)
+            lines = changed[query.file] & set(range(first, last + 1))
+            yield from layout(query.file, query.dialect or DIALECTS[0], within, lines, name)
+        for file in migrations:
+            within = (1, len(text_of(file)))
+            yield from layout(file, file.parent.name, within, changed[file], "")

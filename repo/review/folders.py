@@ -69,9 +69,9 @@ def tables_of(
     found: dict[str, dict[str, Table]] = {dialect: {} for dialect in DIALECTS}
     places = list(schemas)
     for dialect, tables in found.items():
-        for path in (each for place in places for each in sorted((place / dialect).glob("*.sql"))):
-            if not path.name.endswith(".undo.sql"):
-                migrated(tables, path.read_text(encoding="utf-8"), dialect)
+        files = [each for place in places for each in sorted((place / dialect).glob("*.sql"))]
+        scripts = [each.read_text(encoding="utf-8") for each in files if ".undo." not in each.name]
+        tables.update(migrated(tuple(scripts), dialect))
         for variants in queries:
             if dialect in variants:
                 tables.update(tables_in(variants[dialect].sql, dialect))

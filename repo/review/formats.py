@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
+from urllib.parse import quote
 
-from repo.review.changes import BOTH
+from repo.review.changes import BOTH, Kind
 from repo.review.codes import CODES
 from repo.review.findings import Finding, Level
 from repo.review.folders import REASONS
+from repo.review.migrating import MigrationReport
 from repo.review.report import QueryReport, Review
 from repo.review.verdicts import PlanChange, tree
+from repo.showing import listed
 from repo.steps import Plan
 
 __all__ = ["FORMATS", "MARK"]
@@ -26,32 +31,65 @@ _QUIET: Final = {
     "postgresql": "It takes no lock on a large table.",
 }
 _LONG: Final = 40
+_WORDS: Final = 1_000
+_FENCES: Final = re.compile("`+")
+_COMMENT: Final = 65_000
+"""Bytes of a comment: GitHub takes 65,536 characters."""
+_LEFT_OUT: Final = 1_000
+"""Of them, what names the sections that do not fit in."""
 
 
 def markdown(review: Review) -> str:
     """The report for people."""
-    return "\n".join([MARK, *_page(review)])
+    return "\n".join(_head(review) + [line for lines in _sections(review).values() for line in lines])
 
 
-def _page(review: Review) -> Iterator[str]:
+def comment(review: Review) -> str:
+    """The same, no longer than a comment on GitHub may be: sections are left out whole, and named."""
+    head, sections = _head(review), _sections(review)
+    fitting = len(head)
+    while _length(head[:fitting]) > _COMMENT // 2:
+        fitting -= 1
+    kept, left = head[:fitting], []
+    if fitting < len(head):
+        left.append("more findings")
+    for title, lines in sections.items():
+        if _length(kept) + _length(lines) < _COMMENT - _LEFT_OUT:
+            kept = kept + lines
+        else:
+            left.append(title)
+    if left:
+        kept = [*kept, "", f"> A comment holds no more; left out: {listed(left)}."]
+    return "\n".join(kept)
+
+
+def _length(lines: Sequence[str]) -> int:
+    return sum(len(line.encode("utf-8", "replace")) + 1 for line in lines)
+
+
+def _head(review: Review) -> list[str]:
     if not review.changed:
-        yield f"No SQL differs between {review.base} and {review.head}."
-        return
-    yield f"# SQL review: {_tally(review)}"
-    yield ""
-    yield f"From {review.base} to {review.head}."
-    yield from _findings(review)
+        return [MARK, f"No SQL differs between {review.base} and {review.head}."]
+    first = [MARK, f"# SQL review: {_tally(review)}", "", f"From {review.base} to {review.head}."]
+    return [*first, *_findings(review), *(f"\n> {note}" for note in review.notes)]
+
+
+def _sections(review: Review) -> dict[str, list[str]]:
+    """What follows, by what it is about."""
+    found: dict[str, list[str]] = {}
     for report in review.queries:
-        yield from _query(report)
-        yield from _plans([each for each in review.plans if each.query == report.change.name])
-    known = {report.change.name for report in review.queries}
-    others = [each for each in review.plans if each.query not in known]
-    if others:
-        yield from ("", "## Plans of queries that did not change")
-        yield from _plans(others)
-    yield from _migrations(review)
-    for note in review.notes:
-        yield from ("", f"> {note}")
+        name = report.change.name
+        plans = [each for each in review.plans if each.query == name]
+        found[name] = [*_query(report), *_plans(plans)]
+    others: dict[str, list[PlanChange]] = {}
+    for each in review.plans:
+        if each.query not in found:
+            others.setdefault(each.query, []).append(each)
+    for name, plans in others.items():
+        found[name] = ["", f"## `{name}`: not changed, but run in another way", *_plans(plans)]
+    for migration in review.migrations:
+        found[f"{migration.label} on {_ENGINES[migration.dialect]}"] = [*_migration(migration)]
+    return found
 
 
 def _tally(review: Review) -> str:
@@ -75,8 +113,8 @@ def _findings(review: Review) -> Iterator[str]:
     if review.accepted:
         yield from ("", "Accepted, with the reason that the SQL gives:", "")
     for each in review.accepted:
-        place = f"{each.file.as_posix()}:{each.line}"
-        yield f"- `{each.rule}` at `{place}`{_of(each)}: {each.message}, **because {each.accepted}**"
+        told = f"{_cell(each.message)}, **because {_cell(each.accepted)}**"
+        yield f"- `{each.rule}` at `{each.file.as_posix()}:{each.line}`{_of(each)}: {told}"
 
 
 def _of(finding: Finding) -> str:
@@ -84,12 +122,17 @@ def _of(finding: Finding) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Text that Markdown and HTML leave as it is, in a table too; cut where it is long."""
+    text = text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
 
 
 def _query(report: QueryReport) -> Iterator[str]:
     change = report.change
     was = f" (was `{change.old_name}`)" if change.old_name != change.name else ""
+    if change.kind is Kind.MOVED:
+        files = {each.file for each in change.after.values()}
+        was = ", to a variant for each engine" if len(files) > 1 else ", to one statement for both"
     yield from ("", f"## `{change.name}`: {change.kind}{was}")
     if not change.means_the_same:
         called = [f"{each.function} ({each.file.as_posix()}:{each.line})" for each in report.callers]
@@ -102,7 +145,8 @@ def _query(report: QueryReport) -> Iterator[str]:
         lines = text.count("\n") + 1
         opened = "" if lines > _LONG else " open"
         yield from ("", f"<details{opened}><summary>{_ENGINES[dialect]}</summary>", "")
-        yield from ("```diff", text, "```", "", "</details>")
+        fence = "`" * max(3, *(len(each) + 1 for each in ["", *_FENCES.findall(text)]))
+        yield from (f"{fence}diff", text, fence, "", "</details>")
 
 
 def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
@@ -125,21 +169,20 @@ def _cost(plan: Plan) -> str:
     return ", ".join(told) or "not run"
 
 
-def _migrations(review: Review) -> Iterator[str]:
-    for each in review.migrations:
-        yield from ("", f"## Migration `{each.label}` on {_ENGINES[each.dialect]}", "")
-        if each.failure:
-            yield f"It fails: {each.failure}"
-        elif not each.effects:
-            yield _QUIET[each.dialect]
-        else:
-            yield from (
-                "| line | table | lock until the end | writes it anew | reads it whole |",
-                "|---|---|---|---|---|",
-            )
-        for effect in each.effects:
-            told = ["yes" if each else "no" for each in (effect.rewrites, effect.reads)]
-            yield f"| {effect.line} | {effect.table} | {effect.lock} | {' | '.join(told)} |"
+def _migration(report: MigrationReport) -> Iterator[str]:
+    yield from ("", f"## Migration `{report.label}` on {_ENGINES[report.dialect]}", "")
+    if report.failure:
+        yield f"It fails: {_cell(report.failure)}"
+    elif not report.effects:
+        yield _QUIET[report.dialect]
+    else:
+        yield from (
+            "| line | table | lock until the end | writes it anew | reads it whole |",
+            "|---|---|---|---|---|",
+        )
+    for effect in report.effects:
+        told = ["yes" if each else "no" for each in (effect.rewrites, effect.reads)]
+        yield f"| {effect.line} | {effect.table} | {effect.lock} | {' | '.join(told)} |"
 
 
 def plain(review: Review) -> str:
@@ -234,7 +277,7 @@ def sarif(review: Review) -> str:
 
 def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": finding.file.as_posix()},
+        "artifactLocation": {"uri": quote(os.fsencode(finding.file.as_posix()))},
         "region": {"startLine": finding.line},
     }
     result: dict[str, Any] = {
@@ -251,6 +294,7 @@ def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
 
 FORMATS: Final[Mapping[str, Callable[[Review], str]]] = {
     "markdown": markdown,
+    "comment": comment,
     "json": plain,
     "github": github,
     "sarif": sarif,

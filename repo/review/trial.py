@@ -87,15 +87,31 @@ class Trial:
         found = self._backend.table_states(self._connection, self._executor.queries)
         return {each.name: each for each in found}
 
-    def plan(self, query: Query, arguments: Mapping[str, Any], *, analyze: bool) -> Plan:
-        """How a query is run; what it writes is undone.
+    def plan(self, query: Query, arguments: Mapping[str, Any]) -> Plan:
+        """How a query would be run.
 
         :raises RepoError: where it fails.
         """
+        return self._plan(query, arguments, analyze=False)
+
+    def run(self, query: Query, arguments: Mapping[str, Any], limit: int) -> Plan:
+        """How a query that reads is run, and what that costs.
+
+        :param limit: the instructions it may take, where the engine counts them.
+        :raises DatabaseUnavailable: if it takes more, or longer than the engine is told to wait.
+        :raises RepoError: where it fails otherwise.
+        """
+        return self._plan(query, arguments, analyze=True, limit=limit)
+
+    def _plan(
+        self, query: Query, arguments: Mapping[str, Any], *, analyze: bool, limit: int | None = None
+    ) -> Plan:
         queries = self._executor.queries
         with self._savepoint():
             self._stage(query)
-            return self._backend.plan(self._connection, queries, query, arguments, analyze=analyze)
+            return self._backend.plan(
+                self._connection, queries, query, arguments, analyze=analyze, limit=limit
+            )
 
     def misfit(self, query: Query) -> str:
         """Why the engine cannot prepare a query, in its words; empty where it can."""

@@ -249,6 +249,7 @@ class PostgreSQLBackend:
         arguments: Mapping[str, Any],
         *,
         analyze: bool,
+        limit: int | None = None,
     ) -> Plan:
         from repo.backends.postgresql import plans
 

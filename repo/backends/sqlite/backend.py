@@ -168,11 +168,12 @@ class SQLiteBackend(Connections):
         arguments: Mapping[str, Any],
         *,
         analyze: bool,
+        limit: int | None = None,
     ) -> Plan:
         from repo.backends.sqlite import plans
 
         sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
-        return plans.plan(connection, queries, query, sql, parameters, analyze=analyze)
+        return plans.plan(connection, queries, query, sql, parameters, analyze=analyze, limit=limit)
 
     def table_states(self, connection: sqlite3.Connection, queries: Bound) -> Sequence[Any]:
         return ()

@@ -110,6 +110,7 @@ def plan(
     parameters: Any,
     *,
     analyze: bool,
+    limit: int | None = None,
 ) -> Plan:
     """See :meth:`repo.engine.Backend.plan`."""
     names = _names(queries["relations.all"](connection, {}), query.sql)
@@ -124,16 +125,19 @@ def plan(
             return Plan(query.full_name, "sqlite", steps)
         # A statement that has run before would go on counting where it ended.
         fresh = f"/* {next(_NUMBERS)} */ {sql}"
-        measured = _measured(connection, fresh, parameters, answers=query.answers)
+        measured = _measured(connection, fresh, parameters, answers=query.answers, limit=limit)
     except sqlite3.Error as error:
         raise translate(error) from error
     return Plan(query.full_name, "sqlite", steps, *measured)
 
 
 def _measured(
-    connection: sqlite3.Connection, sql: str, parameters: Any, *, answers: bool
+    connection: sqlite3.Connection, sql: str, parameters: Any, *, answers: bool, limit: int | None
 ) -> tuple[int, int | None, int]:
-    """Run a statement; its rows, the pages that it reads from an empty cache, and its instructions."""
+    """Run a statement; its rows, the pages that it reads from an empty cache, and its instructions.
+
+    :param limit: of its instructions, after which it is interrupted.
+    """
     ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
     ((_, _, file),) = connection.execute("PRAGMA database_list").fetchmany(1)
     hundreds = 0
@@ -141,7 +145,7 @@ def _measured(
     def tick() -> int:
         nonlocal hundreds
         hundreds += 1
-        return 0
+        return limit is not None and hundreds * _AT_ONCE > limit
 
     connection.execute("PRAGMA shrink_memory")
     connection.set_progress_handler(tick, _AT_ONCE)

@@ -1,0 +1,139 @@
+"""A migration tried on a real engine: what it locks and writes anew, and whether its undo undoes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from repo.database import Database
+from repo.errors import NotNullViolation, RepoError
+from repo.introspection import built
+from repo.migrations import Migration
+from repo.review.codes import finding
+from repo.review.findings import Finding
+from repo.review.trial import Trial
+from repo.schemas import compare
+from repo.scripts import Statement
+
+__all__ = ["Effect", "MigrationReport", "migrated", "undone", "words"]
+
+_INDEX: Final = re.compile(
+    r"\w+\s+(UNIQUE\s+)?INDEX\s+(?P<concurrently>CONCURRENTLY\b)?(?=.*\bON\b)",
+    re.I | re.S,
+)
+_NO_LIMIT: Final = re.compile(
+    r"\bSET\s+(LOCAL\s+|SESSION\s+)?lock_timeout\s*(=|\bTO\b)\s*('?0\w*'?|DEFAULT)", re.I
+)
+_NOT_NULL: Final = "NOT NULL column"
+_STRONGEST: Final = "AccessExclusiveLock"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a statement of a migration does to a table that has rows."""
+
+    line: int
+    sql: str
+    table: str
+    lock: str
+    rewrites: bool
+    reads: bool
+
+
+@dataclass
+class MigrationReport:
+    """A migration on one engine: its effects, and why it failed; empty where it did not."""
+
+    dialect: str
+    label: str
+    effects: list[Effect] = field(default_factory=list)
+    failure: str = ""
+
+
+def migrated(
+    there: Trial, script: str, file: Path, report: MigrationReport, large: Collection[str]
+) -> Iterator[Finding]:
+    """Run a migration, fill in its report, and say what is wrong with it.
+
+    :param large: the tables of which it matters that they are locked.
+    """
+    lines = script.splitlines()
+    before = there.states()
+    try:
+        for statement, after in there.migrate(script):
+            line = statement.line
+            if _INDEX.match(statement.sql) and not lines[line - 2 : line - 1][0].startswith("--"):
+                message = "say above it which query the index serves"
+                yield finding(file, line, "", "undocumented-index", message)
+            if _NO_LIMIT.search(statement.sql):
+                message = "the limit of waiting for a lock is taken away"
+                yield finding(file, line, "", "lock-timeout", message)
+            for effect in _effects(statement, before, after, large):
+                report.effects.append(effect)
+                yield from _of_effect(effect, statement, file)
+            before = after
+    except RepoError as error:
+        report.failure = words(str(error))
+        unfilled = isinstance(error, NotNullViolation) or _NOT_NULL in report.failure
+        code = "not-null-without-default" if unfilled else "failing-migration"
+        yield finding(file, 1, "", code, f"fails on {report.dialect}: {report.failure}")
+
+
+def undone(
+    db: Database, first: Sequence[Migration], added: Sequence[Migration], folder: Path
+) -> Iterator[Finding]:
+    """Whether each undo brings back the schema before its migration.
+
+    :param first: the migrations before those that were added.
+    :param folder: where those are.
+    """
+    done = [each.sql for each in (*first, *added)]
+    for number, migration in enumerate(added, len(first)):
+        before = "\n;\n".join(done[:number])
+        try:
+            old, _, new = built(db, [before, migration.sql, migration.undo])
+        except RepoError as error:
+            told = [f"it fails: {words(str(error))}"]
+        else:
+            told = [str(each) for each in compare(old, new)]
+        for each in told:
+            file = folder / f"{migration.label}.undo.sql"
+            yield finding(file, 1, "", "undo", f"on {db.dialect}: {each}")
+
+
+def _effects(
+    statement: Statement, before: Mapping[str, Any], after: Mapping[str, Any], large: Collection[str]
+) -> Iterator[Effect]:
+    for name, now in after.items():
+        was = before.get(name)
+        if was is None or name not in large:
+            continue
+        rewrites, reads = now.file != was.file, now.scans > was.scans
+        if rewrites or reads or now.lock != was.lock:
+            sql = " ".join(statement.sql.split())
+            yield Effect(statement.line, sql, name, now.lock or "", rewrites, reads)
+
+
+def _of_effect(effect: Effect, statement: Statement, file: Path) -> Iterator[Finding]:
+    index = _INDEX.match(statement.sql)
+    if index:
+        if effect.reads and not index["concurrently"]:
+            message = (
+                f"writes to {effect.table} wait until the index is built: build it CONCURRENTLY, in a "
+                "migration of its own"
+            )
+            yield finding(file, effect.line, "", "blocking-index", message)
+    elif effect.rewrites:
+        message = f"{effect.table} is written anew under {effect.lock}: nobody reads it meanwhile"
+        yield finding(file, effect.line, "", "table-rewrite", message)
+    elif effect.reads and effect.lock == _STRONGEST:
+        message = f"all of {effect.table} is read under {effect.lock}: add the constraint NOT VALID"
+        yield finding(file, effect.line, "", "validated-constraint", message)
+
+
+def words(text: str) -> str:
+    """An engine's words without the name and the place of the query, which are said already."""
+    return text.rpartition(" does not fit the database: ")[2].partition("\n")[0]
