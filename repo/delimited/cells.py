@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -94,24 +93,16 @@ def _many_texts(cells: Sequence[str]) -> list[str]:
     return stripped
 
 
-def _one_text(text: str) -> str:
-    return text
+_Many = Callable[[Sequence[str]], list[Any]]
+_One = Callable[[str], Any]
 
-
-@dataclass(frozen=True, slots=True)
-class _Conversion:
-    """``many`` raises _Odd or ValueError unless all cells are valid; ``one`` takes stripped text."""
-
-    many: Callable[[Sequence[str]], list[Any]]
-    one: Callable[[str], Any]
-
-
-_CONVERSIONS: Final[dict[type, _Conversion]] = {
-    float: _Conversion(_many_floats, _one_float),
-    int: _Conversion(_many_integers, _one_integer),
-    date: _Conversion(_many_dates, _one_date),
-    str: _Conversion(_many_texts, _one_text),
+_CONVERSIONS: Final[dict[type, tuple[_Many, _One]]] = {
+    float: (_many_floats, _one_float),
+    int: (_many_integers, _one_integer),
+    date: (_many_dates, _one_date),
+    str: (_many_texts, str),
 }
+"""For a column, which raises _Odd or ValueError unless all cells are valid; and for a stripped cell."""
 
 
 def convert(field: Field, cells: Sequence[str]) -> tuple[list[Any], list[tuple[int, str]]]:
@@ -120,18 +111,18 @@ def convert(field: Field, cells: Sequence[str]) -> tuple[list[Any], list[tuple[i
     Blanks around a cell are ignored. An empty cell is None if the field may be that.
     A refused cell is None.
     """
-    conversion = _CONVERSIONS[field.type]
+    many, one = _CONVERSIONS[field.type]
     try:
         if not field.nullable or "" not in cells:
-            return conversion.many(cells), []
-        there = iter(conversion.many([cell for cell in cells if cell]))
-        return [next(there) if cell else None for cell in cells], []
+            return many(cells), []
+        values = iter(many([cell for cell in cells if cell]))
+        return [next(values) if cell else None for cell in cells], []
     except (_Odd, ValueError):
-        return _cell_by_cell(field, conversion, cells)
+        return _cell_by_cell(field, one, cells)
 
 
 def _cell_by_cell(
-    field: Field, conversion: _Conversion, cells: Sequence[str]
+    field: Field, one: _One, cells: Sequence[str]
 ) -> tuple[list[Any], list[tuple[int, str]]]:
     values: list[Any] = []
     refused: list[tuple[int, str]] = []
@@ -140,7 +131,7 @@ def _cell_by_cell(
         value = None
         if text:
             try:
-                value = conversion.one(text)
+                value = one(text)
             except Refused as refusal:
                 refused.append((index, str(refusal)))
         elif not field.nullable:

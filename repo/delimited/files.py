@@ -14,12 +14,15 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from repo.batches import BATCH_ROWS
 from repo.delimited.cells import convert
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.validation import Field
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t", ".txt": None}
 PARQUET: Final = ".parquet"
@@ -55,17 +58,6 @@ _CHANGED: Final = "was changed while it was read; load it when nobody writes to 
 
 class _TooLong(Exception):
     """A row that does not end within the limit."""
-
-
-class _Reader(Protocol):
-    """What :func:`csv.reader` returns."""
-
-    @property
-    def line_num(self) -> int: ...
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
 
 
 class _Bounded(io.BufferedIOBase):
@@ -153,7 +145,7 @@ def _height(row: Iterable[str]) -> int:
     return 1 + sum(len(_LINE_END.findall(cell)) for cell in row)
 
 
-def _add_rows(reader: _Reader, source: _Bounded, size: int, read: list[list[str]]) -> None:
+def _add_rows(reader: Reader, source: _Bounded, size: int, read: list[list[str]]) -> None:
     """Add up to ``size`` rows to those read, fewer if they are long."""
     end = source.taken + _CHUNK_BYTES
     count = 0
@@ -275,7 +267,7 @@ class Delimited(RowFile):
                     break
 
     def _take(
-        self, reader: _Reader, source: _Bounded, size: int
+        self, reader: Reader, source: _Bounded, size: int
     ) -> tuple[list[list[str]], InvalidRecord | None]:
         """Up to ``size`` rows, and the error of the row after them, if any."""
         line = reader.line_num + 1
