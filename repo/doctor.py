@@ -104,10 +104,12 @@ def _schema(db: Database, url: str) -> Iterator[Check]:
             altered = [str(each) for each in introspection.differences(writing)]
     except RepoError as error:
         found = f"not compared with the migrations: {error}"
-        yield Check(Status.WARN, "schema unaltered", found, "run this as the role that owns the tables")
+        yield Check(
+            Status.WARN, "schema as migrated", found, "run this as the role that owns the tables"
+        )
         return
     yield checked(
-        "schema unaltered",
+        "schema as migrated",
         altered,
         "undo it by hand, or write a migration that does the same",
         otherwise="as the migrations make it",

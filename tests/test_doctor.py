@@ -49,7 +49,7 @@ def test_what_is_wrong(db: Database, url: str, tmp_path: Path, monkeypatch: pyte
     assert wrong(url)["schema"].startswith("fail at migration 1 of ")
     db.migrate()
     raw(url, "DROP INDEX institutional_holdings_filed")
-    assert "institutional_holdings_filed" in wrong(url)["schema unaltered"]
+    assert "institutional_holdings_filed" in wrong(url)["schema as migrated"]
     gone = f"sqlite:///{tmp_path / 'none.db'}" if db.dialect == "sqlite" else url + "&dbname=none"
     assert list(wrong(gone)) == ["reachable"]
     monkeypatch.chdir(tmp_path)
@@ -140,11 +140,11 @@ def test_roles(granted: dict[str, str]) -> None:
             reader.tickers.upsert([Ticker("NEW", "New")])
     found = wrong(granted["smdi_reader"])
     assert "role" not in found
-    assert "who only reads" not in found
+    assert "read-only roles" not in found
     raw(granted["owner"], "GRANT DELETE ON later TO PUBLIC")
-    assert wrong(granted["owner"])["who only reads"] == "fail PUBLIC may write later"
+    assert wrong(granted["owner"])["read-only roles"] == "fail PUBLIC may write later"
     assert smdi("grant", "--url", granted["owner"]).code == 0
-    assert "who only reads" not in wrong(granted["owner"])
+    assert "read-only roles" not in wrong(granted["owner"])
     refused = smdi("grant", "--url", granted["smdi_writer"])
     assert (refused.code, "permission denied" in refused.err) == (1, True)
     assert "CREATE ROLE loader" in smdi("grant", "--print", "--url", granted["owner"]).out

@@ -57,14 +57,14 @@ def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
         "role",
         (["a superuser"] if state.superuser else []) + (["may make roles"] if state.makes_roles else []),
         "connect as a role that owns the tables, or as a member of smdi_writer: smdi grant --help",
-        otherwise="no superuser, and makes no roles",
+        otherwise="no superuser, cannot make roles",
         status=Status.FAIL if state.superuser else Status.WARN,
     )
     yield checked(
-        "who only reads",
+        "read-only roles",
         [f"{each.grantee} may write {each.name}" for each in ask("deployment.writing_readers")]
-        + [f"everybody may make tables in {each.name}" for each in ask("deployment.open_schemas")],
-        "REVOKE it: smdi grant takes from smdi_reader and from everybody what they should not have",
+        + [f"PUBLIC may make tables in {each.name}" for each in ask("deployment.open_schemas")],
+        "REVOKE it; smdi grant does that for smdi_reader and PUBLIC",
         otherwise="cannot write",
         status=Status.FAIL,
     )
@@ -83,14 +83,14 @@ def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
     yield checked(
         "time zone",
         [] if values["TimeZone"] in ("UTC", "Etc/UTC", "GMT") else [values["TimeZone"]],
-        "ALTER DATABASE ... SET timezone TO 'UTC', for sessions that are not this package's",
+        "ALTER DATABASE ... SET timezone TO 'UTC', for other programs",
         otherwise="UTC",
     )
     yield checked(
         "encoding",
         [] if state.encoding == "UTF8" else [state.encoding],
-        "make the database anew: CREATE DATABASE ... ENCODING 'UTF8', and restore into it",
-        otherwise=f"UTF8, collation {state.collation}; text sorts by code point whatever that is",
+        "make a new database: CREATE DATABASE ... ENCODING 'UTF8', and restore into it",
+        otherwise=f"UTF8, collation {state.collation}; text sorts by code point in any case",
         status=Status.FAIL,
     )
     yield _pool(pool, ask("server.connections").allowed)
@@ -101,14 +101,14 @@ def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
             for name in ("statement_timeout", "idle_in_transaction_session_timeout")
             if values[name] == "0"
         ],
-        "ALTER ROLE ... SET it, for sessions that are not this package's, which has 600 s of each",
+        "ALTER ROLE ... SET it, for other programs; this package sets both to 600 s",
         otherwise="both are set",
     )
     yield checked(
         "isolation",
-        [] if state.isolation == "read committed" else [f"{state.isolation} unless said otherwise"],
-        "other programs may meet conflicts that they do not expect; this package says what it needs",
-        otherwise="read committed unless said otherwise, which this package does",
+        [] if state.isolation == "read committed" else [f"{state.isolation} by default"],
+        "other programs may meet unexpected conflicts; this package sets its own level",
+        otherwise="read committed by default; this package sets its own",
     )
     yield checked(
         "autovacuum",

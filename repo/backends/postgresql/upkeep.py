@@ -66,9 +66,9 @@ class PostgreSQLUpkeep:
 
     def tasks(self, ask: Ask) -> list[Task]:
         found = [
-            Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a build that did not end")
+            Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a failed build")
             if _leftover(each)
-            else Task(f"REINDEX INDEX CONCURRENTLY {each.name}", "is invalid, so that no query uses it")
+            else Task(f"REINDEX INDEX CONCURRENTLY {each.name}", "is invalid: no query uses it")
             for each in ask("server.invalid_indexes")
         ]
         invalid = {task.statement.rpartition(" ")[2] for task in found}
@@ -182,19 +182,19 @@ class PostgreSQLUpkeep:
         yield checked(
             "constraints",
             [f"{each.name} of {each.owner}" for each in ask("server.unvalidated")],
-            "ALTER TABLE ... VALIDATE CONSTRAINT, after the rows that break it are mended",
+            "ALTER TABLE ... VALIDATE CONSTRAINT, once the rows that break it are mended",
             otherwise="all are valid",
             status=Status.FAIL,
         )
         yield checked(
-            "foreign keys switched off",
+            "disabled foreign keys",
             [f"{each.name} of {each.owner}" for each in ask("server.unenforced")],
-            "ALTER TABLE ... ENABLE TRIGGER ALL, after the rows are looked at",
+            "ALTER TABLE ... ENABLE TRIGGER ALL, once the rows are checked",
             status=Status.FAIL,
         )
         migrated = bool(ask("migrations.started")) and bool(ask("migrations.applied"))
         yield checked(
-            "rows that refer to nothing",
+            "orphaned rows",
             [
                 f"{each.number:,} by {each.name}, to {each.id}"
                 for each in (ask("proof.orphans") if migrated else ())
@@ -203,18 +203,18 @@ class PostgreSQLUpkeep:
             status=Status.FAIL,
         )
         yield checked(
-            "indexes that others serve for",
+            "redundant indexes",
             [f"{each.name} ({each.other})" for each in ask("server.duplicates")],
             "DROP INDEX CONCURRENTLY",
         )
         yield checked(
-            "indexes that nothing reads",
+            "unused indexes",
             [
                 f"{each.name} ({each.bytes >> 20:,} MB, in {each.days} days)"
                 for each in ask("server.unused", days=_UNUSED_DAYS, bytes=_LARGE_BYTES)
                 if recent.day_of(each.name) is None
             ],
-            "see that no standby reads them, then drop them",
+            "drop them, unless a standby reads them",
         )
         yield checked(
             "tables read whole",
@@ -222,7 +222,7 @@ class PostgreSQLUpkeep:
                 f"{each.name} ({each.scans:,} times)"
                 for each in ask("server.unindexed", rows=_LARGE_ROWS)
             ],
-            "see by smdi explain which query has no index",
+            "find the query without an index: smdi explain",
         )
         yield checked(
             "foreign keys without an index",
@@ -242,7 +242,7 @@ class PostgreSQLUpkeep:
         yield checked(
             "dead rows",
             [f"{each.name} ({each.dead:,})" for each in tables if _many(each.dead, each.rows)],
-            "smdi maintain; see that autovacuum is on and no transaction stays open",
+            "smdi maintain; autovacuum must be on, and no transaction stay open",
             otherwise="few",
         )
         long = ask("server.long_transactions", seconds=_LONG_SECONDS, idle_seconds=_IDLE_SECONDS)
@@ -251,15 +251,15 @@ class PostgreSQLUpkeep:
             "long transactions",
             [f"{_told(each)} ({each.state}, {each.seconds:,} s)" for each in long]
             + [f"prepared {each.name} ({each.seconds:,} s)" for each in prepared],
-            "end it, or pg_terminate_backend(pid); until then nothing that died since is cleared away",
+            "end it, or pg_terminate_backend(pid); until then newer dead rows stay",
         )
         yield self._connections(ask)
         warn, fail = _OLD_TRANSACTIONS
         yield Check(
             Status.FAIL if state.age > fail else Status.WARN if state.age > warn else Status.PASS,
-            "age of transactions",
+            "transaction IDs",
             f"{state.age:,} of 2,147,483,648",
-            "VACUUM (FREEZE), and end what keeps autovacuum from it" if state.age > warn else "",
+            "VACUUM (FREEZE), and end what blocks autovacuum" if state.age > warn else "",
         )
         yield self._slowest(ask)
 
@@ -267,7 +267,7 @@ class PostgreSQLUpkeep:
         return deployment.checks(self._backend, self._pool, ask)
 
     def _amcheck(self, ask: Ask) -> Check:
-        name = "tables and indexes by amcheck"
+        name = "amcheck"
         relations = ask("server.checkable")
         if not relations:
             return Check(Status.PASS, name, "not looked at: CREATE EXTENSION amcheck")

@@ -154,13 +154,13 @@ class SQLiteUpkeep:
         if not of_indexes:
             return  # nothing else in a damaged file can be relied on
         yield checked(
-            "rows that refer to nothing",
+            "orphaned rows",
             [f"{each.rows:,} of {each.name} to {each.parent}" for each in ask("file.orphans")],
             "load what they refer to, or delete them",
             status=Status.FAIL,
         )
         yield checked(
-            "indexes that others serve for",
+            "redundant indexes",
             [f"{each.name} ({each.other})" for each in ask("file.duplicates")],
             "DROP INDEX",
         )
