@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "demo", "wheel", "tests", "equivalence"]
+nox.options.sessions = ["lint", "demo", "wheel", "suite"]
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "uv|virtualenv"  # uv, where it is there, installs in a second
@@ -21,11 +22,13 @@ COVERAGE = nox.project.dependency_groups(PROJECT, "coverage")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
 BENCH = nox.project.dependency_groups(PROJECT, "bench")
 EXTRAS = ".[cli,review,arrow]"
+# The tests start hundreds of interpreters, and without bytecode each compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # More processes than most machines have cores, for many tests wait; each has a PostgreSQL server of its
 # own; ``-- -n 0`` is one after another.
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=worksteal")
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=worksteal")
 # What sessions of their own run.
-OTHERS = ("--ignore=tests/equivalence", "--ignore=tests/faults", "--ignore=tests/test_sql_review.py")
+OTHERS = ("--ignore=tests/faults", "--ignore=tests/test_sql_review.py")
 # The tests that most mistakes are caught by: what is written, read, refused and undone, on both engines.
 SHARPEST = (
     *("rows", "market", "holdings", "sentiment", "tickers", "institutions", "divergence", "oracle"),
@@ -42,12 +45,19 @@ def _say_how_long_it_took() -> None:
 
 
 @nox.session
+def suite(session: nox.Session) -> None:
+    """Run what ``tests`` and ``equivalence`` run, all at once."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("pytest", *SIDE_BY_SIDE, *OTHERS, *session.posargs)
+
+
+@nox.session
 @nox.parametrize("backend", ["sqlite", "postgresql"], ids=["sqlite", "postgresql"])
 def tests(session: nox.Session, backend: str) -> None:
     """Run the behaviour suite on one engine; ``nox -s 'tests(sqlite)' -- -k name`` picks tests."""
     session.install("-e", EXTRAS, *TEST)
-    engine = f"--backend={backend}"
-    session.run("pytest", *SIDE_BY_SIDE, engine, *OTHERS, *session.posargs)
+    others = (*OTHERS, "--ignore=tests/equivalence")
+    session.run("pytest", *SIDE_BY_SIDE, f"--backend={backend}", *others, *session.posargs)
 
 
 @nox.session
