@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -219,30 +220,32 @@ class _Work:
             if begun is None or self._finish(*begun):
                 return label
 
-    def _next(self) -> tuple[Record, Step | None]:
-        """The record and the next step, once no other process migrates."""
+    @contextmanager
+    def _alone(self) -> Iterator[tuple[Record, Step | None]]:
+        """A transaction with the record and the next step, once no other process migrates."""
         session = self._session
         deadline = time.monotonic() + _WAIT_SECONDS
-        # Asked again and again: a statement that waited would hold up an index that the other process
-        # builds CONCURRENTLY.
-        while not session.read("migrations.lock"):
+        # Asked again and again, each time in another transaction: one that waited would hold up an index
+        # that the other process builds CONCURRENTLY, which waits for every transaction with a snapshot.
+        while True:
+            with session.writing():
+                if session.read("migrations.lock"):
+                    session.read("migrations.patience", milliseconds=self._milliseconds)
+                    record = read(session.read)
+                    if not record.tables:
+                        refuse_strangers(session.read)
+                        session.write("migrations.prepare")
+                    steps = _plan(record, self._files, self._to, self._of)
+                    yield record, steps[0] if steps else None
+                    return
             if time.monotonic() > deadline:
                 raise ConflictError(f"another process has been migrating for {_WAIT_SECONDS:g} seconds")
-            self._let_go()
             time.sleep(_LOOK_SECONDS)
-        session.read("migrations.patience", milliseconds=self._milliseconds)
-        record = read(session.read)
-        if not record.tables:
-            refuse_strangers(session.read)
-            session.write("migrations.prepare")
-        steps = _plan(record, self._files, self._to, self._of)
-        return record, steps[0] if steps else None
 
     def _begin(self) -> tuple[tuple[Step, bool] | None, str | None]:
         """Do the next step; of one that runs outside of a transaction, only note that it is begun."""
         session, backend = self._session, self._session.executor.backend
-        with session.writing():
-            record, step = self._next()
+        with self._alone() as (record, step):
             if step is None:
                 return None, None
             if not in_transaction(step.sql) and not backend.one_writer:  # which builds beside none
@@ -257,8 +260,7 @@ class _Work:
     def _finish(self, begun: Step, again: bool) -> bool:
         """Run what was begun; False if another process has done so meanwhile."""
         backend = self._session.executor.backend
-        with self._session.writing():
-            record, step = self._next()
+        with self._alone() as (record, step):
             if step != begun or step.key not in record.begun:
                 return False
             self._let_go()

@@ -19,7 +19,7 @@ import repo
 from repo import ConfigurationError, ConflictError, MigrationError, introspection, migrating
 from repo.queries import DIALECTS, shipped
 from tests import servers
-from tests.builders import bar, plain_url, raw, seed
+from tests.builders import bar, plain_url, raw, seed, until
 from tests.cli_helpers import smdi
 from tests.readme import code, module
 
@@ -254,6 +254,33 @@ def test_several_processes_apply_each_step_once(empty_url: str, watching: Path) 
     assert [each.returncode for each in running] == [0, 0, 0], outcomes
     applied = [line for out, _ in outcomes for line in out.splitlines() if line.startswith("applied ")]
     assert sorted(applied) == [f"applied {each}" for each in ALL]
+
+
+def test_who_waits_for_another_process_holds_up_no_index(pg: str, watching: Path) -> None:
+    """It waits in one short transaction after another: a build waits for those that are older."""
+    with (
+        repo.connect(pg, schema=watching) as db,
+        ThreadPoolExecutor(1) as pool,
+        closing(psycopg.connect(plain_url(pg))) as other,
+    ):
+        other.execute("SELECT pg_advisory_xact_lock(5786219400)")
+        waiting = pool.submit(db.migrate)
+        seen: set[object] = set()
+
+        def another() -> bool:
+            seen.update(
+                raw(
+                    pg,
+                    "SELECT xact_start FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND xact_start IS NOT NULL AND pid NOT IN (pg_backend_pid(), ?)",
+                    other.info.backend_pid,
+                )
+            )
+            return len(seen) > 1
+
+        until(another)
+        other.rollback()
+        assert waiting.result(60) == list(ALL[-2:])
 
 
 @pytest.fixture
