@@ -39,8 +39,9 @@ def test_all_contestants_that_are_installed_agree(tmp_path: Path) -> None:
     assert {row["contestant"] for row in found["results"]} >= set(NAMES)
 
 
-def test_growth_is_measured(tmp_path: Path) -> None:
+def test_growth_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question is asked of every size, and answered right."""
+    monkeypatch.setattr(scale, "_TICKERS", (20, 40))
     path = tmp_path / "scale.md"
     arguments = ["--sizes", "500,1000", "--rounds", "1", "--backend", "sqlite", "--markdown", str(path)]
     assert scale.main(arguments) == 0

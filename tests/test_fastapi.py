@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from tests.builders import raw
 from tests.readme import module
 
-REQUESTS = 400
+REQUESTS = 200
 
 
 @contextmanager

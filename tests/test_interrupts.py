@@ -25,10 +25,13 @@ KEPT: list[BaseException] = []
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt before the line of the package that has a number, once."""
+    """Raises KeyboardInterrupt once, before a line of the package that none was raised before yet.
 
-    def __init__(self, number: int) -> None:
-        self.left = number
+    A line counts anew where it is come by on another way: the two calls that led to it are looked at.
+    """
+
+    def __init__(self, struck: set[tuple[object, ...]]) -> None:
+        self.struck = struck
         self.place = ""
 
     def __enter__(self) -> Interrupt:
@@ -42,15 +45,24 @@ class Interrupt:
     def _call(self, frame: FrameType, event: str, given: Any) -> Any:
         # Python ignores what is raised while it collects garbage, whenever that happens to be.
         ours = frame.f_code.co_filename.startswith(PACKAGE) and frame.f_code.co_name != "__del__"
-        return self._line if ours and self.left else None
+        return self._line if ours and not self.place else None
 
     def _line(self, frame: FrameType, event: str, given: Any) -> Any:
-        if event == "line" and self.left:
-            self.left -= 1
-            if not self.left:
+        if event == "line" and not self.place:
+            way = tuple(each for one in _with_callers(frame) for each in (one.f_code, one.f_lineno))
+            if way not in self.struck:
+                self.struck.add(way)
                 self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
                 raise KeyboardInterrupt
         return self._line
+
+
+def _with_callers(frame: FrameType) -> Iterator[FrameType]:
+    at: FrameType | None = frame
+    for _ in range(3):
+        if at is not None:
+            yield at
+            at = at.f_back
 
 
 def one_read(db: Database) -> None:
@@ -108,9 +120,11 @@ def impatient(url: str, backend: str) -> Iterator[Database]:
         yield db
 
 
-def struck(db: Database, work: Callable[[Database], None], number: int) -> str | None:
-    """Where a line was struck; None where there were not so many."""
-    interrupt = Interrupt(number)
+def strike(
+    db: Database, work: Callable[[Database], None], struck: set[tuple[object, ...]]
+) -> str | None:
+    """Where a line was struck; None where no other was left."""
+    interrupt = Interrupt(struck)
     try:
         with interrupt:
             work(db)
@@ -126,8 +140,9 @@ def test_the_connections_come_back(impatient: Database, backend: str, case: str)
     """Line after line of a call is struck, and each time the next read and the next write work."""
     work = WORK[case]
     work(impatient)
+    struck: set[tuple[object, ...]] = set()
     for number in range(1, MOST):
-        place = struck(impatient, work, number)
+        place = strike(impatient, work, struck)
         if place is None:
             break
         try:
