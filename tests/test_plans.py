@@ -76,10 +76,19 @@ def test_queries_keep_to_what_they_state(db: Database, backend: str) -> None:
     Left out is what a plan does not tell: how a row that is given is written, and what is done with rows
     set aside, of which there are none here. SQLite does not tell of the disk.
     """
-    fill(db, Size(institutions=2000, share=0.0125))
+    # A fifth of the bars, and copies of them on earlier days: sooner than a million by themselves.
+    fill(db, Size(days=400, institutions=2000, share=0.0125))
     connection = db._backend.acquire(write=True)
+    if backend == "postgresql":
+        connection.execute("SET session_replication_role = replica")  # nothing to refer to is looked up
+    connection.execute(
+        "INSERT INTO market_data (ticker_id, date, open, high, low, close, volume)"
+        " SELECT m.ticker_id, m.date - 400 * t.ticker_id, m.open, m.high, m.low, m.close, m.volume"
+        " FROM market_data m JOIN tickers t ON t.ticker_id <= 4 ORDER BY m.date - 400 * t.ticker_id"
+    )
     connection.execute("ANALYZE" if backend == "sqlite" else "VACUUM ANALYZE")
     db._backend.release(connection, write=True)
+    assert sum(row.rows for row in db.market.coverage()) == 1_000_000
     tables: dict[str, str] = {}
     for table in introspection.describe(db).tables:
         keys = [each.name for each in table.constraints if each.kind in ("primary key", "unique")]
