@@ -25,9 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for an engine on each, or on those that its module is about."""
+    """Run a test that asks for an engine on each, or on those that it or its module is about."""
     if "backend" in metafunc.fixturenames:
-        about = getattr(metafunc.module, "BACKENDS", BACKENDS)
+        only = metafunc.definition.get_closest_marker("only")
+        about = only.args if only else getattr(metafunc.module, "BACKENDS", BACKENDS)
         chosen = metafunc.config.getoption("--backend") or BACKENDS
         both = [each for each in about if each in chosen]
         metafunc.parametrize("backend", both or about[:1], scope="session")

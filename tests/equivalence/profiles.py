@@ -26,7 +26,7 @@ _SHARED: Final[dict[str, Any]] = {
 def register() -> None:
     """Make the profiles known to Hypothesis."""
     settings.register_profile("quick", max_examples=6, stateful_step_count=20, **_SHARED)
-    settings.register_profile("ci", max_examples=60, stateful_step_count=30, **_SHARED)
+    settings.register_profile("ci", max_examples=45, stateful_step_count=30, **_SHARED)
     settings.register_profile("thorough", max_examples=1500, stateful_step_count=50, **_SHARED)
 
 

