@@ -28,7 +28,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # own; ``-- -n 0`` is one after another.
 SIDE_BY_SIDE = ("--numprocesses=4", "--dist=worksteal")
 # What sessions of their own run.
-OTHERS = ("--ignore=tests/faults", "--ignore=tests/test_sql_review.py")
+OTHERS = ("--ignore=tests/faults",)
 # The tests that most mistakes are caught by: what is written, read, refused and undone, on both engines.
 SHARPEST = (
     *("rows", "market", "holdings", "sentiment", "tickers", "institutions", "divergence", "oracle"),
@@ -83,13 +83,6 @@ def coverage(session: nox.Session) -> None:
     session.install("-e", EXTRAS, *TEST, *COVERAGE)
     every = ("tests", "tests/equivalence", "--ignore=tests/faults", "--hypothesis-profile=quick")
     session.run("pytest", *SIDE_BY_SIDE, "--cov", *every, *session.posargs)
-
-
-@nox.session
-def reviews(session: nox.Session) -> None:
-    """Try the review of changes on both engines: each change on a branch of its own, two minutes."""
-    session.install("-e", EXTRAS, *TEST)
-    session.run("pytest", *SIDE_BY_SIDE, "tests/test_sql_review.py", *session.posargs)
 
 
 @nox.session

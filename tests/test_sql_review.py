@@ -25,7 +25,8 @@ from repo.review.report import Review
 from tests import servers
 from tests.cli_helpers import smdi
 
-BARS = 20_000
+BARS = 10_000
+USED = {"digests", "divergence", "market", "migrations", "sentiment", "tickers"}
 PACKAGE = Path(repo.__file__).parent
 
 
@@ -38,11 +39,16 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the package's SQL and the code that calls it, committed on main."""
+    """A repository with some of the package's SQL and the code that calls it, committed on main."""
     folder = tmp_path_factory.mktemp("original")
-    for name in ("queries", "schema"):
-        shutil.copytree(shipped(name), folder / name)
-    shutil.copytree(PACKAGE, folder / "repo", ignore=shutil.ignore_patterns("__pycache__", "review"))
+    shutil.copytree(shipped("schema"), folder / "schema")
+    for file in shipped("queries").rglob("*.sql"):
+        if file.stem in USED:
+            copy = folder / "queries" / file.relative_to(shipped("queries"))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+    unused = shutil.ignore_patterns("__pycache__", "cli", "review")
+    shutil.copytree(PACKAGE, folder / "repo", ignore=unused)
     shutil.copy(PACKAGE.parent / ".sqlfluff", folder)
     git(folder, "init")
     git(folder, "add", ".")
