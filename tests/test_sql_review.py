@@ -566,6 +566,9 @@ def test_files_that_cannot_be_read(application: Path) -> None:
     assert "is not a regular file" in files["gone.sql"]
     for form in ("markdown", "comment", "json", "github", "sarif"):
         assert "movers.sql" in review.written(report, form).encode().decode()
+    (application / "schema" / "sqlite").mkdir(parents=True)
+    (application / "schema" / "sqlite" / "0002_late.sql").write_bytes(b"-- \xff")
+    assert "failing-migration" in errors(read(application))
     git(application, "add", ".")
     git(application, "commit", "--quiet", "--message", "Broken")
     git(application, "rm", "--quiet", "sql/losers.sql")

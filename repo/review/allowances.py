@@ -37,7 +37,7 @@ class Allowance(NamedTuple):
 
 def allowances_in(file: Path) -> Iterator[Allowance]:
     """The allowances of a file, each for the query that it stands in, or for a migration as a whole."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
     starts = [number for number, line in enumerate(lines, 1) if _QUERY.match(line)]
     for number, line in enumerate(lines, 1):
         if found := _REVIEW.match(line):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from repo.catalogue import survey
-from repo.errors import QueryContractError
+from repo.errors import MigrationError, QueryContractError
+from repo.migrations import load
 from repo.queries import DIALECTS, shipped
 from repo.review.callers import Caller, callers, functions
 from repo.review.changes import Change, Kind, Variants, changes, extent, words
@@ -63,6 +64,16 @@ class Side:
     def schemas(self) -> list[Path]:
         """The folders of migrations that make the tables there are."""
         return [self.schema] if self.own else [shipped("schema"), self.schema]
+
+    @cached_property
+    def unloadable(self) -> str:
+        """Why its migrations cannot be loaded; empty where they can."""
+        try:
+            for dialect in DIALECTS if self.schema.is_dir() else ():
+                load(dialect, self.schema)
+        except MigrationError as error:
+            return str(error)
+        return ""
 
     def migrations(self) -> Iterator[Path]:
         """The files of its migrations, undo files included."""
@@ -134,6 +145,9 @@ class Comparison:
         yield from self._layout()
 
     def _contract(self) -> Iterator[Finding]:
+        if self.after.unloadable:
+            place = self.after.schema
+            yield finding(place, 1, "", "failing-migration", self.after.unloadable)
         for file, error in self.after.wrong:
             line = re.search(rf"{re.escape(str(file))}:(\d+)", str(error))
             yield finding(file, int(line[1]) if line else 1, "", "contract", str(error))

@@ -29,9 +29,9 @@ __all__ = ["Answers", "ask", "differing"]
 
 _LARGE: Final = 0.01
 """The share of the bars from which on a table counts as large."""
-_INSTRUCTIONS: Final = 500
+_INSTRUCTIONS: Final = 200
 """How many a query may take for each bar, where they are counted; the package's own take 60 at most."""
-_EXPECTED: Final = 100
+_EXPECTED: Final = 20
 """How many rows for each bar a step of a plan may be expected to give, if the query is to be run."""
 _COMPARED: Final = 100_000
 """How many rows of a query are held in memory, to be compared."""

@@ -70,7 +70,11 @@ def tables_of(
     places = list(schemas)
     for dialect, tables in found.items():
         files = [each for place in places for each in sorted((place / dialect).glob("*.sql"))]
-        scripts = [each.read_text(encoding="utf-8") for each in files if ".undo." not in each.name]
+        scripts = [
+            each.read_text(encoding="utf-8", errors="replace")
+            for each in files
+            if ".undo." not in each.name
+        ]
         tables.update(migrated(tuple(scripts), dialect))
         for variants in queries:
             if dialect in variants:

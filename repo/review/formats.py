@@ -101,7 +101,7 @@ def _tally(review: Review) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _findings(review: Review) -> Iterator[str]:
@@ -164,8 +164,8 @@ def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
 
 
 def _cost(plan: Plan) -> str:
-    counted = {"rows": plan.rows, "rows read": plan.rows_read, "pages": plan.pages}
-    told = [f"{number:,} {noun}" for noun, number in counted.items() if number is not None]
+    counted = (("row", "", plan.rows), ("row", " read", plan.rows_read), ("page", "", plan.pages))
+    told = [f"{_counted(number, noun)}{what}" for noun, what, number in counted if number is not None]
     return ", ".join(told) or "not run"
 
 

@@ -60,12 +60,12 @@ def migrated(
 
     :param large: the tables of which it matters that they are locked.
     """
-    lines = script.splitlines()
+    lines = ["", *script.splitlines()]
     before = there.states()
     try:
         for statement, after in there.migrate(script):
             line = statement.line
-            if _INDEX.match(statement.sql) and not lines[line - 2 : line - 1][0].startswith("--"):
+            if _INDEX.match(statement.sql) and not lines[line - 1].startswith("--"):
                 message = "say above it which query the index serves"
                 yield finding(file, line, "", "undocumented-index", message)
             if _NO_LIMIT.search(statement.sql):

@@ -86,12 +86,14 @@ def _report(comparison: Comparison, asking: Asking) -> Review:
     answers: list[Answers] = []
     if asking.sample is None:
         notes.append("No engine was asked: plans, rows and migrations were not looked at.")
+    elif wrong := comparison.before.unloadable or comparison.after.unloadable:
+        notes.append(f"No engine was asked: {_in_repository(wrong, comparison)}")
     else:
         answers = _asked(comparison, asking.sample, asking, notes)
         found += [each for answer in answers for each in answer.findings]
         found += differing(comparison, answers)
     before, after = comparison.before, comparison.after
-    notes += comparison.notes
+    notes += [_in_repository(note, comparison) for note in comparison.notes]
     queries = [
         QueryReport(each, comparison.callers(each), list(differences(each)))
         for each in comparison.changes
@@ -143,8 +145,13 @@ def _accepted(findings: Iterable[Finding], comparison: Comparison) -> Iterator[F
 def _shown(finding: Finding, comparison: Comparison) -> Finding:
     for side in (comparison.after, comparison.before):
         if finding.file.is_relative_to(side.revision.root):
-            return finding._replace(
-                file=Path(side.revision.shown(finding.file)),
-                message=finding.message.replace(f"{side.revision.root}/", ""),
-            )
+            shown = Path(side.revision.shown(finding.file))
+            return finding._replace(file=shown, message=_in_repository(finding.message, comparison))
     return finding
+
+
+def _in_repository(text: str, comparison: Comparison) -> str:
+    """A message whose paths are those in the repository."""
+    for side in (comparison.after, comparison.before):
+        text = text.replace(f"{side.revision.root}/", "")
+    return text

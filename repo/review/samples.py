@@ -53,7 +53,7 @@ class Asked:
     @property
     def seconds(self) -> float:
         """How long a statement of PostgreSQL may take; what is large is seen before."""
-        return 30 + self.bars / 25_000
+        return 30 + self.bars / 50_000
 
 
 def facts(asked: Asked) -> Facts:
