@@ -137,10 +137,7 @@ def random_world(number: int) -> World:
             for wait in chance.sample(range(25), k=chance.choice([1, 1, 2]))
         },
         sentiment={
-            (symbol, source, day(on)): (
-                chance.choice((0, 1, 5, 10)),
-                chance.choice([None, -0.0, 0.5]),
-            )
+            (symbol, source, day(on)): (chance.choice((0, 1, 5, 10)), chance.choice([None, -0.0, 0.5]))
             for symbol in symbols
             for source in ("forum", "trends")
             for on in range(-20, 60)

@@ -161,11 +161,7 @@ class World:
     # -- sentiment ------------------------------------------------------------------------------
 
     def sentiment_history(
-        self,
-        symbol: str,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
+        self, symbol: str, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> list[SentimentRow]:
         """One ticker's rows in the range, of one source or (None) of all, by date, source."""
         symbol = self._known_symbol(symbol)
@@ -183,11 +179,7 @@ class World:
     # -- divergence -----------------------------------------------------------------------------
 
     def ranking(
-        self,
-        as_of: date,
-        source: str | None = None,
-        window_days: int = 90,
-        limit: int | None = None,
+        self, as_of: date, source: str | None = None, window_days: int = 90, limit: int | None = None
     ) -> list[DivergenceRow]:
         """Who buys while the other looks away, greatest divergence first, then by symbol."""
         source = self._one_source(source)
@@ -219,11 +211,7 @@ class World:
         ]
 
     def timeline(
-        self,
-        symbol: str,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
+        self, symbol: str, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> list[PointRow]:
         """Price, interest and known shares of one ticker on each day it has a bar."""
         bars = self.market_history(symbol, start, end)
@@ -446,11 +434,7 @@ def load_csv_world(folder: Path) -> World:
                 date.fromisoformat(row["quarter_end"]),
                 int(row["cik"]),
                 date.fromisoformat(row["filing_date"]),
-            ): (
-                int(row["shares_held"]),
-                int(row["market_value"]),
-                _float(row.get("ownership_percent")),
-            )
+            ): (int(row["shares_held"]), int(row["market_value"]), _float(row.get("ownership_percent")))
             for row in _rows(folder, "holdings")
         },
         sentiment={

@@ -128,11 +128,7 @@ def postgresql(folder: Path) -> Iterator[tuple[str, dict[str, Callable[[], None]
     try:
         yield (
             f"{url}&min_size=1&max_size=2&pool_timeout=5",
-            {
-                "sessions terminated": terminate,
-                "backends killed": crash,
-                "restarts": restart,
-            },
+            {"sessions terminated": terminate, "backends killed": crash, "restarts": restart},
         )
     finally:
         server.cleanup()

@@ -50,15 +50,9 @@ def notes(url: str, tmp_path: Path) -> Iterator[repo.Database]:
 
 def test_many_rows_are_written_and_counted(notes: repo.Database) -> None:
     """Rows are mappings of the declared parameters, in any order."""
-    rows = [
-        {"id": 2, "weight": -0.0, "day": date(2020, 1, 2)},
-        {"day": None, "id": 1, "weight": None},
-    ]
+    rows = [{"id": 2, "weight": -0.0, "day": date(2020, 1, 2)}, {"day": None, "id": 1, "weight": None}]
     assert notes.queries.notes.add_many(rows) == 2
-    assert list(map(tuple, notes.queries.notes.every())) == [
-        (1, None, None),
-        (2, date(2020, 1, 2), 0.0),
-    ]
+    assert list(map(tuple, notes.queries.notes.every())) == [(1, None, None), (2, date(2020, 1, 2), 0.0)]
     assert str(notes.queries.notes.every()[1].weight) == "0.0"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import repo
+from repo import sample
 from tests.bench import data, jobs, rounds, scale
 from tests.bench.contestants import BARE, NAMES, OURS, load
 from tests.bench.contestants.bare_sqlite import Bare
@@ -64,7 +65,7 @@ def test_another_answer_is_named(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'bench.db'}"
     with repo.connect(url) as db:
         db.migrate()
-        db.tickers.upsert(data.tickers(rows.symbols))
+        db.tickers.upsert(sample.tickers(rows.symbols))
         db.market.upsert(rows.bars)
     job = next(job for job in jobs.READS if job.name == "history")
     ours, honest, liar = load(OURS, "sqlite")(url), Bare(url), Liar(url)
@@ -78,10 +79,10 @@ def test_another_answer_is_named(tmp_path: Path) -> None:
 def test_rows_that_were_left_are_compared_bit_for_bit(tmp_path: Path) -> None:
     """What a load should leave is told apart from what differs in one price."""
     place = SQLitePlace(tmp_path)
-    bars = list(data.bars(["T1", "T2"], data.days_until(data.LAST_DAY, 3)))
+    bars = list(sample.bars(["T1", "T2"], sample.days_until(sample.LAST_DAY, 3)))
     url = place.empty()
     with repo.connect(url) as db:
-        db.tickers.upsert(data.tickers(["T1", "T2"]))
+        db.tickers.upsert(sample.tickers(["T1", "T2"]))
         db.market.upsert(bars)
     assert digest(place.bars(url)) == expected(reversed(bars))
     bars[4] = bars[4]._replace(close=bars[4].close + 0.01)

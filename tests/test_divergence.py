@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 
 from repo import Database, Divergence, InvalidRecord, Point, RangeError, UnknownTicker
-from tests.builders import (
-    MAX,
-    bar,
-    clear,
-    day,
-    fill,
-    holding,
-    random_world,
-    seed,
-    sentiment,
-)
+from tests.builders import MAX, bar, clear, day, fill, holding, random_world, seed, sentiment
 from tests.oracle import World
 
 NOW = day(30)
@@ -121,10 +111,7 @@ def test_ties_share_the_lowest_rank_and_come_by_symbol(db: Database) -> None:
     """Equal flows rank alike, and equal divergences are sorted by symbol."""
     write(db, two_quarters(symbol="MSFT"), two_quarters())
     rows = db.divergence.ranking(NOW, window_days=10)
-    assert [(row.symbol, *row[5:]) for row in rows] == [
-        ("AAPL", 0.0, 0.0, 0.0),
-        ("MSFT", 0.0, 0.0, 0.0),
-    ]
+    assert [(row.symbol, *row[5:]) for row in rows] == [("AAPL", 0.0, 0.0, 0.0), ("MSFT", 0.0, 0.0, 0.0)]
 
 
 LEFT_OUT: dict[str, tuple[list[Any], list[Any]]] = {
@@ -207,10 +194,7 @@ def test_windows_before_the_first_day_there_is(db: Database) -> None:
         tickers={"A": ("Somebody", None)},
         institutions={1: "Somebody"},
         bars={("A", on): (None, None, None, 1.0 + on.day, None) for on in days},
-        holdings={
-            ("A", days[0], 1, days[0]): (2, 0, None),
-            ("A", days[1], 1, days[1]): (3, 0, None),
-        },
+        holdings={("A", days[0], 1, days[0]): (2, 0, None), ("A", days[1], 1, days[1]): (3, 0, None)},
         sentiment={("A", "s", on): (on.day, None) for on in days},
     )
     fill(db, world)

@@ -73,11 +73,7 @@ def test_every_kind_in_every_form(db: Database, tmp_path: Path, name: str) -> No
         (loaded,) = load(db, path)
         assert (loaded.kind, loaded.file, loaded.rows) == (kind, path, 2)
         assert load(db, str(path)) == [loaded._replace(new=0, changed=0, unchanged=2)]
-    assert db.tickers.all() == [
-        Ticker("A", "Aye", "037833100"),
-        Ticker("B", "Bee"),
-        Ticker("C", "Sea"),
-    ]
+    assert db.tickers.all() == [Ticker("A", "Aye", "037833100"), Ticker("B", "Bee"), Ticker("C", "Sea")]
     assert db.institutions.all() == [Institution(7, "Seven"), Institution(8, "Eight")]
     assert db.market.history("A") == [Bar("A", DAY, 1.0, 3.0, 0.5, 2.5, 10)]
     assert db.market.history("B") == [Bar("B", date(2020, 1, 3), None, None, None, 4.0, None)]
@@ -476,9 +472,7 @@ def _quoted(cell: str) -> str:
     end=st.sampled_from(["\n", "\r\n", "\r"]),
 )
 def test_lines(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[str, str] | None],
-    end: str,
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str] | None], end: str
 ) -> None:
     """Each row is known by the physical line it starts on, whatever stands between."""
     text = io.StringIO(newline="")

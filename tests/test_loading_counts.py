@@ -192,12 +192,7 @@ def test_a_cusip_of_another_ticker_can_be_skipped(stocked: Database) -> None:
     with Path("tickers.csv.rejects.csv").open(encoding="utf-8", newline="") as file:
         rejected = [row[1:5] for row in csv.reader(file)][1:]
     assert rejected == [
-        [
-            "2",
-            "cusip",
-            "30303M102",
-            "is the CUSIP of FB, in the database; META cannot have it too",
-        ],
+        ["2", "cusip", "30303M102", "is the CUSIP of FB, in the database; META cannot have it too"],
         ["4", "cusip", "123456789", "is the CUSIP of GOOD, on line 3; FAKE cannot have it too"],
         ["5", "cusip", "30303m102", "is the CUSIP of FB, in the database; FAKE cannot have it too"],
     ]

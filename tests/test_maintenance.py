@@ -229,10 +229,7 @@ ILL = {
         "ALTER TABLE retail_sentiment DISABLE TRIGGER ALL",
         "fail retail_sentiment_ticker_id_fkey of retail_sentiment",
     ),
-    "unused indexes": (
-        "CREATE INDEX volumes ON market_data (volume)",
-        "warn volumes (0 MB, in 0 days)",
-    ),
+    "unused indexes": ("CREATE INDEX volumes ON market_data (volume)", "warn volumes (0 MB, in 0 days)"),
     "foreign keys without an index": (
         "CREATE TABLE prices (ticker_id integer CONSTRAINT of_ticker REFERENCES tickers)",
         "warn of_ticker of prices: rows of tickers are deleted",

@@ -70,10 +70,7 @@ ALL = ["0001_tables", "0002_indexes", "watching/0001_watched", "watching/0002_by
 
 
 def test_the_readmes_watching(
-    empty_url: str,
-    watching: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    empty_url: str, watching: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The README's program makes the package's tables and its own, and uses its queries."""
     monkeypatch.chdir(watching.parent)

@@ -94,12 +94,7 @@ def write_names(db: Database, rows: list[Ticker]) -> int:
     ids=["tickers", "many tickers", "tickers in a block", "delete", "bars"],
 )
 def test_a_call_that_lost_a_deadlock_is_done_again(
-    db: Database,
-    url: str,
-    call: Callable[[Database], int],
-    written: int,
-    first: str,
-    second: str,
+    db: Database, url: str, call: Callable[[Database], int], written: int, first: str, second: str
 ) -> None:
     """Two that wait for each other: the server undoes the call, and the caller hears nothing of it."""
     db.market.upsert(bar(on=day(number)) for number in range(3))

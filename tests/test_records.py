@@ -48,10 +48,7 @@ def test_values_that_are_made_alike(
     ("row", "field", "reason"),
     [
         (bar()._replace(high=1.0, low=1.5), "high", "must not be below low (1.5)"),
-        (
-            holding(filed_after=-1),
-            *("filing_date", "must not be below quarter_end (2010-01-04)"),
-        ),
+        (holding(filed_after=-1), *("filing_date", "must not be below quarter_end (2010-01-04)")),
     ],
 )
 def test_fields_in_reverse(kept: Database, row: Any, field: str, reason: str) -> None:
@@ -126,11 +123,7 @@ def test_errors_can_be_copied(kept: Database) -> None:
         (Ticker, "symbol company_name cusip", 1),
         (Institution, "cik name", 0),
         (Bar, "symbol date open high low close volume", 0),
-        (
-            Holding,
-            "symbol cik quarter_end filing_date shares_held market_value ownership_percent",
-            1,
-        ),
+        (Holding, "symbol cik quarter_end filing_date shares_held market_value ownership_percent", 1),
         (Sentiment, "symbol source date interest score", 1),
         (repo.Coverage, "symbol first last rows", 0),
         (

@@ -11,15 +11,7 @@ import pytest
 
 import repo
 from repo import Database, InvalidRecord, UnknownInstitution, UnknownTicker
-from tests.builders import (
-    SERIES,
-    TABLE_OF,
-    bar,
-    content,
-    day,
-    holding,
-    python,
-)
+from tests.builders import SERIES, TABLE_OF, bar, content, day, holding, python
 
 FORMS: tuple[Callable[[Iterable[Any]], Iterable[Any]], ...] = (list, iter)
 ROWS = 3500

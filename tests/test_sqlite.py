@@ -87,14 +87,7 @@ def test_no_savepoint_where_nothing_needs_one(db: Database) -> None:
     assert db.market.upsert([*bars, bars[0]._replace(volume=5)]) == 1
     assert [
         each for each in sent if each.split()[0] in ("BEGIN", "SAVEPOINT", "ROLLBACK", "COMMIT")
-    ] == [
-        "BEGIN IMMEDIATE",
-        "COMMIT",
-        "BEGIN IMMEDIATE",
-        "ROLLBACK",
-        "BEGIN IMMEDIATE",
-        "COMMIT",
-    ]
+    ] == ["BEGIN IMMEDIATE", "COMMIT", "BEGIN IMMEDIATE", "ROLLBACK", "BEGIN IMMEDIATE", "COMMIT"]
     sent.clear()
     with db.transaction():
         assert db.market.upsert([*bars, bars[0]]) == 1

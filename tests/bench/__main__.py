@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import repo
+from repo import sample
 from tests.bench import contestants, data, large
 from tests.bench.contestants import NAMES, OURS, NotOffered
 from tests.bench.data import FULL, QUICK, SIZES, Data, Sizes
@@ -46,21 +47,21 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def _fill(url: str, rows: Data) -> None:
     """Every row that is read, as this package writes it."""
     sizes = rows.sizes
-    firms = data.institutions(sizes.institutions)
-    ends = data.quarters(data.LAST_DAY, 2)
-    interest_days = data.days_until(data.LAST_DAY, 2 * data.WINDOW_DAYS)
+    firms = sample.institutions(sizes.institutions)
+    ends = sample.quarters(sample.LAST_DAY, 2)
+    interest_days = sample.days_until(sample.LAST_DAY, 2 * data.WINDOW_DAYS)
     with repo.connect(url) as db:
-        db.tickers.upsert(data.tickers(rows.symbols))
+        db.tickers.upsert(sample.tickers(rows.symbols))
         db.institutions.upsert(firms)
         db.market.upsert(rows.bars)
-        db.holdings.upsert(data.holdings(rows.symbols, [firm.cik for firm in firms], ends))
-        db.sentiment.upsert(data.sentiment(rows.symbols, interest_days))
+        db.holdings.upsert(sample.holdings(rows.symbols, [firm.cik for firm in firms], ends))
+        db.sentiment.upsert(sample.sentiment(rows.symbols, interest_days))
 
 
 def _template(place: Place, rows: Data) -> str:
     url = place.empty()
     with repo.connect(url) as db:
-        db.tickers.upsert(data.tickers(rows.symbols))
+        db.tickers.upsert(sample.tickers(rows.symbols))
     place.settle(url)
     return url
 

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import repo
 from repo import loading
+from repo.sample import LAST_DAY, SOURCE
 from tests.bench.contestants.base import NotOffered, ranking_parameters
-from tests.bench.data import LAST_DAY, SOURCE, WINDOW_DAYS
+from tests.bench.data import WINDOW_DAYS
 from tests.bench.measure import memory
-
-__all__ = ["CONTESTANTS", "main"]
 
 Call = Callable[[], Any]
 Plain = Callable[[Any], list[tuple[Any, ...]]]

@@ -7,38 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from repo import Bar
-from repo.sample import (
-    LAST_DAY,
-    SOURCE,
-    bars,
-    days_until,
-    holdings,
-    institutions,
-    quarters,
-    sentiment,
-    symbols,
-    tickers,
-)
-
-__all__ = [
-    "FULL",
-    "LAST_DAY",
-    "QUICK",
-    "SIZES",
-    "SOURCE",
-    "TINY",
-    "WINDOW_DAYS",
-    "Data",
-    "Sizes",
-    "bars",
-    "days_until",
-    "holdings",
-    "institutions",
-    "quarters",
-    "sentiment",
-    "symbols",
-    "tickers",
-]
+from repo.sample import LAST_DAY, bars, days_until, symbols
 
 WINDOW_DAYS: Final = 90
 

@@ -10,19 +10,6 @@ from repo import Bar
 from tests.bench.contestants import Contestant
 from tests.bench.data import Data, Sizes
 
-__all__ = [
-    "CONCURRENT",
-    "LARGE",
-    "OPEN_CLOSE",
-    "READERS",
-    "READS",
-    "TITLES",
-    "WRITES",
-    "Read",
-    "Write",
-    "symbol_of",
-]
-
 OPEN_CLOSE: Final = "open_close"
 CONCURRENT: Final = "concurrent"
 LARGE: Final = ("frame", "ranking_large", "csv_memory")

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import repo
-from tests.bench import data
+from repo import sample
 from tests.bench.alone import CONTESTANTS
 from tests.bench.data import Sizes
 from tests.bench.jobs import LARGE
 from tests.bench.measure import rotated
 from tests.bench.places import Place
 from tests.bench.results import Results
-
-__all__ = ["fill_large", "run", "write_csv"]
 
 _ROOT: Final = Path(__file__).parent.parent.parent
 _QUARTERS: Final = 8
@@ -29,32 +27,32 @@ _CSV_DAYS: Final = 2_000
 
 def fill_large(url: str, sizes: Sizes) -> None:
     """Fill a database with the rows of the large ranking: a bar a week, filings of eight quarters."""
-    names = data.symbols(sizes.large_tickers)
-    firms = data.institutions(sizes.large_institutions)
-    days = [data.LAST_DAY - timedelta(days=7 * back) for back in range(39, -1, -1)]
-    interest_days = data.days_until(data.LAST_DAY, sizes.large_interest_days)
-    ends = data.quarters(data.LAST_DAY, _QUARTERS)
+    names = sample.symbols(sizes.large_tickers)
+    firms = sample.institutions(sizes.large_institutions)
+    days = [sample.LAST_DAY - timedelta(days=7 * back) for back in range(39, -1, -1)]
+    interest_days = sample.days_until(sample.LAST_DAY, sizes.large_interest_days)
+    ends = sample.quarters(sample.LAST_DAY, _QUARTERS)
     with repo.connect(url) as db:
-        db.tickers.upsert(data.tickers(names))
+        db.tickers.upsert(sample.tickers(names))
         db.institutions.upsert(firms)
-        db.market.upsert(data.bars(names, days))
-        db.holdings.upsert(data.holdings(names, [firm.cik for firm in firms], ends, sizes.large_share))
-        db.sentiment.upsert(data.sentiment(names, interest_days))
+        db.market.upsert(sample.bars(names, days))
+        db.holdings.upsert(sample.holdings(names, [firm.cik for firm in firms], ends, sizes.large_share))
+        db.sentiment.upsert(sample.sentiment(names, interest_days))
 
 
 def write_csv(path: Path, rows: int) -> list[repo.Ticker]:
     """Write bars into a CSV file; the tickers that it needs."""
-    names = data.symbols(-(-rows // _CSV_DAYS))
-    days = data.days_until(data.LAST_DAY, min(rows, _CSV_DAYS))
+    names = sample.symbols(-(-rows // _CSV_DAYS))
+    days = sample.days_until(sample.LAST_DAY, min(rows, _CSV_DAYS))
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join(repo.Bar._fields) + "\n")
-        for number, bar in enumerate(data.bars(names, days)):
+        for number, bar in enumerate(sample.bars(names, days)):
             if number == rows:
                 break
             file.write(
                 f"{bar.symbol},{bar.date},{bar.open},{bar.high},{bar.low},{bar.close},{bar.volume}\n"
             )
-    return data.tickers(names)
+    return sample.tickers(names)
 
 
 def run(

@@ -13,8 +13,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-__all__ = ["ChildFailed", "in_child", "memory", "rotated", "timed"]
-
 _T = TypeVar("_T")
 
 _STATUS: Final = Path("/proc/self/status")

@@ -10,22 +10,18 @@ import sqlalchemy as sa
 
 from tests.bench.contestants.sqlalchemy_core import Day
 
-__all__ = ["ranking"]
-
 _pandas: Any = import_module("pandas")
 
 
-def _frame(connection: sa.Connection, statement: Any, names: list[str]) -> Any:
+def _frame(connection: sa.Connection, statement: Any) -> Any:
     # By columns: pandas looks at every Row of SQLAlchemy's for a long time.
-    columns = zip(*connection.execute(statement).all(), strict=True)
-    return _pandas.DataFrame(dict(zip(names, columns, strict=True)))
+    found = connection.execute(statement)
+    return _pandas.DataFrame(dict(zip(found.keys(), zip(*found.all(), strict=True), strict=True)))
 
 
 def _table(name: str, day: Any, days: list[str], others: list[str]) -> Any:
     return sa.table(
-        name,
-        *(sa.column(each, day) for each in days),
-        *(sa.column(each) for each in others),
+        name, *(sa.column(each, day) for each in days), *(sa.column(each) for each in others)
     )
 
 
@@ -77,32 +73,14 @@ def ranking(engine: sa.Engine, parameters: dict[str, Any]) -> list[tuple[Any, ..
     s = _table("retail_sentiment", day, ["date"], ["ticker_id", "source", "interest"])
     m = _table("market_data", day, ["date"], ["ticker_id", "close"])
     as_of, recent_from = parameters["as_of"], parameters["recent_from"]
+    known = sa.select(h).where(h.c.filing_date <= as_of)
+    asked = sa.select(s.c.ticker_id, s.c.date, s.c.interest).where(
+        s.c.source == parameters["source"], s.c.date.between(parameters["before_from"], as_of)
+    )
+    closes = sa.select(m).where(m.c.date <= as_of).order_by(m.c.ticker_id, m.c.date)
     with engine.connect() as connection:
-        symbols: dict[int, str] = dict(
-            map(tuple, connection.execute(sa.select(tickers.c.ticker_id, tickers.c.symbol)))
-        )
-        held = _frame(
-            connection,
-            sa.select(
-                h.c.ticker_id, h.c.institution_id, h.c.quarter_end, h.c.filing_date, h.c.shares_held
-            ).where(h.c.filing_date <= as_of),
-            ["ticker_id", "institution_id", "quarter_end", "filing_date", "shares_held"],
-        )
-        interest = _frame(
-            connection,
-            sa.select(s.c.ticker_id, s.c.date, s.c.interest).where(
-                s.c.source == parameters["source"],
-                s.c.date.between(parameters["before_from"], as_of),
-            ),
-            ["ticker_id", "date", "interest"],
-        )
-        bars = _frame(
-            connection,
-            sa.select(m.c.ticker_id, m.c.date, m.c.close)
-            .where(m.c.date <= as_of)
-            .order_by(m.c.ticker_id, m.c.date),
-            ["ticker_id", "date", "close"],
-        )
+        symbols = dict(map(tuple, connection.execute(sa.select(tickers))))
+        held, interest, bars = (_frame(connection, each) for each in (known, asked, closes))
     found = _pandas.DataFrame(
         {"flow": _flows(held), "interest_change": _changes(interest, recent_from)}
     ).dropna()

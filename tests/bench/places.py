@@ -10,16 +10,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import psycopg
 
 import repo
 from repo import Bar
 from tests import servers
-from tests.bench.contestants.base import EPOCH
-
-__all__ = ["BACKENDS", "Place", "PostgreSQLPlace", "SQLitePlace", "digest", "expected", "opened"]
+from tests.bench.contestants.base import EPOCH, sqlite_path
+from tests.builders import TABLE_OF
 
 BACKENDS: Final = ("sqlite", "postgresql")
 
@@ -28,55 +27,9 @@ _OWN_SERVER: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
 _SHOWN: Final = (
     *_OWN_SERVER,
-    "shared_buffers",
-    "work_mem",
-    "max_wal_size",
-    "wal_level",
-    "data_checksums",
-    "jit",
+    *("shared_buffers", "work_mem", "max_wal_size", "wal_level", "data_checksums", "jit"),
 )
 
-
-class Place(Protocol):
-    """Makes databases of one engine, each named by its URL."""
-
-    backend: str
-
-    def empty(self) -> str:
-        """A migrated database without rows."""
-
-    def copy(self, url: str) -> str:
-        """A database like another, to which nobody is connected."""
-
-    def drop(self, url: str) -> None:
-        """Delete a database."""
-
-    def settle(self, url: str) -> None:
-        """Do what is done after a load: statistics, and no traces of rows that are gone."""
-
-    def quiet(self, url: str) -> None:
-        """Write out what is pending, so that the next contestant does not pay for it."""
-
-    def wal(self) -> int | None:
-        """The position in the write-ahead log in bytes; None where there is no such number."""
-
-    def bars(self, url: str) -> list[tuple[Any, ...]]:
-        """All bars by symbol and date, dates as days since 1970-01-01, read without any contestant."""
-
-    def size(self, url: str) -> int:
-        """The bytes of a database on disk."""
-
-    def settings(self) -> dict[str, str]:
-        """The versions and settings that are the same for all contestants."""
-
-
-_TABLES: Final = (
-    "tickers",
-    "institutions",
-    "market_data",
-    "institutional_holdings",
-    "retail_sentiment",
-)
 
 _BARS: Final = """
 SELECT t.symbol, {day}, m.open, m.high, m.low, m.close, m.volume
@@ -98,51 +51,52 @@ class SQLitePlace:
         return self._folder / f"bench_{next(self._numbers)}.db"
 
     def empty(self) -> str:
+        """A migrated database without rows."""
         url = f"sqlite:///{self._next()}"
         with repo.connect(url) as db:
             db.migrate()
         return url
 
     def copy(self, url: str) -> str:
+        """A database like another, to which nobody is connected."""
         target = self._next()
         self.quiet(url)
-        shutil.copyfile(_file(url), target)
+        shutil.copyfile(sqlite_path(url), target)
         return f"sqlite:///{target}"
 
     def drop(self, url: str) -> None:
+        """Delete a database."""
         for ending in ("", "-wal", "-shm"):
-            Path(f"{_file(url)}{ending}").unlink(missing_ok=True)
+            Path(f"{sqlite_path(url)}{ending}").unlink(missing_ok=True)
 
     def settle(self, url: str) -> None:
-        with closing(sqlite3.connect(_file(url), isolation_level=None)) as connection:
+        """Do what is done after a load: statistics, and no traces of rows that are gone."""
+        with closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as connection:
             connection.execute("ANALYZE")
 
     def quiet(self, url: str) -> None:
-        with closing(sqlite3.connect(_file(url), isolation_level=None)) as connection:
+        """Write out what is pending, so that the next contestant does not pay for it."""
+        with closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def wal(self) -> None:
-        return None
+        """The position in the write-ahead log in bytes; None where there is no such number."""
+        return
 
     def bars(self, url: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(_file(url))) as connection:
+        """All bars by symbol and date, dates as days since 1970-01-01, read without any contestant."""
+        with closing(sqlite3.connect(sqlite_path(url))) as connection:
             return connection.execute(_BARS.format(day="m.date")).fetchall()
 
     def size(self, url: str) -> int:
-        paths = [Path(f"{_file(url)}{ending}") for ending in ("", "-wal")]
+        """The bytes of a database on disk."""
+        paths = [Path(f"{sqlite_path(url)}{ending}") for ending in ("", "-wal")]
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def settings(self) -> dict[str, str]:
-        return {
-            "SQLite": sqlite3.sqlite_version,
-            "journal_mode": "wal",
-            "synchronous": "normal",
-            "folder": "temporary",
-        }
-
-
-def _file(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
+        """The versions and settings that are the same for all contestants."""
+        told = {"journal_mode": "wal", "synchronous": "normal", "folder": "temporary"}
+        return {"SQLite": sqlite3.sqlite_version, **told}
 
 
 class PostgreSQLPlace:
@@ -178,8 +132,7 @@ class PostgreSQLPlace:
         self._server.drop(_database(url))
 
     def settle(self, url: str) -> None:
-        names = ", ".join(_TABLES)
-        self._run(url, f"VACUUM (ANALYZE) {names}")
+        self._run(url, f"VACUUM (ANALYZE) {', '.join(TABLE_OF.values())}")
 
     def quiet(self, url: str) -> None:
         self._run(url, "CHECKPOINT")
@@ -218,6 +171,9 @@ def digest(rows: Iterable[tuple[Any, ...]]) -> str:
 def expected(bars: Iterable[Bar]) -> str:
     """The digest of bars as they should be stored."""
     return digest((bar.symbol, bar.date.toordinal() - EPOCH, *bar[2:]) for bar in sorted(bars))
+
+
+Place = SQLitePlace | PostgreSQLPlace
 
 
 @contextmanager

@@ -17,16 +17,7 @@ from tests.bench.jobs import TITLES
 from tests.bench.results import Result, Results
 from tests.bench.targets import Reached
 
-__all__ = ["as_json", "as_markdown", "duration", "machine", "of_settings", "of_targets", "table"]
-
-_PACKAGES: Final = (
-    "smart-money-repo",
-    "aiosql",
-    "psycopg",
-    "SQLAlchemy",
-    "pandas",
-    "pyarrow",
-)
+_PACKAGES: Final = ("smart-money-repo", "aiosql", "psycopg", "SQLAlchemy", "pandas", "pyarrow")
 
 
 def machine() -> dict[str, str]:
@@ -101,14 +92,8 @@ def _row(results: Results, result: Result) -> list[str]:
 
 
 _HEADER: Final = (
-    "",
-    "median",
-    "min .. max",
-    "over bare",
-    "ours over it",
-    "memory, MiB",
-    "process, MiB",
-    "log, MiB",
+    *("", "median", "min .. max", "over bare", "ours over it"),
+    *("memory, MiB", "process, MiB", "log, MiB"),
 )
 
 
@@ -119,16 +104,9 @@ def _of_job(results: Results, backend: str, job: str) -> list[str]:
         return []
     order = [*NAMES, "list of records", "pandas"]
     found.sort(key=lambda result: order.index(result.contestant))
-    rows = [_row(results, result) for result in found]
-    kept = [
-        column
-        for column in range(len(_HEADER))
-        if column == 0 or any(row[column] != "-" for row in rows)
-    ]
-    lines = [f"### {job}: {TITLES[job]}", ""]
-    lines += table(
-        [_HEADER[column] for column in kept], [[row[column] for column in kept] for row in rows]
-    )
+    columns = list(zip(_HEADER, *(_row(results, result) for result in found), strict=True))
+    header, *rows = zip(*(column for column in columns if {*column[1:]} != {"-"}), strict=True)
+    lines = [f"### {job}: {TITLES[job]}", "", *table(header, rows)]
     reasons = [f"- {result.contestant}: {result.reason}" for result in found if result.reason]
     return [*lines, *reasons, *([""] if reasons else [])]
 
@@ -141,15 +119,8 @@ def of_targets(targets: Sequence[Reached], sizes: str) -> list[str]:
     for target in targets:
         form = "{:.4f}" if target.limit < 0.1 else "{:.0f}" if target.unit else "{:.2f}"
         unit = f" {target.unit}" if target.unit else ""
-        rows.append(
-            [
-                target.title,
-                target.backend,
-                f"{target.limit:g}{unit}",
-                _number(target.measured, form) + unit,
-                "met" if target.met else "missed",
-            ]
-        )
+        told = [f"{target.limit:g}{unit}", _number(target.measured, form) + unit]
+        rows.append([target.title, target.backend, *told, "met" if target.met else "missed"])
     lines = ["## Targets", ""]
     if sizes != FULL.name:
         lines += ["They are set for the full sizes, which these are not.", ""]

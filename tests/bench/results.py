@@ -7,8 +7,6 @@ from operator import truediv
 from statistics import median
 from typing import Any
 
-__all__ = ["Result", "Results"]
-
 
 @dataclass(slots=True)
 class Result:

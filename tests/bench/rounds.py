@@ -17,8 +17,6 @@ from tests.bench.measure import in_child, rotated, timed
 from tests.bench.places import Place, digest, expected
 from tests.bench.results import Result, Results
 
-__all__ = ["Rounds", "compare"]
-
 SHORT_ROUNDS: Final = 5
 """How many rounds of reads there are for one of writes: they are short, and much comes between."""
 

@@ -18,15 +18,14 @@ from time import perf_counter
 from typing import Any, Final
 
 import repo
-from repo import Bar, Database
+from repo import Bar, Database, sample
+from repo.sample import LAST_DAY
 from tests.bench import data
 from tests.bench.measure import rotated, timed
 from tests.bench.places import BACKENDS, Place, opened
 from tests.bench.report import duration, machine, of_settings, of_targets, table
 from tests.bench.results import Results
 from tests.bench.targets import reached
-
-__all__ = ["main"]
 
 SIZES: Final = (100_000, 1_000_000, 10_000_000)
 _TICKERS: Final = (500, 5_000)
@@ -91,7 +90,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "summary": Question(lambda db, its, days, number: db.market.summary(*its.one(number, days)), _CALLS),
     "coverage": Question(lambda db, its, days, number: db.market.coverage()),
     "ranking": Question(
-        lambda db, its, days, number: db.divergence.ranking(data.LAST_DAY, data.SOURCE, data.WINDOW_DAYS)
+        lambda db, its, days, number: db.divergence.ranking(LAST_DAY, sample.SOURCE, data.WINDOW_DAYS)
     ),
     "one more day": Question(
         lambda db, its, days, number: db.market.upsert(
@@ -110,23 +109,23 @@ QUESTIONS: Final[dict[str, Question]] = {
 
 def _fill(place: Place, size: int) -> Filled:
     """A database with that many bars, and holdings and interest in proportion."""
-    names = data.symbols(min(_TICKERS[1], max(_TICKERS[0], size // _DAYS)))
-    filled = Filled(size, place.empty(), names, data.days_until(data.LAST_DAY, size // len(names)))
-    firms = data.institutions(_INSTITUTIONS)
+    names = sample.symbols(min(_TICKERS[1], max(_TICKERS[0], size // _DAYS)))
+    filled = Filled(size, place.empty(), names, sample.days_until(LAST_DAY, size // len(names)))
+    firms = sample.institutions(_INSTITUTIONS)
     share = size / _BARS_A_HOLDING / (len(names) * _INSTITUTIONS * _QUARTERS)
     # A load may take longer than a statement should.
     options: dict[str, Any] = {"statement_timeout": 0} if place.backend == "postgresql" else {}
     with repo.connect(filled.url, **options) as db:
-        db.tickers.upsert(data.tickers(names))
+        db.tickers.upsert(sample.tickers(names))
         db.institutions.upsert(firms)
         start = perf_counter()
-        db.market.upsert(data.bars(names, filled.days))
+        db.market.upsert(sample.bars(names, filled.days))
         filled.fill_seconds = perf_counter() - start
-        ends = data.quarters(data.LAST_DAY, _QUARTERS)
+        ends = sample.quarters(LAST_DAY, _QUARTERS)
         filled.holdings = db.holdings.upsert(
-            data.holdings(names, [firm.cik for firm in firms], ends, share)
+            sample.holdings(names, [firm.cik for firm in firms], ends, share)
         )
-        db.sentiment.upsert(data.sentiment(names, data.days_until(data.LAST_DAY, 2 * data.WINDOW_DAYS)))
+        db.sentiment.upsert(sample.sentiment(names, sample.days_until(LAST_DAY, 2 * data.WINDOW_DAYS)))
     place.settle(filled.url)
     place.quiet(filled.url)
     filled.disk = place.size(filled.url)
@@ -136,7 +135,7 @@ def _fill(place: Place, size: int) -> Filled:
 def _wrong(db: Database, filled: Filled, days: int) -> list[str]:
     """Hold some answers against the rows that went in."""
     name, start, end = filled.one(3, days)
-    wanted = list(data.bars([name], filled.days))
+    wanted = list(sample.bars([name], filled.days))
     right = {
         "history": db.market.history(name, start, end) == wanted[-days:],
         "latest": db.market.latest([name]) == wanted[-1:],

@@ -11,8 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["BAR_COLUMNS", "OF_TICKER", "READS", "for_psycopg", "upsert"]
-
 BAR_COLUMNS: Final = ("ticker_id", "date", "open", "high", "low", "close", "volume")
 
 # By the key of one ticker, and not by a join: so the rows come in the order of the key without a sort.

@@ -10,8 +10,6 @@ from typing import Final
 from tests.bench.contestants import BARE, OURS
 from tests.bench.results import Results
 
-__all__ = ["TARGETS", "Reached", "Target", "reached"]
-
 Measure = Callable[[Results, str], float | None]
 
 
@@ -27,18 +25,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A target on an engine, and what was measured; None where nothing was."""
+    """A target on an engine, and what was measured."""
 
     title: str
     backend: str
     limit: float
-    measured: float | None
+    measured: float
     unit: str
 
     @property
-    def met(self) -> bool | None:
-        """Whether it was met; None where nothing was measured."""
-        return None if self.measured is None else self.measured <= self.limit
+    def met(self) -> bool:
+        """Whether it was met."""
+        return self.measured <= self.limit
 
 
 def _both(limit: float) -> Mapping[str, float]:
@@ -118,16 +116,9 @@ TARGETS: Final = (
 
 def reached(results: Results, backends: list[str]) -> list[Reached]:
     """Every target that the run has anything to say about."""
-    found = [
-        Reached(
-            target.title,
-            backend,
-            target.limits[backend],
-            target.measure(results, backend),
-            target.unit,
-        )
+    return [
+        Reached(target.title, backend, target.limits[backend], measured, target.unit)
         for target in TARGETS
         for backend in backends
-        if backend in target.limits
+        if backend in target.limits and (measured := target.measure(results, backend)) is not None
     ]
-    return [one for one in found if one.measured is not None]

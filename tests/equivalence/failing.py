@@ -58,12 +58,7 @@ def fails(engines: Engines, rows: Rows, bad: Callable[[repo.Database], Any], *, 
 
 
 def as_foreseen(
-    engines: Engines,
-    rows: Rows,
-    aggregate: str,
-    batch: Callable[[], Iterable[Any]],
-    *,
-    inside: bool,
+    engines: Engines, rows: Rows, aggregate: str, batch: Callable[[], Iterable[Any]], *, inside: bool
 ) -> None:
     """Write rows to both, or fail to, as the model foresees it; all three hold the same afterwards."""
 

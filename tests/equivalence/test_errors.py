@@ -71,12 +71,7 @@ def test_a_bad_row_anywhere(engines: Engines, aggregate: str) -> None:
         return field, GOOD[aggregate]._replace(**{field: draw(refused_values(record, field))})
 
     @examples(0.5)
-    @given(
-        where=_POSITIONS,
-        bad=bad_rows(),
-        container=contained(),
-        inside=st.booleans(),
-    )
+    @given(where=_POSITIONS, bad=bad_rows(), container=contained(), inside=st.booleans())
     def check(where: tuple[int, int], bad: tuple[str | None, Any], container: str, inside: bool) -> None:
         rows = start(engines)
         size, place = where

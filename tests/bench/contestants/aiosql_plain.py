@@ -6,8 +6,7 @@ Its driver's connection is made as the hand-written one is; on SQLite dates stay
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -15,17 +14,8 @@ import aiosql
 import psycopg
 
 from repo import Bar
-from tests.bench.contestants.base import (
-    EPOCH,
-    Contestant,
-    in_days,
-    set_pragmas,
-    sqlite_path,
-)
+from tests.bench.contestants.base import EPOCH, OneConnection, in_days, set_pragmas, sqlite_path
 from tests.bench.statements import BAR_COLUMNS, READS, upsert
-
-__all__ = ["PlainAiosql"]
-
 
 _RECORDS: Final[dict[str, Any]] = {"Bar": Bar}
 _HEADERS: Final = {
@@ -43,7 +33,7 @@ def _file(backend: str) -> str:
     return "\n".join(parts)
 
 
-class PlainAiosql(Contestant):
+class PlainAiosql(OneConnection):
     """aiosql as its documentation shows it."""
 
     def __init__(self, url: str) -> None:
@@ -58,17 +48,6 @@ class PlainAiosql(Contestant):
         backend = "sqlite" if self.sqlite else "postgresql"
         driver = "sqlite3" if self.sqlite else "psycopg"
         self.queries: Any = aiosql.from_str(_file(backend), driver, record_classes=_RECORDS)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    @contextmanager
-    def thread(self) -> Iterator[Contestant]:
-        mine = PlainAiosql(self.url)
-        try:
-            yield mine
-        finally:
-            mine.close()
 
     def latest(self, symbol: str) -> Any:
         return self.queries.latest(self.connection, symbol=symbol)

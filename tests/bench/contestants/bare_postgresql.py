@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 import psycopg
 
 from repo import Bar
-from tests.bench.contestants.base import Contestant
+from tests.bench.contestants.base import OneConnection
 from tests.bench.statements import OF_TICKER, for_psycopg
-
-__all__ = ["Bare"]
 
 _READS: Final = {job: for_psycopg(sql) for job, sql in OF_TICKER.items()}
 _TYPES: Final = ("int4", "date", "float8", "float8", "float8", "float8", "int8")
@@ -36,24 +33,13 @@ ON CONFLICT (ticker_id, date) DO UPDATE SET
 """Rows that are there unchanged are left out by the join: a conflict would lock them: a write."""
 
 
-class Bare(Contestant):
+class Bare(OneConnection):
     """The job as it is done by hand, and well."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.connection: Any = psycopg.connect(url, autocommit=True)
         self.cursor: Any = self.connection.cursor(binary=True)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    @contextmanager
-    def thread(self) -> Iterator[Contestant]:
-        mine = Bare(self.url)
-        try:
-            yield mine
-        finally:
-            mine.close()
 
     def latest(self, symbol: str) -> Any:
         return self._run("latest", {"symbol": symbol}).fetchone()

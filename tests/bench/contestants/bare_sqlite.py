@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
 from repo import Bar
-from tests.bench.contestants.base import (
-    EPOCH,
-    Contestant,
-    set_pragmas,
-    sqlite_path,
-)
+from tests.bench.contestants.base import EPOCH, OneConnection, set_pragmas, sqlite_path
 from tests.bench.statements import OF_TICKER, upsert
-
-__all__ = ["Bare"]
 
 _READS: Final = OF_TICKER
 _UPSERT: Final = upsert("sqlite", ["?"] * 7)
 
 
-class Bare(Contestant):
+class Bare(OneConnection):
     """The job as it is done by hand: a row at a time, through executemany."""
+
+    connection: sqlite3.Connection
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.connection = sqlite3.connect(sqlite_path(url), timeout=30, isolation_level=None)
         set_pragmas(self.connection)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    @contextmanager
-    def thread(self) -> Iterator[Contestant]:
-        mine = Bare(self.url)
-        try:
-            yield mine
-        finally:
-            mine.close()
 
     def latest(self, symbol: str) -> Any:
         return self.connection.execute(_READS["latest"], {"symbol": symbol}).fetchone()

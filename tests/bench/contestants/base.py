@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import date, timedelta
 from typing import Any, Final
 
 from repo import Bar
-from tests.bench.data import SOURCE, WINDOW_DAYS
-
-__all__ = [
-    "EPOCH",
-    "PRAGMAS",
-    "Contestant",
-    "NotOffered",
-    "in_days",
-    "ranking_parameters",
-    "set_pragmas",
-    "sqlite_path",
-]
+from repo.sample import SOURCE
+from tests.bench.data import WINDOW_DAYS
 
 EPOCH: Final = date(1970, 1, 1).toordinal()
 
@@ -84,10 +74,9 @@ class Contestant(ABC):
     def close(self) -> None:
         """Give up every connection."""
 
-    @contextmanager
-    def thread(self) -> Iterator[Contestant]:
+    def thread(self) -> AbstractContextManager[Contestant]:
         """What a thread of its own works with."""
-        yield self
+        return nullcontext(self)
 
     @abstractmethod
     def latest(self, symbol: str) -> Any:
@@ -109,10 +98,21 @@ class Contestant(ABC):
         """The same of a bar of the ticker that was asked for, of those that leave its symbol out."""
         return self.bar(native)
 
-    def row(self, native: Any, *days: int) -> tuple[Any, ...]:
-        """A row as plain values; those at ``days`` are dates, or SQLite's numbers of days."""
+    def row(self, native: Any, day: int) -> tuple[Any, ...]:
+        """A row as plain values; the one at ``day`` is a date, or SQLite's number of a day."""
         values = list(native)
-        for place in days:
-            if type(values[place]) is int:
-                values[place] = date.fromordinal(values[place] + EPOCH)
+        if type(values[day]) is int:
+            values[day] = date.fromordinal(values[day] + EPOCH)
         return tuple(values)
+
+
+class OneConnection(Contestant):
+    """One that works on a connection of the driver, and whose threads have one each."""
+
+    connection: Any
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def thread(self) -> AbstractContextManager[Contestant]:
+        return closing(type(self)(self.url))

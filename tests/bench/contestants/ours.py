@@ -9,8 +9,6 @@ import repo
 from repo import Bar
 from tests.bench.contestants.base import Contestant
 
-__all__ = ["Ours"]
-
 
 class Ours(Contestant):
     """``repo.connect()`` with nothing but the URL: checked rows in, records out."""

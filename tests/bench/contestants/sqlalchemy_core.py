@@ -10,13 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from repo import Bar
-from tests.bench.contestants.base import (
-    EPOCH,
-    Contestant,
-    set_pragmas,
-)
-
-__all__ = ["Core", "Day", "bar_rows", "make_engine", "upsert_into"]
+from tests.bench.contestants.base import EPOCH, Contestant, set_pragmas
 
 _BATCH: Final = 10_000
 _VALUES: Final = ("open", "high", "low", "close", "volume")
@@ -62,18 +56,7 @@ def upsert_into(table: Any, backend: str) -> Any:
 
 def bar_rows(bars: Sequence[Bar], ids: dict[str, int]) -> list[dict[str, Any]]:
     """Bars as rows of market_data."""
-    return [
-        {
-            "ticker_id": ids[bar.symbol],
-            "date": bar.date,
-            "open": bar.open,
-            "high": bar.high,
-            "low": bar.low,
-            "close": bar.close,
-            "volume": bar.volume,
-        }
-        for bar in bars
-    ]
+    return [bar._asdict() | {"ticker_id": ids[bar.symbol]} for bar in bars]
 
 
 class Core(Contestant):
@@ -85,23 +68,9 @@ class Core(Contestant):
         self.backend = self.engine.dialect.name
         day: Any = Day() if self.backend == "sqlite" else sa.Date()
         metadata = sa.MetaData()
-        self.tickers = sa.Table(
-            "tickers",
-            metadata,
-            sa.Column("ticker_id", sa.Integer, primary_key=True),
-            sa.Column("symbol", sa.String, nullable=False),
-        )
-        self.market = sa.Table(
-            "market_data",
-            metadata,
-            sa.Column("ticker_id", sa.ForeignKey("tickers.ticker_id"), primary_key=True),
-            sa.Column("date", day, primary_key=True),
-            sa.Column("open", sa.Double),
-            sa.Column("high", sa.Double),
-            sa.Column("low", sa.Double),
-            sa.Column("close", sa.Double, nullable=False),
-            sa.Column("volume", sa.BigInteger),
-        )
+        self.tickers = sa.Table("tickers", metadata, autoload_with=self.engine)
+        own = sa.Column("date", day, primary_key=True)
+        self.market = sa.Table("market_data", metadata, own, autoload_with=self.engine)
         t, m = self.tickers.c, self.market.c
         bar = sa.select(m.date, m.open, m.high, m.low, m.close, m.volume)
         named = m.ticker_id == (

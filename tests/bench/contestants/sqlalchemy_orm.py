@@ -20,14 +20,7 @@ from sqlalchemy.orm import (
 
 from repo import Bar
 from tests.bench.contestants.base import Contestant
-from tests.bench.contestants.sqlalchemy_core import (
-    Day,
-    bar_rows,
-    make_engine,
-    upsert_into,
-)
-
-__all__ = ["ORM"]
+from tests.bench.contestants.sqlalchemy_core import Day, bar_rows, make_engine, upsert_into
 
 _BATCH: Final = 10_000
 
