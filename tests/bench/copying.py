@@ -1,8 +1,8 @@
 """``nox -s bench -- copying``: a million bars and what goes with them, from SQLite to PostgreSQL.
 
-SQLAlchemy reads and bulk-inserts table by table into the migrated schema, and proves nothing;
-pgloader, where it is installed, makes tables of its own. Each takes its turn in one run, so the ratios
-are of one machine at one time.
+SQLAlchemy reads and bulk-inserts table by table into the migrated schema, and proves nothing; so does
+DuckDB, which attaches both, where it is there with its extensions for SQLite and PostgreSQL. pgloader,
+where it is there, makes tables of its own. They take turns, and the ratios are of the medians.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -27,6 +31,7 @@ from repo.transfer import copy, verify
 from tests import servers
 from tests.builders import plain_url
 
+OURS = "smdi copy, with proof"
 _ROWS_TOGETHER = 10_000
 _EPOCH = date(1970, 1, 1)
 
@@ -93,38 +98,100 @@ def _pgloader(source: str, target: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _duckdb(source: str, target: str) -> None:
+    """Each table of an attached SQLite inserted into that of an attached PostgreSQL, which is a COPY."""
+    with repo.connect(target) as db:
+        db.migrate()
+    connection = _duckdb_with_extensions()
+    parts = sa.make_url(plain_url(target))
+    server = f"dbname={parts.database} user={parts.username} host={parts.query['host']}"
+    connection.execute(f"ATTACH '{sa.make_url(source).database}' AS old (TYPE sqlite, READ_ONLY)")
+    connection.execute(f"ATTACH '{server}' AS new (TYPE postgres)")
+    connection.execute("BEGIN")
+    for table in TABLES.values():
+        columns = [column for column in table.columns if column.kind != "moment"]
+        values = [
+            f"DATE '1970-01-01' + CAST({column.name} AS integer)"
+            if column.kind == "day"
+            else column.name
+            for column in columns
+        ]
+        names = ", ".join(column.name for column in columns)
+        connection.execute(
+            f"INSERT INTO new.{table.name} ({names}) SELECT {', '.join(values)} FROM old.{table.name}"
+        )
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _duckdb_with_extensions() -> Any:
+    """DuckDB with what it needs for both engines, of its own folder or of wheels."""
+    duckdb = import_module("duckdb")
+    connection = duckdb.connect()
+    for name in ("sqlite_scanner", "postgres_scanner"):
+        wheel = find_spec(f"duckdb_extension_{name}")
+        folders = [] if wheel is None else map(Path, wheel.submodule_search_locations or ())
+        files = [file for folder in folders for file in folder.glob(f"extensions/*/{name}.*")]
+        connection.execute(f"LOAD '{files[0] if files else name}'")
+    return connection
+
+
+def _without_duckdb() -> str:
+    """Why DuckDB takes no part; empty where it does."""
+    if find_spec("duckdb") is None:
+        return "it is not installed"
+    try:
+        _duckdb_with_extensions().close()
+    except import_module("duckdb").Error as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
 def main() -> None:
     """Let each take its turn, and show rows per second and ratios to this package's copy with proof."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=2_000, help="bars of each of 500 tickers")
-    days = parser.parse_args().days
-    ways: dict[str, Callable[[str, str], None]] = {"smdi copy, with proof": _ours}
-    ways["SQLAlchemy, without proof"] = _sqlalchemy
+    parser.add_argument("--rounds", type=int, default=3, help="of all but SQLAlchemy, which has one")
+    given = parser.parse_args()
+    ways: dict[str, Callable[[str, str], None]] = {OURS: _ours}
     if shutil.which("pgloader"):
         ways["pgloader, without proof"] = _pgloader
-    took: dict[str, float] = {}
+    if missing := _without_duckdb():
+        print(f"DuckDB is left out: {missing}")
+    else:
+        ways["DuckDB, without proof"] = _duckdb
+    ways["SQLAlchemy, without proof"] = _sqlalchemy
+    took = defaultdict(list)
     memory = 0.0
     with servers.running() as server, tempfile.TemporaryDirectory() as folder:
         source = f"sqlite:///{Path(folder) / 'source.db'}"
         with repo.connect(source) as db:
             db.migrate()
-            rows = sum(sample.fill(db, sample.Size(days=days)).values())
-        for name, way in ways.items():
-            database = server.create()
-            target = server.url_of(database, min_size="1")
+            rows = sum(sample.fill(db, sample.Size(days=given.days)).values())
+
+        def take(name: str, way: Callable[[str, str], None], old: str, new: str) -> None:
             started = perf_counter()
-            way(source, target)
-            took[name] = perf_counter() - started
-            if way is _ours:
-                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                started = perf_counter()
-                _proof(source, target)
-                took["smdi verify"] = perf_counter() - started
-            server.drop(database)
-    ours = took["smdi copy, with proof"]
-    for name, seconds in took.items():
+            way(old, new)
+            took[name].append(perf_counter() - started)
+
+        for number in range(given.rounds):
+            for name, way in ways.items():
+                if number and way is _sqlalchemy:
+                    continue
+                database = server.create()
+                target = server.url_of(database, min_size="1")
+                take(name, way, source, target)
+                if way is _ours:
+                    take("smdi verify", _proof, source, target)
+                    back = Path(folder) / f"back{number}.db"
+                    take("smdi copy back, with proof", _ours, target, f"sqlite:///{back}")
+                    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                    back.unlink()
+                server.drop(database)
+    ours = median(took[OURS])
+    for name, seconds in ((name, median(each)) for name, each in took.items()):
         print(f"{name:<28}{rows / seconds:>12,.0f} rows/s {seconds:>8.1f} s {seconds / ours:>7.1f}x")
-    print(f"peak memory after the copy: {memory:.0f} MB")
+    print(f"peak memory of the copies: {memory:.0f} MB")
 
 
 if __name__ == "__main__":
