@@ -174,12 +174,15 @@ LAST_KEY: Final = 2**63 - 1
 
 
 class Limits(NamedTuple):
-    """Which rows of a table: bounds of the first column of its key, and days; all are included."""
+    """Which rows of a table: bounds of the first column of its key, and days; both are included.
+
+    None leaves out no day, not even one that no calendar has.
+    """
 
     first: int = FIRST_KEY
     last: int = LAST_KEY
-    since: date = date.min
-    until: date = date.max
+    since: date | None = None
+    until: date | None = None
 
 
 class Ask(Protocol):
@@ -191,6 +194,9 @@ class Ask(Protocol):
 
 class Shadow(Protocol):
     """A copy under way in a target, which its readers do not see; one transaction for each ``keep``."""
+
+    def lacking(self) -> list[str]:
+        """The rights that are needed and not there."""
 
     def obstacles(self) -> list[str]:
         """What depends on the target's tables and keeps others from taking their place."""

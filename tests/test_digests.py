@@ -17,6 +17,7 @@ from tests.conftest import Databases
 MADE = datetime(2024, 5, 6, 7, 8, 9, 123_456, tzinfo=UTC)
 ROWS: dict[str, list[tuple[Any, ...]]] = {
     "tickers": [
+        (-7, "E", "E", None, MADE),
         (1, "A", "Ä ü 株 😀 'quoted', \"twice\"\n", None, MADE),
         (2, "B", "x" * 300, "037833100", datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
         (999, "C", " ", None, MADE),
@@ -91,7 +92,11 @@ def test_alike_on_both_engines(urls: tuple[str, str]) -> None:
         assert {name: found.rows for name, found in digests(one).items()} == {
             name: len(rows) for name, rows in ROWS.items()
         }
-        assert [each[:2] for each in chunk_digests(one)["tickers"]] == [(0, 3), (2_147_483, 1)]
+        assert [each[:2] for each in chunk_digests(one)["tickers"]] == [
+            (-1, 1),
+            (0, 3),
+            (2_147_483, 1),
+        ]
         assert [each[:2] for each in chunk_digests(one)["market_data"]] == [(1, 2), (2, 2)]
 
 

@@ -69,7 +69,9 @@ def copy(
 
     if merge + replace + abandon > 1 or (abandon and resume):
         raise ConfigurationError("--merge, --replace and --abandon exclude each other")
-    if database_url(source).secret == database_url(target).secret:
+    urls = database_url(source), database_url(target)
+    files = [url.file and url.file.resolve() for url in urls]
+    if urls[0].secret == urls[1].secret or (files[0] is not None and files[0] == files[1]):
         raise ConfigurationError("SOURCE and TARGET are one database")
     if abandon:
         with connect(target) as new:
@@ -143,6 +145,7 @@ def verify(
                     "tables": rows,
                     "differences": [each._asdict() for each in found.differences],
                     "faults": found.faults,
+                    "unseen": found.unseen,
                 },
                 indent=2,
             )
@@ -151,6 +154,8 @@ def verify(
         show_table(["table", "rows", "other_rows", "equal"], rows)
         for line in (*found.differences, *found.faults):
             say(str(line), err=False)
+    for line in found.unseen:
+        say(line)
     if not found.equal:
         raise typer.Exit(1)
 

@@ -15,7 +15,7 @@ from repo.batches import Columns
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces, span
 from repo.digests import TableDigest, combined_digests
 from repo.engine import FIRST_KEY
-from repo.errors import ConfigurationError, RepoError, TransferError
+from repo.errors import ConfigurationError, IntegrityError, RepoError, TransferError
 from repo.introspection import differences
 from repo.tables import TABLES, Table
 from repo.transfer.merging import merge as merged
@@ -78,6 +78,8 @@ def copy(
     """
     if merge and (replace or resume):
         raise ConfigurationError("a merge is one transaction: it neither replaces nor is resumed")
+    if part.since and part.until and part.since > part.until:
+        raise ConfigurationError(f"there is no day from {part.since} to {part.until}")
     migrations.require_newest(source.dialect, source.version())
     ticker_keys(source, part.symbols or ())
     if target.version() == 0:
@@ -152,6 +154,10 @@ class _Copy:
         if holds_rows and found is None and not self._replace:
             raise TransferError(
                 "the target holds rows: --replace puts the copy in their place, --merge adds to them"
+            )
+        if lacking := self._shadow.lacking():
+            raise TransferError(
+                f"the target's role lacks {', '.join(lacking)}: copy as the owner, or use --merge"
             )
         if obstacles := self._shadow.obstacles():
             raise TransferError(
@@ -264,6 +270,9 @@ def _advice(shadow: Shadow) -> Iterator[None]:
         shadow.drop()
         if not isinstance(error, RepoError):
             raise
+        told = str(error)
+        if isinstance(error, IntegrityError):
+            told += "\nthe source has rows that break this constraint: mend them first"
         raise TransferError(
-            f"{error}\nthe target's readers have what they had; --resume goes on, --abandon clears up"
+            f"{told}\nthe target's readers have what they had; --resume goes on, --abandon clears up"
         ) from error

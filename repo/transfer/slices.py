@@ -47,7 +47,7 @@ class Source:
         self._transfer = db._backend.transfer()
         self._connection = connection
         self._whole = part.whole
-        self._limits = Limits(since=part.since or date.min, until=part.until or date.max)
+        self._limits = Limits(since=part.since, until=part.until)
         self._keys: dict[str, list[int]] = {}
         if part.symbols is not None:
             keys = ticker_keys(db, part.symbols)

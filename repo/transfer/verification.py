@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from repo.batches import EPOCH
 from repo.chunks import Chunk, span
 from repo.digests import TableDigest, combined_digests
+from repo.errors import ConfigurationError
 from repo.introspection import differences
 from repo.tables import TABLES, Table
 from repo.transfer.proof import faults
@@ -49,12 +50,16 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a comparison found: the digests of both, the first differences, and the faults of each."""
+    """What a comparison found: the digests of both, the first differences, and the faults of each.
+
+    ``unseen`` is what could not be compared: the schema of a standby.
+    """
 
     first: dict[str, TableDigest]
     second: dict[str, TableDigest]
     differences: tuple[Difference, ...]
     faults: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -72,18 +77,27 @@ def verify(first: Database, second: Database, *, limit: int = _LIMIT) -> Verific
         with ThreadPoolExecutor(2) as both:
             (chunks, wrong), (other_chunks, others_wrong) = both.map(_examined, sources)
         found: list[Difference] = []
-        symbols = _symbols(*sources)
+        symbols = _symbols(*sources) if chunks != other_chunks else {}
         for table in TABLES.values():
             differing = {*chunks[table.name]} ^ {*other_chunks[table.name]}
             for chunk in sorted({each.chunk for each in differing}):
                 if len(found) < limit:
                     found += _differences(table, chunk, sources, symbols)
-    told = [f"{first._url}: {each}" for each in (*wrong, *differences(first))]
-    told += [f"{second._url}: {each}" for each in (*others_wrong, *differences(second))]
+    told, unseen = [], []
+    for db, faulty in ((first, wrong), (second, others_wrong)):
+        told += [f"{db._url}: {each}" for each in faulty]
+        try:
+            told += [f"{db._url}: {each}" for each in differences(db)]
+        except ConfigurationError as error:
+            unseen.append(f"{db._url}: {error}")
     if first.version() != second.version():
         told.append(f"migration {first.version()} and migration {second.version()}")
     return Verification(
-        combined_digests(chunks), combined_digests(other_chunks), tuple(found[:limit]), tuple(told)
+        combined_digests(chunks),
+        combined_digests(other_chunks),
+        tuple(found[:limit]),
+        tuple(told),
+        tuple(unseen),
     )
 
 

@@ -50,8 +50,8 @@ FROM market_data AS m
 WHERE
     m.ticker_id >= CAST(:first AS bigint)
     AND m.ticker_id <= CAST(:last AS bigint)
-    AND m.date >= CAST(:since AS date)
-    AND m.date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR m.date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR m.date <= CAST(:until AS date))
 GROUP BY m.ticker_id
 ORDER BY m.ticker_id;
 
@@ -71,8 +71,8 @@ FROM institutional_holdings AS h
 WHERE
     h.ticker_id >= CAST(:first AS bigint)
     AND h.ticker_id <= CAST(:last AS bigint)
-    AND h.filing_date >= CAST(:since AS date)
-    AND h.filing_date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR h.filing_date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR h.filing_date <= CAST(:until AS date))
 GROUP BY h.ticker_id, h.quarter_end
 ORDER BY h.ticker_id, h.quarter_end;
 
@@ -90,7 +90,7 @@ FROM retail_sentiment AS s
 WHERE
     s.ticker_id >= CAST(:first AS bigint)
     AND s.ticker_id <= CAST(:last AS bigint)
-    AND s.date >= CAST(:since AS date)
-    AND s.date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR s.date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR s.date <= CAST(:until AS date))
 GROUP BY s.ticker_id, s.source
 ORDER BY s.ticker_id, s.source;

@@ -119,6 +119,19 @@ INNER JOIN pg_class AS r ON r.oid = h.inhrelid
 WHERE h.inhparent IN (SELECT o.id FROM own AS o) OR h.inhrelid IN (SELECT o.id FROM own AS o)
 ORDER BY what NULLS FIRST;
 
+-- name: lacking(relations)
+-- record_class: Lacking(what: str)
+-- The rights that a copy needs and the role does not have. Index: none, it reads the catalogue.
+SELECT 'CREATE on the database' AS what
+WHERE NOT has_database_privilege(current_database(), 'CREATE')
+UNION ALL
+SELECT 'the ownership of ' || CAST(r.relname AS text) AS what
+FROM pg_class AS r
+INNER JOIN unnest(CAST(:relations AS text[])) AS x (name)
+    ON r.oid = CAST(CAST(x.name AS regclass) AS oid)
+WHERE NOT pg_has_role(r.relowner, 'USAGE')
+ORDER BY what NULLS FIRST;
+
 -- name: rights(relations)
 -- record_class: Right(sql: str)
 -- The statements that give tables the owner, the rights and the settings that others have, for a copy that
@@ -175,11 +188,11 @@ ORDER BY sql NULLS FIRST;
 SELECT
     setval(
         pg_get_serial_sequence('smdi_copy.tickers', 'ticker_id'),
-        (SELECT COALESCE(MAX(t.ticker_id), 0) + 1 FROM tickers AS t),
-        FALSE
+        (SELECT GREATEST(MAX(t.ticker_id), 1) FROM tickers AS t),
+        COALESCE((SELECT MAX(t.ticker_id) >= 1 FROM tickers AS t), FALSE)
     )
     + setval(
         pg_get_serial_sequence('smdi_copy.institutions', 'institution_id'),
-        (SELECT COALESCE(MAX(i.institution_id), 0) + 1 FROM institutions AS i),
-        FALSE
+        (SELECT GREATEST(MAX(i.institution_id), 1) FROM institutions AS i),
+        COALESCE((SELECT MAX(i.institution_id) >= 1 FROM institutions AS i), FALSE)
     ) AS last;

@@ -9,7 +9,7 @@
 -- The digests of tickers, by a thousand ticker_ids, for digests(), copy() and verify().
 -- Index: tickers_pkey.
 SELECT
-    CAST(FLOOR(t.ticker_id / 1000.0) AS bigint) AS chunk,
+    CAST(floor(t.ticker_id / 1000.0) AS bigint) AS chunk,
     COUNT(*) AS rows,
     encode(
         sha256(
@@ -26,15 +26,15 @@ SELECT
     ) AS sha256
 FROM tickers AS t
 WHERE t.ticker_id >= CAST(:first AS bigint) AND t.ticker_id <= CAST(:last AS bigint)
-GROUP BY FLOOR(t.ticker_id / 1000.0)
-ORDER BY FLOOR(t.ticker_id / 1000.0);
+GROUP BY floor(t.ticker_id / 1000.0)
+ORDER BY floor(t.ticker_id / 1000.0);
 
 -- name: institutions(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)
 -- The digests of institutions, by a thousand institution_ids, for digests(), copy() and verify().
 -- Index: institutions_pkey.
 SELECT
-    CAST(FLOOR(i.institution_id / 1000.0) AS bigint) AS chunk,
+    CAST(floor(i.institution_id / 1000.0) AS bigint) AS chunk,
     COUNT(*) AS rows,
     encode(
         sha256(
@@ -50,8 +50,8 @@ SELECT
     ) AS sha256
 FROM institutions AS i
 WHERE i.institution_id >= CAST(:first AS bigint) AND i.institution_id <= CAST(:last AS bigint)
-GROUP BY FLOOR(i.institution_id / 1000.0)
-ORDER BY FLOOR(i.institution_id / 1000.0);
+GROUP BY floor(i.institution_id / 1000.0)
+ORDER BY floor(i.institution_id / 1000.0);
 
 -- name: market(first, last)
 -- record_class: Chunk(chunk: int, rows: int, sha256: str)

@@ -48,8 +48,8 @@ FROM market_data AS m
 WHERE
     m.ticker_id >= CAST(:first AS bigint)
     AND m.ticker_id <= CAST(:last AS bigint)
-    AND m.date >= CAST(:since AS date)
-    AND m.date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR m.date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR m.date <= CAST(:until AS date))
 ORDER BY m.ticker_id NULLS FIRST, m.date NULLS FIRST;
 
 -- name: holdings(first, last, since, until)
@@ -68,8 +68,8 @@ FROM institutional_holdings AS h
 WHERE
     h.ticker_id >= CAST(:first AS bigint)
     AND h.ticker_id <= CAST(:last AS bigint)
-    AND h.filing_date >= CAST(:since AS date)
-    AND h.filing_date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR h.filing_date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR h.filing_date <= CAST(:until AS date))
 ORDER BY
     h.ticker_id NULLS FIRST,
     h.quarter_end NULLS FIRST,
@@ -90,6 +90,6 @@ FROM retail_sentiment AS s
 WHERE
     s.ticker_id >= CAST(:first AS bigint)
     AND s.ticker_id <= CAST(:last AS bigint)
-    AND s.date >= CAST(:since AS date)
-    AND s.date <= CAST(:until AS date)
+    AND (CAST(:since AS date) IS NULL OR s.date >= CAST(:since AS date))
+    AND (CAST(:until AS date) IS NULL OR s.date <= CAST(:until AS date))
 ORDER BY s.ticker_id NULLS FIRST, s.source NULLS FIRST, s.date NULLS FIRST;

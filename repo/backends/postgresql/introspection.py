@@ -13,6 +13,7 @@ from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.recent import day_of
 from repo.engine import Backend, Bound, taken
+from repo.errors import ConfigurationError, ConflictError
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
 _SCRATCH: Final = "smdi_scratch"
@@ -23,6 +24,9 @@ SELECT
     set_config('lock_timeout', '{_LOCK_MILLISECONDS}', true),
     current_setting('search_path')
 """
+_STANDBY: Final = (
+    "a standby's schema is not compared with the migrations, for it takes no scratch tables"
+)
 
 
 class PostgreSQLIntrospection:
@@ -73,9 +77,14 @@ class PostgreSQLIntrospection:
 
         If the role may not make one, the tables are temporary; functions of migrations are not found
         then.
+
+        :raises ConfigurationError: on a standby, which takes neither.
         """
         with taken(self._backend, write=True) as connection:
-            self._backend.begin(connection, read_only=False, isolation="read committed")
+            try:
+                self._backend.begin(connection, read_only=False, isolation="read committed")
+            except ConflictError as error:  # a BEGIN has no other that is of no use to try again
+                raise ConfigurationError(_STANDBY) from error
             try:
                 ((may_create, _, path),) = connection.execute(_BEGIN, prepare=False).fetchall()
                 first = f"{_SCRATCH}_{connection.info.backend_pid}" if may_create else "pg_temp"

@@ -151,6 +151,11 @@ class PostgreSQLShadow(Shadow):
         with self._transaction(self._connection) as connection:
             return bool(self.queries["copying.there"](connection, {}))
 
+    def lacking(self) -> list[str]:
+        with self._transaction(self._connection) as connection:
+            found = self.queries["copying.lacking"](connection, {"relations": _NAMES})
+        return [each.what for each in found]
+
     def obstacles(self) -> list[str]:
         with self._transaction(self._connection) as connection:
             found = self.queries["copying.attached"](connection, {"relations": _NAMES})

@@ -126,6 +126,9 @@ class SQLiteShadow(Shadow):
             self.abandon()
         return found is not None
 
+    def lacking(self) -> list[str]:
+        return []
+
     def obstacles(self) -> list[str]:
         return []  # the tables stay, and so does what depends on them
 
