@@ -16,25 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from repo.errors import ConfigurationError, RepoError
-from repo.upkeep import Check, Relation, Status, Task
+from repo.upkeep import Check, Relation, Task
 
 if TYPE_CHECKING:
     from repo.database import Database
     from repo.upkeep import Upkeep
-
-__all__ = [
-    "Check",
-    "Done",
-    "Relation",
-    "Size",
-    "Status",
-    "Task",
-    "health",
-    "maintain",
-    "plan",
-    "record_of",
-    "sizes",
-]
 
 _WHOLE: Final = "(all)"
 _STATE_FOLDER: Final = "smart-money-repo"

@@ -29,7 +29,7 @@ from repo import (
 from repo.backends.postgresql import recent
 from repo.backends.postgresql import upkeep as postgresql
 from repo.backends.sqlite import upkeep as sqlite
-from repo.maintenance import Status, Task
+from repo.upkeep import Status, Task
 from tests import servers
 from tests.builders import day, path_of, plain_url, raw, seed, until
 from tests.cli_helpers import smdi

@@ -34,11 +34,12 @@ def maintain(
     Exits with 1 when something could not be done.
     """
     from repo import maintenance
+    from repo.upkeep import Task
 
     with opened(ctx, url, read_only=plan) as db:
         if plan:
             tasks = maintenance.plan(db)
-            _show(form, maintenance.Task, tasks, "nothing to do")
+            _show(form, Task, tasks, "nothing to do")
             return
         done = maintenance.maintain(db, note=lambda task: say(f"{task.statement}: {task.reason}"))
     _show(form, maintenance.Done, done, "nothing to do")
