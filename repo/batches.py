@@ -19,8 +19,8 @@ from operator import sub
 from typing import Any, Final, NamedTuple
 
 from repo.errors import PROBLEM_LIMIT, DatabaseUnavailable, InvalidRecord, Problem, RepoError
+from repo.rows import check_ranges, check_types, row_by_row
 from repo.tables import Table
-from repo.validation import check_ranges, check_types, row_by_row
 
 BATCH_ROWS: Final = 1000
 _LENGTH_BYTES: Final = 8

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from repo.errors import Missing, UnknownInstitution, UnknownTicker
 from repo.records import Bar, Holding, Institution, Sentiment, Ticker
@@ -20,7 +20,7 @@ from repo.validation import (
     NAME,
     SOURCE,
     SYMBOL,
-    Spec,
+    Field,
     between_field,
     cik_field,
     count_field,
@@ -45,21 +45,32 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table(Spec):
+class Table:
     """A table, and what makes a row of it valid.
 
     ``aggregate`` names its repository, its file of queries and the files that are loaded into it, and
     ``name`` the table itself. If others refer to it, ``surrogate`` is the column of the key that the
     database gives, and ``unknown`` the error for a missing row. ``references`` are the fields that stand
-    for rows of other tables, ``unique`` the fields that are unique besides the key.
+    for rows of other tables, ``key`` and ``unique`` the fields that identify a row and those that are
+    unique besides. ``not_below`` names two fields: the first must not be below the second if neither is
+    None.
     """
 
     aggregate: str
     name: str
+    record: type[Any]
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    not_below: tuple[str, str] | None = None
     references: Mapping[str, Table] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
     surrogate: str | None = None
     unknown: type[Missing] = Missing
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The position of each field in the record, by its name."""
+        return {each.name: index for index, each in enumerate(self.fields)}
 
     @cached_property
     def written(self) -> tuple[Column, ...]:

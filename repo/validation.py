@@ -1,25 +1,22 @@
-"""The checks of values and rows: they refuse what the engines would store differently, or not at all.
+"""The checks of values: they refuse what the engines would store differently, or not at all.
 
 Each kind of value has a check for one value, which returns it as it is stored or raises the reason, and
-one for a whole column. :func:`columns` checks a column at a time, because a few passes in C over 50,000
-values cost a fraction of a check per value; only where a column fails are its values checked one by one,
-to name the row.
+one for a whole column.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from itertools import repeat
-from operator import add, ge
+from operator import add
 from types import NoneType
 from typing import Any, Final
 
-from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
+from repo.errors import InvalidRecord, Problem
 
 INT64_MAX: Final = 2**63 - 1
 CIK_MAX: Final = 9_999_999_999
@@ -260,113 +257,6 @@ def between_field(name: str, low: float, high: float) -> Field:
 def date_field(name: str) -> Field:
     """A field of days."""
     return Field(name, date, one_date, _many_dates)
-
-
-@dataclass(frozen=True, eq=False)
-class Spec:
-    """What makes a record valid.
-
-    ``key`` are the fields that identify a row. ``not_below`` names two fields: the first must not be
-    below the second if neither is None.
-    """
-
-    record: type[Any]
-    fields: tuple[Field, ...]
-    key: tuple[str, ...]
-    not_below: tuple[str, str] | None = None
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """The position of each field in the record, by its name."""
-        return {field.name: index for index, field in enumerate(self.fields)}
-
-
-def _in_order(spec: Spec, cleaned: list[Sequence[Any]]) -> bool:
-    """Whether ``not_below`` holds for every row."""
-    if spec.not_below is None:
-        return True
-    upper, lower = (cleaned[spec.positions[name]] for name in spec.not_below)
-    try:
-        return all(map(ge, upper, lower))
-    except TypeError:  # a None on one side
-        return all(a >= b for a, b in zip(upper, lower, strict=True) if a is not None and b is not None)
-
-
-def check_types(spec: Spec, rows: Sequence[Any]) -> list[Sequence[Any]] | None:
-    """The columns of rows whose values have the right types and, of text, the right form.
-
-    None if a value has to be checked by itself. :func:`check_ranges` checks the ranges of numbers.
-    """
-    if set(map(type, rows)) != {spec.record}:
-        return None
-    found: list[Sequence[Any]] = []
-    for field, column in zip(spec.fields, zip(*rows, strict=True), strict=True):
-        if not field.fits(column):
-            return None
-        cleaned = column if field.measure else field.clean(column)
-        if cleaned is None:
-            return None
-        found.append(cleaned)
-    return found
-
-
-def check_ranges(spec: Spec, columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
-    """The columns of :func:`check_types` as they are stored; None if a number is out of its range.
-
-    A column that needs no change is the same object.
-    """
-    found: list[Sequence[Any]] = []
-    for field, column in zip(spec.fields, columns, strict=True):
-        cleaned = field.clean(column) if field.measure else column
-        if cleaned is None:
-            return None
-        found.append(cleaned)
-    return found if _in_order(spec, found) else None
-
-
-def columns(spec: Spec, rows: Sequence[Any], first_row: int = 0) -> list[Sequence[Any]]:
-    """Check rows and give their columns as they are stored.
-
-    :param rows: at least one row, each of type ``spec.record``.
-    :param first_row: the number of the first row, for errors.
-    :raises InvalidRecord: naming the first problems, in row order, then field order.
-    """
-    found = check_types(spec, rows)
-    if found is not None:
-        found = check_ranges(spec, found)
-    return found if found is not None else row_by_row(spec, rows, first_row, PROBLEM_LIMIT)
-
-
-def row_by_row(spec: Spec, rows: Sequence[Any], first_row: int, limit: int) -> list[Sequence[Any]]:
-    """Do what :func:`columns` does, value by value: slower, but it names what is wrong."""
-    problems: list[Problem] = []
-    cleaned: list[tuple[Any, ...]] = []
-    for number, row in enumerate(rows, first_row):
-        if len(problems) >= limit:
-            break
-        cleaned.append(tuple(_clean_row(spec, row, number, problems)))
-    if problems:
-        raise InvalidRecord(problems[:limit])
-    return list(zip(*cleaned, strict=True))
-
-
-def _clean_row(spec: Spec, row: Any, number: int, problems: list[Problem]) -> Iterable[Any]:
-    if not isinstance(row, spec.record) or len(row) != len(spec.fields):
-        wanted = spec.record.__name__
-        problems.append(Problem(number, wanted, row, f"must be a {wanted}, not {type(row).__name__}"))
-        return ()
-    clean: dict[str, Any] = {}
-    for field, value in zip(spec.fields, row, strict=True):
-        try:
-            clean[field.name] = field.check(value)
-        except Refused as refused:
-            problems.append(Problem(number, field.name, value, str(refused)))
-    if spec.not_below is not None:
-        upper, lower = (clean.get(name) for name in spec.not_below)
-        if upper is not None and lower is not None and upper < lower:
-            reason = f"must not be below {spec.not_below[1]} ({lower})"
-            problems.append(Problem(number, spec.not_below[0], upper, reason))
-    return clean.values()
 
 
 _ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {

@@ -20,7 +20,7 @@ LAYERS = [
     {"schemas", "scripts", "settings", "upkeep", "validation"},
     {"parameters", "records"},
     {"tables"},
-    {"queries", "statements"},
+    {"queries", "rows", "statements"},
     {"query_files"},
     {"catalogue"},
     {"binding"},

@@ -13,7 +13,7 @@ from repo.delimited.headers import Layout
 from repo.delimited.parquet import Parquet
 from repo.delimited.rejects import Rejects
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
-from repo.validation import columns
+from repo.rows import columns
 
 Progress = Callable[[str, int, int, int], None]
 """Called now and then with the kind of rows, the rows and bytes read so far, and the file's bytes."""
