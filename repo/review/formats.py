@@ -154,12 +154,11 @@ def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
         rows = {True: ", the same rows", False: ", **other rows**", None: ""}[each.same_rows]
         kind = "another plan" if each.changed else "the same plan"
         yield from ("", f"`{each.query}` on {_ENGINES[each.dialect]}: {kind}{rows}", "", "```text")
-        if each.changed and each.before is not None:
-            yield from (f"before: {_cost(each.before)}", *(f"  {line}" for line in tree(each.before)))
+        if each.before is not None:
+            yield f"before: {_cost(each.before)}"
+            yield from (f"  {line}" for line in tree(each.before) if each.changed)
         if each.after is not None:
             yield from (f"after: {_cost(each.after)}", *(f"  {line}" for line in tree(each.after)))
-        if not each.changed and each.before is not None:
-            yield f"before: {_cost(each.before)}"
         yield "```"
 
 

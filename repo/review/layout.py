@@ -14,6 +14,8 @@ from repo.review.tables import GRAMMARS
 __all__ = ["changed_lines", "installed", "layout", "text_of"]
 
 _CODE: Final = "layout"
+_CONTRARY: Final = frozenset({"AL09"})
+"""Codes that refuse what the rule ``alias`` asks for."""
 
 
 def installed() -> bool:
@@ -55,5 +57,5 @@ def layout(
     for each in Linter(config=config).lint_string(part, fname=str(file)).get_violations():
         found.add((each.line_no + first - 1, each.rule_code(), each.desc()))
     for line, code, words in sorted(found):
-        if line in lines:
+        if line in lines and code not in _CONTRARY:
             yield Finding(file, line, query, _CODE, f"{code}: {words}", Level.WARNING)
