@@ -216,26 +216,6 @@ def query(sql: str, header: str = "q(x)", record: str = "-- record_class: R(x: i
     return f"-- name: {header}\n{record}-- What it answers. Index: none.\n{sql};\n"
 
 
-UNTYPED = {
-    query("SELECT COUNT(*) AS x FROM tickers AS t WHERE t.symbol = :x"): "write CAST(:x AS type)",
-    query("SELECT COUNT(*) AS x FROM tickers AS t WHERE t.symbol IN (:x)"): "a list is written = ANY",
-    query("SELECT CAST(:x AS numeric) AS x"): "types of parameters are date, timestamptz, bigint",
-    query("SELECT CAST(:x AS text) AS x WHERE CAST(:x AS bigint) = 1"): ":x is declared text and bigint",
-    query("SELECT 1 AS x", "q()", record=""): "a query that returns rows says of which columns",
-    query("SELECT 1 AS x", "q()$", record=""): "a query that returns rows says of which columns",
-    query("-- CAST(:x AS text)\nSELECT ':x' AS x WHERE 1 = :x"): "write CAST(:x AS type)",
-}
-
-
-@pytest.mark.parametrize(("text", "says"), UNTYPED.items(), ids=range(len(UNTYPED)))
-def test_what_no_type_is_known_of(tmp_path: Path, text: str, says: str) -> None:
-    """The loader refuses it, naming the place."""
-    (tmp_path / "app.sql").write_text(text, encoding="utf-8")
-    with pytest.raises(QueryContractError, match=r"app\.sql:1: ") as refused:
-        load([tmp_path])
-    assert says in str(refused.value)
-
-
 def test_variants_of_different_types(tmp_path: Path) -> None:
     """Both files are named; of integers the smaller size counts, and a list must be one on both."""
     cases = {
@@ -284,18 +264,6 @@ def test_a_moment_declared_a_day(app: Database) -> None:
         app.queries.app.moment_as_day()
 
 
-def test_a_stored_day_that_is_none(tmp_path: Path) -> None:
-    """Only SQLite can hold one, written past the package; reading it is an error of the package."""
-    url = f"sqlite:///{tmp_path / 'corrupt.db'}"
-    with repo.connect(url) as db:
-        db.migrate()
-        seed(db)
-        db.market.upsert(bar(on=day(n)) for n in range(300))
-        raw(url, "UPDATE market_data SET date = 1000000000 WHERE date = 14613 + 299")
-        with pytest.raises(repo.RangeError, match=r"market\.latest .*date holds 1000000000"):
-            db.market.latest()
-
-
 def test_check(url: str, folder: Path) -> None:
     """It names each query that does not fit, with its file and line, and the engine's words."""
     write_queries(folder, PORTABLE + TYPO)
@@ -314,61 +282,6 @@ def test_check(url: str, folder: Path) -> None:
             assert str(refused.value).partition(" (SQLSTATE")[0] == found["app.typo"]
             with pytest.raises(QueryContractError), db.transaction() as tx:
                 tx.queries.app.typo()
-
-
-@pytest.mark.parametrize(
-    ("header", "sql", "says"),
-    [
-        (
-            "since(d)$\n-- record_class: One(x: int)",
-            "SELECT COUNT(*) AS x FROM market_data AS m WHERE m.date >= CAST(CAST(:d AS text) AS date)",
-            "is for a parameter by itself",
-        ),
-        (
-            "since(d)$\n-- record_class: One(x: int)",
-            "SELECT COUNT(*) AS x FROM market_data AS m\n"
-            "WHERE m.date >= CAST(COALESCE(CAST(:d AS text), '2020-06-01') AS date)",
-            "is for a parameter by itself",
-        ),
-        (
-            "number(d)$\n-- record_class: One(x: int)",
-            "SELECT CAST(CAST(:d AS text) AS bigint) AS x",
-            "text cast to bigint",
-        ),
-        (
-            "days()\n-- record_class: Day(date: int)",
-            "SELECT m.date FROM market_data AS m ORDER BY m.ticker_id, m.date",
-            "date is declared int, and m.date is a date",
-        ),
-        (
-            "last()$\n-- record_class: Day(day: datetime)",
-            "SELECT MAX(h.filing_date) AS day FROM institutional_holdings AS h",
-            "day is declared datetime, and MAX",
-        ),
-        (
-            "made()\n-- record_class: Made(symbol: str, made: date)",
-            "SELECT t.symbol, t.created_at AS made FROM tickers AS t ORDER BY t.symbol",
-            "made is declared date, and t.created_at is a datetime",
-        ),
-        (
-            "gone(symbol)\n-- record_class: Gone(symbol: str)",
-            "DELETE FROM tickers WHERE symbol = CAST(:symbol AS text)",
-            "it changes rows and returns none",
-        ),
-        (
-            "renamed(symbol)^\n-- record_class: Gone(symbol: str)",
-            "/* UPDATE */ UPDATE tickers SET cusip = NULL WHERE symbol = CAST(:symbol AS text)",
-            "it changes rows and returns none",
-        ),
-    ],
-)
-def test_what_the_engines_would_take_differently(
-    tmp_path: Path, header: str, sql: str, says: str
-) -> None:
-    """It is refused before an engine sees it, with the place."""
-    (tmp_path / "app.sql").write_text(f"-- name: {header}\n-- A test. Index: none.\n{sql};\n")
-    with pytest.raises(QueryContractError, match=rf"app\.sql:1: .*{says}"):
-        load([tmp_path])
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,58 @@ def variants(sqlite: str, postgresql: str) -> dict[str, str]:
 
 
 BOTH = ("sqlite/app.sql:1", "postgresql/app.sql:1")
-NOTE = "Note(id: int, text: str)"
+NOTE, ONE = "Note(id: int, text: str)", "One(x: int)"
+SINCE = "SELECT COUNT(*) AS x FROM market_data AS m WHERE m.date >= "
+OF_SYMBOL = "WHERE symbol = CAST(:symbol AS text)"
+UNTYPED = (
+    ("q(x)", "SELECT 1 AS x FROM tickers AS t WHERE t.symbol = :x", ONE, "write CAST(:x AS type)"),
+    ("q(x)", "SELECT 1 AS x FROM tickers AS t WHERE t.symbol IN (:x)", ONE, "a list is written = ANY"),
+    (
+        "q(x)",
+        "SELECT CAST(:x AS numeric) AS x",
+        ONE,
+        "types of parameters are date, timestamptz, bigint",
+    ),
+    (
+        "q(x)",
+        "SELECT CAST(:x AS text) AS x WHERE CAST(:x AS bigint) = 1",
+        ONE,
+        "declared text and bigint",
+    ),
+    ("q(x)", "-- CAST(:x AS text)\nSELECT ':x' AS x WHERE 1 = :x", ONE, "write CAST(:x AS type)"),
+    ("q()", "SELECT 1 AS x", "", "a query that returns rows says of which columns"),
+    ("q()$", "SELECT 1 AS x", "", "a query that returns rows says of which columns"),
+    ("q(d)$", f"{SINCE}CAST(CAST(:d AS text) AS date)", ONE, "is for a parameter by itself"),
+    (
+        "q(d)$",
+        f"{SINCE}CAST(COALESCE(CAST(:d AS text), '2020-06-01') AS date)",
+        ONE,
+        "is for a parameter by itself",
+    ),
+    ("q(d)$", "SELECT CAST(CAST(:d AS text) AS bigint) AS x", ONE, "text cast to bigint"),
+    ("q()", "SELECT m.date FROM market_data AS m", "D(date: int)", "declared int, and m.date is a date"),
+    (
+        "q()$",
+        "SELECT MAX(h.filing_date) AS day FROM institutional_holdings AS h",
+        "D(day: datetime)",
+        "day is declared datetime, and MAX",
+    ),
+    (
+        "q()",
+        "SELECT t.created_at AS made FROM tickers AS t",
+        "M(made: date)",
+        "made is declared date, and t.created_at is a datetime",
+    ),
+    ("q(symbol)", f"DELETE FROM tickers {OF_SYMBOL}", ONE, "it changes rows and returns none"),
+    (
+        "q(symbol)^",
+        f"/* UPDATE */ UPDATE tickers SET cusip = NULL {OF_SYMBOL}",
+        ONE,
+        "it changes rows and returns none",
+    ),
+)
+"""Of headers, SQL and records what no type is known of, or what the engines would take differently."""
+
 REFUSED = {
     "twice in a file": Refused(
         {"app.sql": query() + query("other()") + query()},
@@ -133,6 +184,26 @@ REFUSED = {
         {"sqlite/own/app.sql": query()}, "are in sqlite/engine/*.sql", ("sqlite/own",)
     ),
     "an unknown dialect": Refused({"mysql/app.sql": query()}, "the folders of dialects are", ("mysql",)),
+    **{
+        f"a record like {record}": Refused(
+            {"app.sql": query(record=record)}, "cannot have these columns", ("app.sql:1",)
+        )
+        for record in (
+            "D(class: date)",
+            "D(_x: date)",
+            "D(x: date, x: date)",
+            "if(x: int)",
+            "1a(x: int)",
+        )
+    },
+    "a keyword as a parameter": Refused(
+        {"app.sql": query("q(class)", "SELECT CAST(:class AS date) AS x", "One(x: date)")},
+        "'class' is not a valid parameter name",
+    ),
+    **{
+        f"{header} {sql}": Refused({"app.sql": query(header, sql, record)}, says, ("app.sql:1",))
+        for header, sql, record, says in UNTYPED
+    },
 }
 
 
@@ -240,6 +311,21 @@ VALUES (
 )
 RETURNING id, day, at, CAST(ratio AS double precision) AS ratio, text;
 
+-- name: add_many(id, day, at, ratio, text)*!
+-- Writes notes. Index: none.
+INSERT INTO notes (id, day, at, ratio, text)
+VALUES (
+    CAST(:id AS bigint), CAST(:day AS date), CAST(:at AS timestamptz),
+    CAST(:ratio AS double precision), CAST(:text AS text)
+);
+
+-- name: weigh(id, ratio)<!
+-- record_class: Weighed(id: int, ratio: float | None)
+-- Changes a note and gives it back. Index: notes_pkey.
+UPDATE notes SET ratio = CAST(:ratio AS double precision)
+WHERE id = CAST(:id AS bigint)
+RETURNING id, CAST(ratio AS double precision) AS ratio;
+
 -- name: all()
 -- record_class: Note(id: int, day: date | None, at: datetime | None, ratio: float | None, text: str)
 -- Every note by number. Index: notes_pkey.
@@ -334,6 +420,45 @@ def test_application_row_of_a_write(application: Database) -> None:
     assert written == row
     assert (type(written).__name__, str(written.ratio)) == ("Note", "0.0")
     assert [each.id for each in notes.all()] == [1, 2, 7]
+
+
+def test_application_row_of_a_change(application: Database) -> None:
+    """So does <!, whole floats included."""
+    changed = application.queries.notes.weigh(id=7, ratio=2.0)
+    assert (type(changed).__name__, *changed) == ("Weighed", 7, 2.0)
+    assert type(changed.ratio) is float
+    assert [each.ratio for each in application.queries.notes.all()] == [FIRST[3], 2.0]
+
+
+def test_application_rows_by_the_many(application: Database) -> None:
+    """Rows are mappings of the declared parameters, in any order; they are counted."""
+    notes = application.queries.notes
+    rows = [
+        {"id": 3, "ratio": -0.0, "text": "", "day": date(2020, 1, 2), "at": None},
+        {"day": None, "id": 2, "ratio": None, "text": "", "at": None},
+    ]
+    assert notes.add_many(rows) == 2
+    added = [(each.id, each.day, str(each.ratio)) for each in notes.all() if each.id in (2, 3)]
+    assert added == [(2, None, "None"), (3, date(2020, 1, 2), "0.0")]
+
+
+def test_a_bad_row_among_many_is_named_and_nothing_is_written(application: Database) -> None:
+    """The row's number, the parameter and the reason are in the error."""
+    notes = application.queries.notes
+    good = dict(zip(FIELDS, (2, *EMPTY[1:]), strict=True))
+    for bad in ({**good, "ratio": float("nan")}, {k: v for k, v in good.items() if k != "ratio"}):
+        with pytest.raises(repo.InvalidRecord) as caught:
+            notes.add_many([good, bad])
+        assert (caught.value.row, caught.value.field) == (1, "ratio")
+    with pytest.raises(repo.InvalidRecord, match=r"wieght.* is no parameter"):
+        notes.add_many([good, {**good, "id": 3, "wieght": 1.0}])
+    rows: list[Any] = [[EMPTY], [None], good, None, "rows", 5]
+    for each in rows:
+        with pytest.raises(repo.InvalidRecord, match="mapping"):
+            notes.add_many(each)
+    with pytest.raises(repo.UniqueViolation):
+        notes.add_many([good, good])
+    assert notes.all() == [FIRST, EMPTY]
 
 
 def test_application_writes_are_in_the_transaction(application: Database) -> None:

@@ -219,29 +219,6 @@ def test_what_is_no_file_to_load(tmp_path: Path, case: str, monkeypatch: pytest.
                 repo.connect(f"sqlite:///{path}", read_only=read_only)
 
 
-@pytest.mark.parametrize(
-    "record",
-    ["Day(class: date)", "Day(_x: date)", "Day(x: date, x: date)", "if(x: date)", "1a(x: date)"],
-)
-def test_columns_that_no_record_can_have(tmp_path: Path, record: str) -> None:
-    """A keyword as a column, and whatever else Python would not take, is the file's fault, and named."""
-    (tmp_path / "m.sql").write_text(
-        f"-- name: a()\n-- record_class: {record}\n-- A day. Index: none.\nSELECT 1 AS x;\n"
-    )
-    with pytest.raises(QueryContractError, match=r"m\.sql:1: .*cannot have these columns"):
-        repo.connect("sqlite://", queries=[tmp_path])
-
-
-def test_a_parameter_that_python_cannot_have(tmp_path: Path) -> None:
-    """A keyword as a parameter is refused too."""
-    (tmp_path / "m.sql").write_text(
-        "-- name: a(class)\n-- record_class: Day(x: date)\n-- A day. Index: none.\n"
-        "SELECT CAST(:class AS date) AS x;\n"
-    )
-    with pytest.raises(QueryContractError, match=r"m\.sql: 'class' is not a valid parameter name"):
-        repo.connect("sqlite://", queries=[tmp_path])
-
-
 def test_arguments_of_another_kind(db: Database, tmp_path: Path) -> None:
     """Whatever is given in place of rows, symbols, paths and numbers is an error of ours."""
     huge = 10**5000
