@@ -148,6 +148,16 @@ def pair(tmp_path: Path, databases: Databases) -> Iterator[tuple[repo.Database, 
     databases.give_back(name)
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one, and no DATABASE_URL."""
+    made = tmp_path / "here"
+    made.mkdir()
+    monkeypatch.chdir(made)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return made
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data beside the project."""

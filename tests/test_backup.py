@@ -25,7 +25,6 @@ from repo import backup as backups
 from repo.archives import quiet
 from repo.backends.postgresql import programs
 from repo.digests import digests
-from tests import servers
 from tests.builders import bar, clear, content, day, python, raw, seed, sentiment
 from tests.cli_helpers import smdi
 from tests.conftest import Databases
@@ -49,18 +48,6 @@ def filled(db: Database) -> Database:
     db.market.upsert(bar(on=day(number)) for number in range(ROWS))
     db.sentiment.upsert(sentiment(on=day(number)) for number in range(ROWS))
     return db
-
-
-@pytest.fixture
-def other(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of another database without tables, on the same engine."""
-    if backend == "sqlite":
-        yield f"sqlite:///{tmp_path / 'other.db'}"
-        return
-    server: servers.Server = request.getfixturevalue("server")
-    name = server.create()
-    yield server.url_of(name, min_size="1")
-    server.drop(name)
 
 
 WRITER = """
@@ -98,7 +85,7 @@ def writing(url: str) -> Iterator[Callable[[], int]]:
             process.kill()
 
 
-def test_proven_while_others_write(filled: Database, url: str, other: str, folder: Path) -> None:
+def test_proven_while_others_write(filled: Database, url: str, empty_url: str, folder: Path) -> None:
     """A backup holds one state, proven by a restore, though another process never stops to write."""
     with writing(url) as committed:
         before = committed()
@@ -112,15 +99,15 @@ def test_proven_while_others_write(filled: Database, url: str, other: str, folde
     assert made.file.parent == folder
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert len(list(folder.iterdir())) == 4
-    assert backups.restore(made.file, other) == made.manifest
+    assert backups.restore(made.file, empty_url) == made.manifest
     for table, count in rows.items():
-        assert raw(other, f"SELECT COUNT(*) FROM {table}") == [(count,)]
-    with repo.connect(other) as db:  # which is one to go on with
+        assert raw(empty_url, f"SELECT COUNT(*) FROM {table}") == [(count,)]
+    with repo.connect(empty_url) as db:  # which is one to go on with
         assert db.version() == made.manifest.schema_version
         assert db.tickers.upsert([repo.Ticker("NEW", "New")]) == 1
 
 
-def test_every_changed_byte_is_noticed(filled: Database, other: str, folder: Path) -> None:
+def test_every_changed_byte_is_noticed(filled: Database, empty_url: str, folder: Path) -> None:
     """Of the manifest each byte, of the file one in each of many places; and a byte more or less."""
     made = backups.backup(filled, folder / "it", verify=False)
     manifest = folder / "it.json"
@@ -137,7 +124,7 @@ def test_every_changed_byte_is_noticed(filled: Database, other: str, folder: Pat
         for changed in (whole[:-1], whole + b"\n", b""):
             path.write_bytes(changed)
             with pytest.raises(BackupError, match=r"altered|truncated|longer"):
-                backups.restore(made.file, other)
+                backups.restore(made.file, empty_url)
         path.write_bytes(whole)
     assert backups.check(made.file) == made.manifest
     manifest.rename(folder / "elsewhere.json")
@@ -170,7 +157,7 @@ def test_a_wrong_manifest_proves_nothing(
     assert sorted(path.name for path in folder.iterdir()) == ["unproven", "unproven.json"]
 
 
-def test_rows_are_replaced_if_told(filled: Database, url: str, other: str, folder: Path) -> None:
+def test_rows_are_replaced_if_told(filled: Database, url: str, empty_url: str, folder: Path) -> None:
     """A database that holds rows is left as it is; --force replaces all of it, whoever has it open."""
     made = backups.backup(filled, folder)
     expected = content(url)
@@ -186,8 +173,8 @@ def test_rows_are_replaced_if_told(filled: Database, url: str, other: str, folde
     assert filled.market.upsert([bar(close=3.0)]) == 1
     with pytest.raises(Exception, match="another"):
         raw(url, "SELECT * FROM another")
-    backups.restore(made.file, other)
-    assert content(other) == expected
+    backups.restore(made.file, empty_url)
+    assert content(empty_url) == expected
 
 
 KILLED = """
@@ -307,7 +294,7 @@ def test_refused(filled: Database, empty_url: str, folder: Path, tmp_path: Path)
     assert len(list(folder.iterdir())) == 5
 
 
-def test_commands(filled: Database, url: str, other: str, folder: Path) -> None:
+def test_commands(filled: Database, url: str, empty_url: str, folder: Path) -> None:
     """What backup and restore print, and how they end."""
     done = smdi("--url", url, "backup", folder / "it", "--format", "json")
     assert done.code == 0
@@ -319,14 +306,14 @@ def test_commands(filled: Database, url: str, other: str, folder: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert "it: proven by a restore" in done.out
     assert f"{ROWS:,}" in done.out
-    assert smdi("restore", folder / "it", other).code == 0
-    assert content(other) == content(url)
-    done = smdi("restore", folder / "it", other)
+    assert smdi("restore", folder / "it", empty_url).code == 0
+    assert content(empty_url) == content(url)
+    done = smdi("restore", folder / "it", empty_url)
     assert (done.code, "--force" in done.err) == (1, True)
-    for wrong in (("restore", folder / "it"), ("restore", folder / "it", other, "--check")):
+    for wrong in (("restore", folder / "it"), ("restore", folder / "it", empty_url, "--check")):
         assert smdi(*wrong).code == 2
     (folder / "it").write_bytes(b"")
-    done = smdi("restore", folder / "it", other, "--force")
+    done = smdi("restore", folder / "it", empty_url, "--force")
     assert (done.code, "truncated" in done.err) == (1, True)
 
 

@@ -54,14 +54,7 @@ AS_OF = date(2020, 8, 20)
 LONG_NAME = "The Very Long Name of a Company That No Terminal Is Wide Enough For [bold] " * 3
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, and no DATABASE_URL."""
-    made = tmp_path / "here"
-    made.mkdir()
-    monkeypatch.chdir(made)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    return made
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture

@@ -31,13 +31,7 @@ HEADER = "symbol,date,close,volume"
 REJECT_HEADER = ["file", "line", "column", "value", "reason", "row"]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for files, which is the current one."""
-    made = tmp_path / "data"
-    made.mkdir()
-    monkeypatch.chdir(made)
-    return made
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture

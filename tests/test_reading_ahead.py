@@ -19,13 +19,7 @@ IMPATIENT = 0.05
 MARKET = "symbol,date,close\n"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for files, which is the current one."""
-    made = tmp_path / "data"
-    made.mkdir()
-    monkeypatch.chdir(made)
-    return made
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture
