@@ -531,6 +531,7 @@ def test_callers_by_function(application: Path) -> None:
     (application / "app.py").write_text("# Moved.\n\n" + CODE.replace("day=day", "since=day"))
     report = read(application)
     (found,) = report.queries
+    assert "--- name: gainers(day)\n+-- name: gainers(since)" in found.change.diffs["both engines"]
     assert [(each.what, each.before, each.after) for each in found.differences] == [
         ("parameter", "day: date", "none"),
         ("parameter", "none", "since: date"),

@@ -105,8 +105,8 @@ def extent(query: Query) -> tuple[int, int]:
 
 def _diff(before: Query | None, after: Query | None) -> str:
     old, new = ([] if query is None else block(query) for query in (before, after))
-    lines = difflib.unified_diff(old, new, n=3, lineterm="")
-    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+    _, _, *lines = difflib.unified_diff(old, new, n=3, lineterm="") if old != new else ("", "")
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=4096)

@@ -153,6 +153,7 @@ def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
     for each in plans:
         rows = {True: ", the same rows", False: ", **other rows**", None: ""}[each.same_rows]
         kind = "another plan" if each.changed else "the same plan"
+        kind = kind if each.before is not None else "its plan"
         yield from ("", f"`{each.query}` on {_ENGINES[each.dialect]}: {kind}{rows}", "", "```text")
         if each.before is not None:
             yield f"before: {_cost(each.before)}"

@@ -46,7 +46,8 @@ class _Names(NamedTuple):
         """The table that a step reads; None if it reads the result of another step."""
         if index is not None and index in self.table_of:
             return self.table_of[index]
-        found = [each for each in self.aliases.get(alias, ()) if not keyed or each in self.keys]
+        named = self.aliases.get(alias, (alias,) if alias in self.keys else ())  # in a view as well
+        found = [each for each in named if not keyed or each in self.keys]
         return found[0] if found else None
 
 
