@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from repo import Database, Holding, Institution, UnknownTicker
-from tests.builders import DAY, day, fill, holding, random_world, seed
+from repo import Database, Institution, UnknownTicker
+from tests.builders import DAY, day, holding, seed
 
 
 def test_an_amendment_is_a_row_of_its_own(db: Database) -> None:
@@ -63,20 +63,3 @@ def test_unknown_and_empty(db: Database) -> None:
             read("nope")
         assert raised.value.missing == ("NOPE",)
         assert read("msft") == []
-
-
-@pytest.mark.parametrize("number", range(2))
-def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
-    """Every read of a small world is what the definitions say."""
-    world = random_world(number)
-    fill(db, world)
-    for symbol in world.tickers:
-        for start, end in ((None, None), (20, None), (None, 20), (20, 40), (21, 39)):
-            first = None if start is None else day(start)
-            last = None if end is None else day(end)
-            found = db.holdings.history(symbol, first, last)
-            assert list(map(repr, found)) == [
-                repr(Holding(*row)) for row in world.holdings_history(symbol, first, last)
-            ]
-        for on in range(-1, 90):
-            assert db.holdings.known(symbol, day(on)) == world.holdings_known(symbol, day(on))

@@ -1,21 +1,10 @@
-"""The institutions: kept, renamed, found by CIK."""
+"""The institutions: found by CIK, and in its order."""
 
 from __future__ import annotations
 
 import pytest
 
 from repo import Database, Institution, UnknownInstitution
-
-BERKSHIRE = Institution(1_067_983, "Berkshire Hathaway Inc")
-
-
-def test_upsert_changes_the_name(db: Database) -> None:
-    """An institution that is there takes the new name, and counts only if it is another."""
-    db.institutions.upsert([BERKSHIRE])
-    renamed = BERKSHIRE._replace(name="Berkshire")
-    assert db.institutions.upsert([BERKSHIRE, renamed]) == 1
-    assert db.institutions.upsert([BERKSHIRE, renamed]) == 0
-    assert db.institutions.all() == [renamed]
 
 
 def test_an_unknown_institution(db: Database) -> None:

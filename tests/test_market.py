@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from repo import Bar, Coverage, Database, Summary, Ticker, UnknownTicker
-from tests.builders import DAY, bar, day, fill, random_world, raw, seed
+from tests.builders import DAY, bar, day, raw, seed
 
 
 @pytest.fixture
@@ -150,31 +150,6 @@ def test_summary_by_hand(db: Database) -> None:
         "AAPL", day(1), day(1), 1, 2.0, None, 1.5, 1.00005, None, 1.0001, None
     )
     assert type(db.market.summary("AAPL")) is Summary
-
-
-@pytest.mark.parametrize("number", range(2))
-def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
-    """Every read of a small world is what the definitions say, to the last bit."""
-    world = random_world(number)
-    fill(db, world)
-    assert db.market.latest() == world.market_latest()
-    assert db.market.coverage() == world.market_coverage()
-    for symbol in world.tickers:
-        assert db.market.latest([symbol]) == world.market_latest([symbol])
-        for start in (None, *range(-20, 60, 7)):
-            for length in (None, 0, 3, 30):
-                first = None if start is None else day(start)
-                last = None if start is None or length is None else day(start + length)
-                assert db.market.history(symbol, first, last) == world.market_history(
-                    symbol, first, last
-                )
-                assert repr(db.market.summary(symbol, first, last)) == repr(
-                    None
-                    if (found := world.market_summary(symbol, first, last)) is None
-                    else Summary(*found)
-                )
-    for on in range(-20, 60):
-        assert db.market.on(day(on)) == world.market_on(day(on))
 
 
 def test_deleted_bars_are_gone(traded: Database, url: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from repo import Database, Sentiment, UnknownTicker
-from tests.builders import day, fill, random_world, seed, sentiment
+from repo import Database, UnknownTicker
+from tests.builders import day, seed, sentiment
 
 
 def test_history_of_one_source_and_of_all(db: Database) -> None:
@@ -47,20 +47,3 @@ def test_unknown_and_empty(db: Database) -> None:
         db.sentiment.history("nope")
     assert raised.value.missing == ("NOPE",)
     assert db.sentiment.history("msft") == []
-
-
-@pytest.mark.parametrize("number", range(2))
-def test_reads_agree_with_the_oracle(db: Database, number: int) -> None:
-    """Every read of a small world is what the definitions say, 0.0 for -0.0 included."""
-    world = random_world(number)
-    fill(db, world)
-    assert db.sentiment.sources() == world.sentiment_sources()
-    for symbol in world.tickers:
-        for start, end in ((None, None), (0, None), (None, 20), (5, 30)):
-            for source in (None, "forum", "trends", "absent"):
-                first = None if start is None else day(start)
-                last = None if end is None else day(end)
-                found = db.sentiment.history(symbol, first, last, source)
-                assert list(map(repr, found)) == [
-                    repr(Sentiment(*row)) for row in world.sentiment_history(symbol, first, last, source)
-                ]
