@@ -529,6 +529,7 @@ def test_callers_by_function(application: Path) -> None:
     movers = application / "sql" / "movers.sql"
     movers.write_text(GAINERS.replace("day", "since"), encoding="utf-8")
     (application / "app.py").write_text("# Moved.\n\n" + CODE.replace("day=day", "since=day"))
+    (application / "new.py").write_text(CODE.replace("day=", "since="), encoding="utf-8")
     report = read(application)
     (found,) = report.queries
     assert "--- name: gainers(day)\n+-- name: gainers(since)" in found.change.diffs["both engines"]
@@ -536,10 +537,11 @@ def test_callers_by_function(application: Path) -> None:
         ("parameter", "day: date", "none"),
         ("parameter", "none", "since: date"),
     ]
-    assert [each.function for each in found.callers] == ["show", "Page.body"]
+    assert [each.function for each in found.callers] == ["show", "Page.body"] * 2
     told = [each.message for each in report.open if each.rule == "breaks-callers"]
     assert len(told) == 2
     assert all("Page.body is as it was" in each for each in told)
+    git(application, "add", ".")
     (result,) = json.loads(review.written(report, "sarif"))["runs"]
     assert {each["ruleId"] for each in result["results"]} >= {"breaks-callers"}
     git(application, "commit", "--quiet", "--all", "--message", "Since")

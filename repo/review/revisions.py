@@ -135,7 +135,10 @@ def _paths(listed: bytes) -> list[str]:
 def edited(root: Path, base: str, head: str | None) -> frozenset[str]:
     """The paths of the files that differ between a base and a head, or the working tree."""
     revisions = [base] if head is None else [base, head]
-    return frozenset(_paths(_git(root, "diff", "--name-only", "-z", *revisions, "--")))
+    found = _paths(_git(root, "diff", "--name-only", "-z", *revisions, "--"))
+    if head is None:
+        found += _paths(_git(root, "ls-files", "-z", "--others", "--exclude-standard"))
+    return frozenset(found)
 
 
 def working_tree(root: Path) -> Revision:
