@@ -60,7 +60,7 @@ def kill(source: str, target: str, kills: int, moments: random.Random) -> None:
     killed, options = 0, ["--replace"]
     while killed < kills:
         child = copying(source, target, *options)
-        moment = moments.uniform(0.5, 3 * seconds / kills)
+        moment = moments.uniform(1, max(2, 6 * seconds / kills))
         try:
             child.wait(moment)
         except subprocess.TimeoutExpired:

@@ -19,6 +19,8 @@ __all__ = ["COPY", "JOURNAL", "Shadow"]
 COPY: Final = "smdi_copy"
 """The schema of the tables that are filled, or what the file with them is attached as."""
 
+MEANWHILE: Final = "rows came into the target meanwhile: add --replace if they may go"
+
 JOURNAL: Final = (
     "CREATE TABLE {}copy_state (header text NOT NULL, token text NOT NULL, built bigint NOT NULL)",
     "CREATE TABLE {}copy_journal (name text NOT NULL, chunk bigint NOT NULL, number bigint NOT NULL,"

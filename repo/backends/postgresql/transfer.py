@@ -20,7 +20,7 @@ from psycopg import sql
 from repo import binary
 from repo.backends.postgresql import arrays
 from repo.backends.postgresql.adapter import translate
-from repo.backends.shadow import COPY, JOURNAL, Shadow
+from repo.backends.shadow import COPY, JOURNAL, MEANWHILE, Shadow
 from repo.batches import BATCH_ROWS, Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk
@@ -219,6 +219,7 @@ class PostgreSQLShadow(Shadow):
         with self._transaction(self._connection) as connection:
             wanted = self.queries["copying.keys"](connection, {})
         with self.inside() as connection:
+            self.hold(connection)
             there = {each.name for each in self.queries["copying.keys"](connection, {})}
         missing = [each for each in wanted if each.relation in _NAMES and each.name not in there]
 
@@ -278,7 +279,7 @@ class PostgreSQLShadow(Shadow):
             self._run(connection, f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
             self._run(connection, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
             if not replace and any(each.number for each in self.queries["proof.counts"](connection, {})):
-                raise TransferError("rows came into the target meanwhile")
+                raise TransferError(MEANWHILE)
             rights = self.queries["copying.rights"](connection, {"relations": _NAMES})
             self._run(connection, f"DROP TABLE {tables}")
             for name in _NAMES:
