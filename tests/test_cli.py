@@ -429,19 +429,16 @@ def wait_for(pieces: Iterator[bytes], wanted: bytes) -> bytes:
     raise AssertionError(f"{wanted!r} is not in {seen!r}")
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], ids=["INT", "KILL"]
-)
-def test_a_load_that_is_stopped(db: Database, url: str, sent: int, code: int) -> None:
-    """Ctrl-C and kill in the middle of a load, seen by its progress bar, leave the rows as they were."""
+def test_a_load_that_is_stopped(db: Database, url: str) -> None:
+    """Ctrl-C in the middle of a load, seen by its progress bar, leaves the rows as they were."""
     db.tickers.upsert([Ticker("A", "Aye")])
     db.market.upsert([Bar("A", date(2020, 1, 2), None, None, None, 9.0, None)])
     before = content(url)
     with on_a_terminal("load", long_file(), "--url", url) as (process, pieces):
         wait_for(pieces, b"market")
-        process.send_signal(sent)
+        process.send_signal(signal.SIGINT)
         rest = b"".join(pieces)
-        assert process.wait() == code
+        assert process.wait() == 130
     assert b"Traceback" not in rest
     assert content(url) == before
 
