@@ -17,8 +17,8 @@ ENDED: Final = "the block of this transaction has been left; a handle is of use 
 CLOSED: Final = "the database was closed inside the block; nothing of it is kept"
 STRUCK: Final = "an interrupt struck while a block was left; nothing of the transaction is kept"
 OVER: Final = (
-    "the block's transaction is over: a block around it was left before it, or it was left while "
-    "another thread used it; nothing of it is kept"
+    "the transaction was rolled back: a block around this one was left before it, or this one was left "
+    "while another thread used it"
 )
 WRONG_ORDER: Final = (
     "blocks were left in the wrong order: one inside is still open; all of the transaction is rolled "

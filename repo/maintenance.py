@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from repo.errors import ConfigurationError, RepoError
+from repo.sessions import READ_ONLY
 from repo.upkeep import Check, Relation, Task
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -
     """
     upkeep = _upkeep(db)
     if db._backend.read_only:
-        raise ConfigurationError("the database was opened read only")
+        raise ConfigurationError(READ_ONLY)
     ask = db._session.read
     found: list[Done] = []
     # A VACUUM may show that an index is mostly empty, which is another task.

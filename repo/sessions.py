@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
@@ -15,9 +15,6 @@ from repo.errors import ConfigurationError, InvalidRecord, QueryContractError, R
 from repo.scripts import statements
 from repo.tables import Table
 from repo.transactions import Executor
-
-if TYPE_CHECKING:
-    pass
 
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 6

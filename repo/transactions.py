@@ -131,8 +131,8 @@ class Executor:
                     entry.block.transaction.connection, write=write
                 ):
                     raise ConfigurationError(
-                        "this call would wait for the transaction of the block it is in, which was "
-                        "entered in another thread or task: call through the block's handle "
+                        "this call would wait for ever, for the transaction of a block around it, which "
+                        "was entered in another thread or task: call through the block's handle "
                         "(with db.transaction() as tx: ... tx.market ...)"
                     )
                 entry = entry.outer

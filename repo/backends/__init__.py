@@ -3,13 +3,16 @@
 A package has a class ``Backend``, a :class:`repo.engine.Backend` that is made of an address and options.
 What a third engine would have to bring:
 
-- the package here, with ``Backend``, which says for each duty of the protocol how this engine does
-  it, and its adapter how a query runs and what the driver's errors mean (those of ``repo.errors``);
-- the scheme of its URLs in ``repo.settings``, and its name in ``repo.queries.DIALECTS``;
+- the package here: ``Backend`` for :class:`repo.engine.Backend` and what that names (introspection,
+  upkeep, archive, transfer), and an adapter (:class:`repo.binding.Adapter`), which runs queries and says
+  what the driver's errors mean (those of ``repo.errors``);
+- its URLs and options in ``repo.settings`` and ``repo.database``, its name in ``repo.queries.DIALECTS``,
+  its driver in ``pyproject.toml``;
 - its variants: a folder of its name in ``queries/``, with a statement for each that is not portable, and
   its migrations in ``schema/``;
-- a URL in ``tests/conftest.py``, after which the whole suite runs on it, and so does the proof that the
-  engines are equal.
+- its grammar and types in ``repo/review/tables.py``, and its sample in ``repo/review/samples.py``;
+- a fixture beside the two of ``tests/conftest.py`` for the behaviour suite, and a third side in
+  ``tests/equivalence/engines.py``; the tests that name an engine say so in ``tests/test_imports.py``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _OPTION_END: Final = 1_000_000
 
 
 def lacks_symbol(query: Query) -> bool:
-    """Whether the symbol of the call is put in front of each row that a query returns."""
+    """Whether a query's rows lack the symbol, so that the caller's is put in front of each."""
     return query.record in OF_TICKER and "symbol" in query.parameters and query.ours
 
 

@@ -32,7 +32,10 @@ class Repository:
         return rows or self._none_of(symbol)
 
     def _none_of(self, symbol: str) -> list[Any]:
-        """An empty list, if the ticker exists."""
+        """An empty list.
+
+        :raises UnknownTicker: if the ticker does not exist.
+        """
         if self._session.read("tickers.get", symbol=symbol) is None:
             raise UnknownTicker([symbol])
         return []

@@ -32,9 +32,9 @@ _ROWS_TOGETHER: Final = 50_000
 _NAMED: Final = 20
 
 Progress = Callable[[str, int, int], None]
-"""Told the name of a table, or of what else is done, how many rows of it are done, and of how many.
+"""Called with the table, or what else is being done, the rows done and their total.
 
-0 of 0 rows are where nothing is counted, and any number of 0 where the whole is not known.
+A total of 0 is not known; where both are 0 nothing is counted.
 """
 
 
@@ -97,7 +97,7 @@ def copy(
 
 
 def abandon(target: Database) -> bool:
-    """Remove what a copy into a database that was cut off has left; whether there was any."""
+    """Delete what an interrupted copy left in its target; False if there was nothing."""
     with closing(target._backend.transfer().shadow(target._session.executor.queries)) as shadow:
         found = shadow.begun() is not None
         shadow.abandon()
@@ -195,7 +195,7 @@ class _Copy:
         self._shadow.begin(json.dumps(self._header()), self._token)
 
     def _fill(self, source: Source, *, built: bool) -> None:
-        """Have all rows arrive; what the source has other rows of by now begins anew."""
+        """Copy all tables, and those again whose rows in the source changed since the copy began."""
         arrived = self._shadow.arrived()
         if built:
             self._sent = {table.name: source.chunks(table) for table in TABLES.values()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from repo.errors import TransferError
 from repo.records import Holding
+from repo.tables import TABLES
 from repo.transfer.slices import Slice
 
 if TYPE_CHECKING:
@@ -38,16 +40,21 @@ def merge(source: Database, target: Database, part: Slice) -> dict[str, int]:
             institutions = [each for each in institutions if each.cik in ciks]
 
         def merged(new: Database) -> dict[str, int]:
+            rows: dict[str, Iterable[Any]] = {
+                "tickers": tickers,
+                "institutions": institutions,
+                "market": chain.from_iterable(
+                    old.market.history(symbol, since, until) for symbol in symbols
+                ),
+                "holdings": held(),
+                "sentiment": chain.from_iterable(
+                    old.sentiment.history(symbol, since, until) for symbol in symbols
+                ),
+            }
+            # By the tables, so that one that is not above fails instead of being left out.
             return {
-                "tickers": new.tickers.upsert(tickers),
-                "institutions": new.institutions.upsert(institutions),
-                "market_data": new.market.upsert(
-                    each for symbol in symbols for each in old.market.history(symbol, since, until)
-                ),
-                "institutional_holdings": new.holdings.upsert(held()),
-                "retail_sentiment": new.sentiment.upsert(
-                    each for symbol in symbols for each in old.sentiment.history(symbol, since, until)
-                ),
+                table.name: getattr(new, aggregate).upsert(rows[aggregate])
+                for aggregate, table in TABLES.items()
             }
 
         with target.transaction(isolation="read committed") as new:

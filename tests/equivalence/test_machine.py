@@ -46,7 +46,7 @@ def test_histories(driven: Engines) -> None:
 
 
 def test_every_query_runs_on_both_engines(driven: Engines) -> None:
-    """The steps that histories are made of come down to each named query, with rows to give or write.
+    """The machine's steps run every named query on both engines, with rows to give or write.
 
     A new query is not left out: it is run by a step of the machine, and so held against the model.
     """

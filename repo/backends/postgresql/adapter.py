@@ -75,9 +75,6 @@ _ROWS_HELD: Final = 10_000
 
 _HAS: Final = "SELECT CAST(to_regclass(%s) AS text)"
 
-_MISFITS: Final = "42"
-"""The class of what does not fit the schema, or is no SQL."""
-
 _TYPES: Final[Mapping[type, frozenset[int]]] = {
     int: frozenset(types[name].oid for name in ("int2", "int4", "int8")),
     float: frozenset({types["float8"].oid}),
@@ -147,7 +144,7 @@ def translate(error: Exception) -> RepoError:
 
 
 def _answer(conn: Any) -> Any:
-    """The answer to a request that was sent."""
+    """Wait for the requests that were sent, and give the last one's result."""
     return conn.wait(generators.execute(conn.pgconn))[-1]
 
 

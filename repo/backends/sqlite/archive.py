@@ -127,8 +127,8 @@ class SQLiteArchive:
             left = False
         if not left:
             raise ConflictError(
-                f"the pages of {self._path} are of {there[0]} bytes and those of the backup of "
-                f"{wanted[0]}: close it everywhere before the restore"
+                f"{self._path} has pages of {there[0]} bytes, and the backup of {wanted[0]}: close it "
+                "everywhere, then restore again"
             )
         return True
 
