@@ -383,7 +383,7 @@ def test_sqlite_pages_of_another_size(tmp_path: Path, folder: Path) -> None:
     with repo.connect(other) as db:
         db.migrate()
         db.tickers.upsert([repo.Ticker("NEW", "New")])
-        with pytest.raises(repo.ConflictError, match=r"of 4096 bytes and .* of 1024.*close"):
+        with pytest.raises(repo.ConflictError, match=r"of 4096 bytes, and the backup of 1024: close"):
             backups.restore(made.file, other, force=True)
     before = content(other)
 

@@ -189,7 +189,7 @@ def test_blocks_left_in_the_wrong_order(db: Database, url: str) -> None:
     add(db, "A")
     with pytest.raises(ConfigurationError, match="wrong order"):
         outer.__exit__(None, None, None)
-    with pytest.raises(ConfigurationError, match="is over"):
+    with pytest.raises(ConfigurationError, match="was rolled back"):
         inner.__exit__(None, None, None)
     assert symbols(url) == []
     whole(db, url)
@@ -205,7 +205,7 @@ def test_inner_blocks_left_in_the_wrong_order(db: Database, url: str) -> None:
         add(db, "B")
         with pytest.raises(ConfigurationError, match="wrong order"):
             one.__exit__(None, None, None)
-        with pytest.raises(ConfigurationError, match="is over"):
+        with pytest.raises(ConfigurationError, match="was rolled back"):
             two.__exit__(None, None, None)
         with pytest.raises(ConfigurationError, match="wrong order"):
             db.tickers.all()
