@@ -160,6 +160,26 @@ def test_slice_and_merge(pair: tuple[str, str]) -> None:
             copy(source, target, replace=True, part=Slice(("NOPE",)))
 
 
+@pytest.mark.parametrize("pair", [("sqlite", "postgresql")], indirect=True, ids="-".join)
+def test_no_row_is_left_out(pair: tuple[str, str]) -> None:
+    """A day that no calendar has, and a key that no column holds, end a copy instead of a row."""
+    world(pair[0])
+    with repo.connect(pair[0]) as source, repo.connect(pair[1]) as target:
+        raw(pair[0], "UPDATE retail_sentiment SET date = 99999999 WHERE ticker_id = 1 AND date = 18262")
+        with pytest.raises(TransferError, match="date holds 99999999, which is no day"):
+            copy(source, target)
+        raw(pair[0], "UPDATE retail_sentiment SET date = 18262 WHERE date = 99999999")
+        raw(
+            pair[0],
+            "INSERT INTO tickers (ticker_id, symbol, company_name) VALUES (2147483648, 'X', 'X')",
+        )
+        with pytest.raises(TransferError, match="tickers has a number that leaves the type"):
+            copy(source, target, resume=True)
+        raw(pair[0], "UPDATE tickers SET ticker_id = 2147483647 WHERE symbol = 'X'")
+        copy(source, target, resume=True)
+        assert verify(source, target).equal
+
+
 CHILD = """
 import sys, time, repo
 from repo import transfer

@@ -170,17 +170,18 @@ def progress_lines() -> Iterator[Progress]:
         nonlocal last
         now = time.monotonic()
         begun, before = started.setdefault(what, (now, done))
-        if not total:
-            if what in ("indexes", "proof"):
+        if not total and not done:
+            if what == "indexes":
                 say(what)
             return
-        if done < total and now - last < _SECONDS_BETWEEN:
+        if not 0 < total <= done and now - last < _SECONDS_BETWEEN:
             return
         last = now
-        line = f"{what}: {done:,} of {total:,} rows"
+        line = f"{what}: {done:,} of {total:,} rows" if total else f"{what}: {done:,} rows"
         if now > begun and done > before:
             rate = (done - before) / (now - begun)
-            line += f", {rate:,.0f} a second, {(total - done) / rate:.0f} s left"
+            line += f", {rate:,.0f} a second"
+            line += f", {(total - done) / rate:.0f} s left" if total else ""
         say(line)
 
     if sys.stderr is None or not sys.stderr.isatty():
