@@ -504,7 +504,7 @@ def test_nothing_changed_and_what_is_accepted(application: Path) -> None:
 
 
 def test_wrong_uses(application: Path, tmp_path: Path) -> None:
-    """What cannot be compared is refused with what to do, and rules are explained."""
+    """What cannot be compared is refused with what to do; rules are explained; a first commit counts."""
     for wrong, told in {
         ("--base", "nowhere"): "git knows no revision 'nowhere' here",
         ("--base", "--all"): "git knows no revision '--all' here",
@@ -517,7 +517,9 @@ def test_wrong_uses(application: Path, tmp_path: Path) -> None:
     assert smdi("review", "--queries", tmp_path / "none").code == 2
     (tmp_path / "none").mkdir()
     git(tmp_path / "none", "init")
-    assert "nothing was committed" in smdi("review", "--queries", tmp_path / "none").err
+    (tmp_path / "none" / "new.sql").write_text(GAINERS, encoding="utf-8")
+    first = smdi("review", "--queries", tmp_path / "none", "--base", "HEAD", "--no-engines")
+    assert "`new.gainers`: added" in first.out
     explained = smdi("review", "--explain", "full-scan").out
     assert "A large table is read whole" in explained
     assert "Right:\n\n    WHERE m.ticker_id = CAST(:id AS bigint)" in explained

@@ -97,6 +97,8 @@ def root_of(folder: Path) -> Path:
 def commit_of(root: Path, name: str) -> str:
     """The commit that a revision names: a branch that is not here is looked for at origin.
 
+    Before the first commit, ``HEAD`` is a tree without files.
+
     :raises ConfigurationError: when there is none.
     """
     for each in (name, f"origin/{name}"):
@@ -105,8 +107,8 @@ def commit_of(root: Path, name: str) -> str:
                 root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{each}^{{commit}}"
             )
             return found.decode().strip()
-    if name == "HEAD":
-        raise ConfigurationError(f"nothing was committed in {root} yet")
+    if name == "HEAD":  # before the first commit: the tree without files, which git always knows
+        return _git(root, "hash-object", "-t", "tree", "--stdin", given=b"").decode().strip()
     raise ConfigurationError(
         f"git knows no revision {name!r} here; fetch it, or name another with --base"
     )
@@ -119,6 +121,8 @@ def merge_base(root: Path, base: str, head: str) -> str:
 
     :raises ConfigurationError: when they have nothing in common.
     """
+    if base == head:
+        return base
     try:
         return _git(root, "merge-base", base, head).decode().strip()
     except ConfigurationError:
