@@ -54,7 +54,8 @@ def layout(
     first, last = within
     config = FluffConfig.from_path(str(file), overrides={"dialect": GRAMMARS[dialect]})
     part = "".join(f"{line}\n" for line in text_of(file)[first - 1 : last])
-    for each in Linter(config=config).lint_string(part, fname=str(file)).get_violations():
+    name = str(file).encode(errors="replace").decode()  # sqlfluff's lexer refuses what is no UTF-8
+    for each in Linter(config=config).lint_string(part, fname=name).get_violations():
         found.add((each.line_no + first - 1, each.rule_code(), each.desc()))
     for line, code, words in sorted(found):
         if line in lines and code not in _CONTRARY:
