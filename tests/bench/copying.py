@@ -8,9 +8,10 @@ where it is there, makes tables of its own. They take turns, and the ratios are 
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
@@ -147,6 +148,15 @@ def _without_duckdb() -> str:
     return ""
 
 
+def _peak(*arguments: str) -> float:
+    """The most memory that ``smdi`` takes in a process of its own, in MB; it has to succeed."""
+    process = subprocess.Popen([sys.executable, "-m", "repo", *arguments], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_maxrss / 1024
+
+
 def main() -> None:
     """Let each take its turn, and show rows per second and ratios to this package's copy with proof."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -162,7 +172,6 @@ def main() -> None:
         ways["DuckDB, without proof"] = _duckdb
     ways["SQLAlchemy, without proof"] = _sqlalchemy
     took = defaultdict(list)
-    memory = 0.0
     with servers.running() as server, tempfile.TemporaryDirectory() as folder:
         source = f"sqlite:///{Path(folder) / 'source.db'}"
         with repo.connect(source) as db:
@@ -185,14 +194,15 @@ def main() -> None:
                     take("smdi verify", _proof, source, target)
                     back = Path(folder) / f"back{number}.db"
                     take("smdi copy back, with proof", _ours, target, f"sqlite:///{back}")
-                    # Before the others are in memory as well.
-                    memory = memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                     back.unlink()
                 server.drop(database)
+        target = server.url_of(server.create(), min_size="1")
+        there = _peak("copy", source, target)
+        again = _peak("copy", target, f"sqlite:///{Path(folder) / 'back.db'}")
     ours = median(took[OURS])
     for name, seconds in ((name, median(each)) for name, each in took.items()):
         print(f"{name:<28}{rows / seconds:>12,.0f} rows/s {seconds:>8.1f} s {seconds / ours:>7.1f}x")
-    print(f"peak memory of the copies: {memory:.0f} MB")
+    print(f"peak memory of smdi copy: {there:.0f} MB, and {again:.0f} MB back")
 
 
 if __name__ == "__main__":
