@@ -73,6 +73,7 @@ _MIXED_UP: Final = frozenset({"26000", "42P05"})
 _ROWS_HELD: Final = 10_000
 """The most rows of a result whose cursor is kept, with the result."""
 
+# Here and not in queries/: it is asked while those are proven.
 _HAS: Final = "SELECT CAST(to_regclass(%s) AS text)"
 
 _TYPES: Final[Mapping[type, frozenset[int]]] = {

@@ -166,6 +166,7 @@ class PostgreSQLArchive:
         if tables := of_kind["TABLE"]:
             names = ", ".join(each.quoted for each in tables)
             connection.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+        # Here and not in queries/: a table's name, which the server quoted, is no parameter.
         full = [
             each.quoted
             for each in tables

@@ -280,6 +280,7 @@ class PostgreSQLBackend:
             connection.patience = patience
             if limit is not None and not connection.closed:
                 with suppress(psycopg.Error):
+                    # A setting of the connection, as above; SET takes no parameters.
                     connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
 
     def schema_changed(self) -> None:

@@ -27,6 +27,7 @@ _LOOK_SECONDS: Final = 15.0
 
 _IDLE_IN_TRANSACTION_SECONDS: Final = 600
 
+# Here and not in queries/: a session is set up before queries are bound to it.
 _CONFIGURE: Final = """
 SELECT
     set_config('timezone', 'UTC', false),

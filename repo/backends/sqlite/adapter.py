@@ -124,6 +124,7 @@ _STORED: Final[Mapping[type, type]] = {date: int, datetime: int}
 _LOOK: Final = "SELECT * FROM"
 """Put before a query in parentheses, to have its columns described without reading a row."""
 
+# Here and not in queries/: it is asked while those are proven.
 _HAS: Final = "SELECT 1 FROM pragma_table_info(?) LIMIT 1"
 _OVERFLOW: Final = "integer overflow"
 
