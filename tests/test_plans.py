@@ -13,9 +13,9 @@ from repo.sample import LAST_DAY, SOURCE, Size, fill
 LARGE = {"market_data", "institutional_holdings", "retail_sentiment"}
 """The tables that no query reads whole, unless it says so; of others a few pages may be read instead."""
 
-IDLE = {"tickers_cusip_key", "market_data_date"}
-"""Indexes that no query reads by here: one refuses a second row; PostgreSQL's by date serves where the
-last days of fewer bars came in one by one (tests/bench/README.md)."""
+IDLE = {"market_data_date"}
+"""Indexes that no query reads by here: PostgreSQL's by date serves where the last days of fewer bars
+came in one by one (tests/bench/README.md)."""
 
 MONTH = {"start": LAST_DAY - timedelta(days=60), "end": LAST_DAY - timedelta(days=30)}
 YEAR = {"start": LAST_DAY - timedelta(days=400), "end": LAST_DAY}
@@ -71,10 +71,12 @@ def wrong(plan: Plan, stated: set[str], tables: dict[str, str]) -> set[str]:
 
 
 def test_queries_keep_to_what_they_state(db: Database, backend: str) -> None:
-    """Every index stated is used, no large table read whole, no sort on disk; and every index is stated.
+    """Every index stated is used, no large table read whole, no sort on disk; and no index is idle.
 
-    Left out is what a plan does not tell: how a row that is given is written, and what is done with rows
-    set aside, of which there are none here. SQLite does not tell of the disk.
+    Keys may be: they refuse rows, and whether a small table's is read by changes with the pages that
+    VACUUM could mark visible. Left out is what a plan does not tell: how a row that is given is
+    written, and what is done with rows set aside, of which there are none here. SQLite does not tell
+    of the disk.
     """
     # A fifth of the bars, and copies of them on earlier days: sooner than a million by themselves.
     fill(db, Size(days=400, institutions=2000, share=0.0125))
@@ -90,9 +92,11 @@ def test_queries_keep_to_what_they_state(db: Database, backend: str) -> None:
     db._backend.release(connection, write=True)
     assert sum(row.rows for row in db.market.coverage()) == 1_000_000
     tables: dict[str, str] = {}
+    keys: set[str] = set()
     for table in introspection.describe(db).tables:
-        keys = [each.name for each in table.constraints if each.kind in ("primary key", "unique")]
-        tables |= dict.fromkeys([*keys, *(each.name for each in table.indexes)], table.name)
+        held = {each.name for each in table.constraints if each.kind in ("primary key", "unique")}
+        tables |= dict.fromkeys([*held, *(each.name for each in table.indexes)], table.name)
+        keys |= held
     catalogue = db._session.catalogue
     broken: dict[str, set[str]] = {}
     used: set[str] = set()
@@ -108,7 +112,7 @@ def test_queries_keep_to_what_they_state(db: Database, backend: str) -> None:
             if found := wrong(plan, stated, tables):
                 broken[f"{name} {others}"] = found
     assert broken == {}
-    assert tables.keys() - used <= IDLE
+    assert tables.keys() - keys - used <= IDLE
 
 
 @pytest.mark.parametrize(
