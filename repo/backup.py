@@ -19,9 +19,9 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from repo.archives import Connection, Progress, Restoring, quiet
 from repo.database import Database, connect
 from repo.digests import TableDigest, digests
+from repo.engine.backup import Connection, Progress, Restoring, quiet
 from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
 from repo.settings import DatabaseURL, database_url
 from repo.showing import short
@@ -92,7 +92,7 @@ def backup(
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}")
-    archive = db._backend.archive(db._session.executor.queries)
+    engine = db._backend.backup(db._session.executor.queries)
     with workplace(folder, BackupError) as work:
         copy = work / "copy"
         copy.touch(PRIVATE)
@@ -101,15 +101,15 @@ def backup(
             tx._session.connection() as connection,
         ):
             made_at = datetime.now(UTC)
-            origin = archive.origin(connection)
+            origin = engine.origin(connection)
             if target.is_dir():
                 stem = _NOT_IN_NAMES.sub("_", origin.name)
-                target = target / f"{stem}-{made_at:%Y%m%dT%H%M%SZ}{archive.suffix}"
+                target = target / f"{stem}-{made_at:%Y%m%dT%H%M%SZ}{engine.suffix}"
             _make_way(target)
             version = tx.version()
             if version == 0:
                 raise BackupError("the database has no tables yet: there is nothing to back up")
-            with archive.dump(connection, copy, progress) as made_with:
+            with engine.dump(connection, copy, progress) as made_with:
                 tables = tuple(digests(tx).values())
         size, digest = _of_file(copy, progress)
         manifest = Manifest(
@@ -126,7 +126,7 @@ def backup(
             proven=False,
         )
         if verify:
-            with archive.scratch(work, scratch) as url:
+            with engine.scratch(work, scratch) as url:
                 _restore(copy, url, manifest, Restoring(privileges=False, progress=progress))
             manifest = replace(manifest, proven=True)
         _publish(copy, target, manifest, work)
@@ -279,7 +279,7 @@ def _restore(file: Path, url: str, manifest: Manifest, how: Restoring) -> None:
             ]:
                 raise BackupError(f"the restored rows are not those of the manifest: {'; '.join(wrong)}")
 
-        db._backend.archive(db._session.executor.queries).restore(file, how, writing, compare)
+        db._backend.backup(db._session.executor.queries).restore(file, how, writing, compare)
 
 
 def _difference(name: str, expected: TableDigest | None, found: TableDigest | None) -> str:

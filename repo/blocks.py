@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from repo.engine import Backend, Connection, forks
+from repo.engine.backend import Backend
+from repo.engine.connection import Connection
+from repo.engine.forks import forks
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
 
 TWO_THREADS: Final = (

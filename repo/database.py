@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypedDict, Unpack
 from repo import backends, migrating, migrations
 from repo.catalogue import load
 from repo.conflicts import tried
-from repo.engine import Backend, IsolationLevel
+from repo.engine.backend import Backend, IsolationLevel
 from repo.errors import ConfigurationError, QueryContractError
 from repo.migrations import State
 from repo.named import NamedQueries

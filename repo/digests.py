@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repo.chunks import combined
-from repo.engine import FIRST_KEY, LAST_KEY
+from repo.engine.transfer import FIRST_KEY, LAST_KEY
 from repo.errors import ConfigurationError
 from repo.showing import short
 from repo.tables import TABLES

@@ -13,10 +13,10 @@ from urllib.parse import unquote
 
 from repo import backup, introspection, migrations
 from repo.database import Database, connect
-from repo.engine import taken
+from repo.engine.backend import taken
+from repo.engine.maintenance import Check, Status, checked
 from repo.errors import ConfigurationError, RepoError
 from repo.settings import database_url, split_url
-from repo.upkeep import Check, Status, checked
 
 _DAILY: Final = timedelta(hours=26)
 _LONG_AGO: Final = timedelta(days=7)
@@ -54,7 +54,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
         return [*found, Check(Status.FAIL, "reachable", str(error), advice)]
     with db:
         found.append(Check(Status.PASS, "reachable", "yes"))
-        found += db._backend.upkeep().deployment(db._session.read)
+        found += db._backend.maintenance().deployment(db._session.read)
         found += _schema(db, address.secret)
         found.append(_last_backup(db, backups))
     return found
@@ -123,7 +123,7 @@ def _last_backup(db: Database, folder: Path | None) -> Check:
     if folder is None:
         return Check(Status.WARN, name, "no folder was named", "smdi doctor --backups FOLDER")
     with taken(db._backend, write=False) as connection:
-        source = db._backend.archive(db._session.executor.queries).origin(connection).source
+        source = db._backend.backup(db._session.executor.queries).origin(connection).source
     proven = [
         each.manifest.made_at
         for each in backup.backups(folder)

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from repo import frames, migrations
 from repo.batches import EPOCH, Columns
 from repo.delimited.files import split_name
-from repo.engine import Limits
+from repo.engine.transfer import Limits
 from repo.errors import ConfigurationError, TransferError
 from repo.queries import columns_of
 from repo.showing import listed, short

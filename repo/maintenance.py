@@ -1,7 +1,7 @@
 """The maintenance of a database: tasks and doing them, its sizes, and its health.
 
 What each engine is asked, and the thresholds of what is worth doing, are in
-``repo/backends/<engine>/upkeep.py``. Autovacuum and SQLite's own checkpoints do most of it.
+``repo/backends/<engine>/maintenance.py``. Autovacuum and SQLite's own checkpoints do most of it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from repo.engine.maintenance import Check, Relation, Task
 from repo.errors import ConfigurationError, RepoError
 from repo.sessions import READ_ONLY
-from repo.upkeep import Check, Relation, Task
 
 if TYPE_CHECKING:
     from repo.database import Database
-    from repo.upkeep import Upkeep
+    from repo.engine.maintenance import Maintenance
 
 _WHOLE: Final = "(all)"
 _STATE_FOLDER: Final = "smart-money-repo"
@@ -36,10 +36,10 @@ class Done(NamedTuple):
     left: str
 
 
-def _upkeep(db: Database) -> Upkeep:
+def _engine(db: Database) -> Maintenance:
     if db._session.in_transaction():
         raise ConfigurationError("maintenance runs outside of transactions; leave this one first")
-    return db._backend.upkeep()
+    return db._backend.maintenance()
 
 
 def plan(db: Database) -> list[Task]:
@@ -48,7 +48,7 @@ def plan(db: Database) -> list[Task]:
     :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
     :raises ConfigurationError: inside a transaction.
     """
-    return _upkeep(db).tasks(db._session.read)
+    return _engine(db).tasks(db._session.read)
 
 
 def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -> list[Done]:
@@ -62,20 +62,20 @@ def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -
     :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
     :raises ConfigurationError: inside a transaction, and for a database that was opened read only.
     """
-    upkeep = _upkeep(db)
+    engine = _engine(db)
     if db._backend.read_only:
         raise ConfigurationError(READ_ONLY)
     ask = db._session.read
     found: list[Done] = []
     # A VACUUM may show that an index is mostly empty, which is another task.
     while tasks := [
-        task for task in upkeep.tasks(ask) if all(task.statement != each.statement for each in found)
+        task for task in engine.tasks(ask) if all(task.statement != each.statement for each in found)
     ]:
         for task in tasks:
             note(task)
             began = time.monotonic()
             try:
-                left = upkeep.perform(ask, task)
+                left = engine.perform(ask, task)
             except RepoError as error:
                 left = str(error)
             found.append(Done(*task, time.monotonic() - began, left))
@@ -89,7 +89,7 @@ def health(db: Database) -> list[Check]:
 
     :raises ConfigurationError: inside a transaction.
     """
-    return [*_upkeep(db).checks(db._session.read)]
+    return [*_engine(db).checks(db._session.read)]
 
 
 class Size(NamedTuple):
@@ -122,7 +122,7 @@ def record_of(db: Database) -> Path:
     folder = (
         os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or home / ".local" / "state"
     )
-    name = hashlib.sha256(_upkeep(db).identity().encode(errors="surrogateescape")).hexdigest()[:16]
+    name = hashlib.sha256(_engine(db).identity().encode(errors="surrogateescape")).hexdigest()[:16]
     return Path(folder) / _STATE_FOLDER / f"sizes-{name}.json"
 
 
@@ -136,9 +136,9 @@ def sizes(db: Database, record: Path | None = None) -> list[Size]:
     :returns: the whole, then the largest table first, each followed by its indexes.
     :raises ConfigurationError: inside a transaction, and for a file that is no record.
     """
-    upkeep = _upkeep(db)
+    engine = _engine(db)
     ask = db._session.read
-    space, relations = upkeep.space(ask), upkeep.relations(ask)
+    space, relations = engine.space(ask), engine.relations(ask)
     owned: dict[str, int] = {}
     for each in relations:
         owned[each.owner] = owned.get(each.owner, 0) + (each.bytes or 0)

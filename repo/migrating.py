@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from repo.conflicts import tried
-from repo.engine import taken
+from repo.engine.backend import taken
 from repo.errors import ConfigurationError, ConflictError, MigrationError, RepoError
 from repo.migrations.files import PACKAGE, Migration
 from repo.migrations.record import (

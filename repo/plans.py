@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from repo.database import Database
+from repo.engine.plans import Plan, Step
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query
 from repo.sessions import READ_ONLY
-from repo.steps import Plan, Step
 
 __all__ = ["Plan", "Step", "explain", "parameters"]
 

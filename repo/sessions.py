@@ -10,7 +10,7 @@ from repo import frames
 from repo.batches import RowEncoder
 from repo.blocks import ENDED, Block, SharedTransaction
 from repo.conflicts import tried
-from repo.engine import Connection
+from repo.engine.connection import Connection
 from repo.errors import ConfigurationError, InvalidRecord, QueryContractError, RepoError
 from repo.scripts import statements
 from repo.tables import Table

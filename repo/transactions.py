@@ -19,7 +19,9 @@ from repo import migrations
 from repo.binding import BoundQueries
 from repo.blocks import CLOSED, FORKED, OVER, STRUCK, TWO_THREADS, WRONG_ORDER, Block, SharedTransaction
 from repo.catalogue import Catalogue
-from repo.engine import ISOLATION_LEVELS, Backend, Connection, forks, running_loop
+from repo.engine.backend import ISOLATION_LEVELS, Backend
+from repo.engine.connection import Connection
+from repo.engine.forks import forks, running_loop
 from repo.errors import (
     ConfigurationError,
     ConflictError,

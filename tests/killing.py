@@ -43,11 +43,11 @@ def state(target: str) -> tuple[int, str | None]:
     """How many rows readers see, and what of an unfinished copy there is."""
     with repo.connect(target) as db:
         seen = sum(each.number for each in db._session.read("proof.counts"))
-        with closing(db._backend.transfer().shadow(db._session.executor.queries)) as shadow:
-            begun = shadow.begun()
+        with closing(db._backend.transfer().staged(db._session.executor.queries)) as staged:
+            begun = staged.begun()
             if begun is None:
                 return seen, None
-            rows = sum(chunk.rows for chunks in shadow.arrived().values() for chunk in chunks)
+            rows = sum(chunk.rows for chunks in staged.arrived().values() for chunk in chunks)
     return seen, f"{rows:,} rows had arrived" + (", indexes were built" if begun[1] else "")
 
 

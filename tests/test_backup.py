@@ -22,9 +22,9 @@ import pytest
 import repo
 from repo import BackupError, ConfigurationError, Database
 from repo import backup as backups
-from repo.archives import quiet
 from repo.backends.postgresql import programs
 from repo.digests import digests
+from repo.engine.backup import quiet
 from tests.builders import bar, clear, content, day, python, raw, seed, sentiment
 from tests.cli_helpers import smdi
 from tests.conftest import Databases

@@ -19,7 +19,7 @@ import pytest
 
 import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
-from repo.cli import sample
+from repo.cli import demo_data
 from tests.builders import content, python
 from tests.cli_helpers import on_a_terminal, smdi, start, whole
 
@@ -502,7 +502,7 @@ def test_demo(folder: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert "synthetic" in done.out
     with repo.connect("sqlite:///smdi-demo.db", read_only=True) as db:
-        ranking = [row.symbol for row in db.divergence.ranking(sample.AS_OF)]
+        ranking = [row.symbol for row in db.divergence.ranking(demo_data.AS_OF)]
         counts = [len(db.tickers.all()), len(db.institutions.all()), db.sentiment.sources()]
         bars = db.market.history(ranking[0])
         quarters = {row.quarter_end for row in db.holdings.history("DUNMR")}

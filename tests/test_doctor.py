@@ -14,7 +14,7 @@ import repo
 from repo import ConfigurationError, Database, DatabaseUnavailable, MigrationError, Ticker, roles
 from repo.backup import backup
 from repo.doctor import doctor
-from repo.upkeep import Status
+from repo.engine.maintenance import Status
 from tests import servers
 from tests.builders import path_of, raw, seed
 from tests.cli_helpers import smdi

@@ -6,7 +6,7 @@ import pytest
 
 import repo
 from repo import Ticker
-from repo.engine import IsolationLevel
+from repo.engine.backend import IsolationLevel
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from repo import (
     maintenance,
     sample,
 )
+from repo.backends.postgresql import maintenance as postgresql
 from repo.backends.postgresql import recent
-from repo.backends.postgresql import upkeep as postgresql
-from repo.backends.sqlite import upkeep as sqlite
-from repo.upkeep import Status, Task
+from repo.backends.sqlite import maintenance as sqlite
+from repo.engine.maintenance import Status, Task
 from tests import servers
 from tests.builders import day, path_of, plain_url, raw, seed, until
 from tests.cli_helpers import smdi

@@ -1,11 +1,10 @@
 """The only place that knows an engine: a package for each, named for it.
 
-A package has a class ``Backend``, a :class:`repo.engine.Backend` that is made of an address and options.
+A package has a class ``Backend``: a :class:`repo.engine.backend.Backend`, made of an address and options.
 What a third engine would have to bring:
 
-- the package here: ``Backend`` for :class:`repo.engine.Backend` and what that names (introspection,
-  upkeep, archive, transfer), and an adapter (:class:`repo.binding.Adapter`), which runs queries and says
-  what the driver's errors mean (those of ``repo.errors``);
+- the package here: what ``repo/engine/`` asks for, and an adapter (:class:`repo.binding.Adapter`), which runs
+  queries and says what the driver's errors mean (those of ``repo.errors``);
 - its URLs and options in ``repo.settings`` and ``repo.database``, its name in ``repo.queries.DIALECTS``,
   its driver in ``pyproject.toml``;
 - its variants: a folder of its name in ``queries/``, with a statement for each that is not portable, and
@@ -20,7 +19,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from repo.engine import Backend
+from repo.engine.backend import Backend
 from repo.settings import DatabaseURL
 
 

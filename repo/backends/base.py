@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from repo.batches import Columns, FindKeys, RepeatedKeys, RowEncoder, Unfit
-from repo.engine import Bound, Connection
+from repo.engine.connection import Bound, Connection
 from repo.errors import ConfigurationError, QueryContractError
 from repo.queries import Query, many_rows, rows_together
 from repo.records import OF_TICKER

@@ -15,11 +15,11 @@ from repo.cli import (
     demo,
     explaining,
     exporting,
+    maintaining,
     migrating,
     reading,
     reviewing,
     transferring,
-    upkeep,
     writing,
 )
 from repo.cli.options import Url
@@ -142,11 +142,11 @@ for _command, _examples in (
     ),
     (cataloguing.stubs, ["smdi stubs --queries sql", "smdi stubs --queries sql --check"]),
     (reviewing.review, ["smdi review --base main", "smdi review --queries sql --explain full-scan"]),
-    (upkeep.maintain, ["smdi maintain --plan", "smdi maintain"]),
-    (upkeep.sizes, ["smdi sizes", "smdi sizes --record /var/lib/smdi/sizes.json --format json"]),
-    (upkeep.health, ["smdi health", "smdi health --format json"]),
-    (upkeep.doctor, ["smdi doctor --backups backups/", "smdi doctor --format json"]),
-    (upkeep.grant, ["smdi grant", "smdi grant --print"]),
+    (maintaining.maintain, ["smdi maintain --plan", "smdi maintain"]),
+    (maintaining.sizes, ["smdi sizes", "smdi sizes --record /var/lib/smdi/sizes.json --format json"]),
+    (maintaining.health, ["smdi health", "smdi health --format json"]),
+    (maintaining.doctor, ["smdi doctor --backups backups/", "smdi doctor --format json"]),
+    (maintaining.grant, ["smdi grant", "smdi grant --print"]),
     (
         transferring.copy,
         [

@@ -16,8 +16,8 @@ from repo.cli.output import Format, progress_bar, say, show_table
 from repo.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from repo.archives import Progress
     from repo.backup import Backup
+    from repo.engine.backup import Progress
 
 
 def backup(

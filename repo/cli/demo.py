@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from repo.cli import sample
+from repo.cli import demo_data
 from repo.cli.output import say, show_table
 from repo.errors import ConfigurationError, RepoError
 
@@ -44,9 +44,9 @@ def demo(
         db.migrate(0)
         db.migrate()
         with db.transaction():
-            made = sample.fill(db)
-        rows = db.divergence.ranking(sample.AS_OF)
-    say(f"{path}: synthetic data, made up and true of nothing, until {sample.AS_OF}", err=False)
+            made = demo_data.fill(db)
+        rows = db.divergence.ranking(demo_data.AS_OF)
+    say(f"{path}: synthetic data, made up and true of nothing, until {demo_data.AS_OF}", err=False)
     typer.echo(", ".join(f"{count:,} rows of {kind}" for kind, count in made.items()))
     fields = ["symbol", "divergence", "flow", "interest_change", "price_return"]
     typer.echo("\nBought by institutions while nobody looks:")
@@ -56,8 +56,8 @@ def demo(
     typer.echo("\nWhat to type next:")
     given = shlex.quote(url)
     for command in (
-        f"ranking {sample.AS_OF} --limit 10",
-        f"timeline {rows[0].symbol} --start {sample.AS_OF.replace(day=1)}",
+        f"ranking {demo_data.AS_OF} --limit 10",
+        f"timeline {rows[0].symbol} --start {demo_data.AS_OF.replace(day=1)}",
         f"holdings {rows[-1].symbol}",
         f"summary {rows[0].symbol}",
         "coverage --format csv",
@@ -87,4 +87,4 @@ def _is_demo(db: Database) -> bool:
     institutions = {institution.cik for institution in db.institutions.all()}
     sources = set(db.sentiment.sources())
     # A demo that was interrupted is empty: it is filled in one transaction.
-    return (tickers, institutions, sources) in ((set(), set(), set()), sample.identity())
+    return (tickers, institutions, sources) in ((set(), set(), set()), demo_data.identity())

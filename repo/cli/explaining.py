@@ -20,8 +20,8 @@ from repo.parameters import PYTHON_TYPES
 
 if TYPE_CHECKING:
     from repo.database import Database
+    from repo.engine.plans import Plan, Step
     from repo.queries import Query
-    from repo.steps import Plan, Step
 
 
 class _Form(StrEnum):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from repo.errors import InvalidRecord, Problem, RangeError
 from repo.frames import from_records
 from repo.records import Divergence, Point
-from repo.repositories.base import Repository, bounds, join_matched
+from repo.repositories.repository import Repository, bounds, join_matched
 from repo.validation import INT64_MAX, argument
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from repo.errors import UnknownInstitution
 from repo.records import Institution
-from repo.repositories.base import TableRepository
+from repo.repositories.repository import TableRepository
 from repo.tables import TABLES
 from repo.validation import argument
 

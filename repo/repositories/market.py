@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from repo.errors import UnknownTicker
 from repo.records import Bar, Coverage, Summary
-from repo.repositories.base import TableRepository, bounds, join_matched, several_symbols
+from repo.repositories.repository import TableRepository, bounds, join_matched, several_symbols
 from repo.tables import TABLES
 from repo.validation import argument
 

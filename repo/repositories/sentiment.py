@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from repo.records import Sentiment
-from repo.repositories.base import TableRepository, bounds
+from repo.repositories.repository import TableRepository, bounds
 from repo.tables import TABLES
 from repo.validation import argument
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from repo.batches import RowEncoder
 from repo.errors import Problem, RepoError, UniqueViolation, UnknownTicker
 from repo.records import Ticker
-from repo.repositories.base import TableRepository
 from repo.repositories.cusips import clashes
+from repo.repositories.repository import TableRepository
 from repo.tables import TABLES
 from repo.validation import argument
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo.database import Database
+from repo.engine.plans import Plan
 from repo.errors import DatabaseUnavailable, QueryContractError, RepoError
 from repo.introspection import describe
 from repo.migrations import Migration, load
@@ -23,7 +24,6 @@ from repo.review.migrating import MigrationReport, migrated, undone, words
 from repo.review.trial import Trial, trial
 from repo.review.verdicts import PlanChange, Verdict, shape, verdicts
 from repo.showing import listed
-from repo.steps import Plan
 
 __all__ = ["Answers", "ask", "differing"]
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import quote
 
+from repo.engine.plans import Plan
 from repo.review.changes import BOTH, Kind
 from repo.review.codes import CODES
 from repo.review.findings import Finding, Level
@@ -18,7 +19,6 @@ from repo.review.migrating import MigrationReport
 from repo.review.report import QueryReport, Review
 from repo.review.verdicts import PlanChange, tree
 from repo.showing import listed
-from repo.steps import Plan
 
 __all__ = ["FORMATS", "MARK"]
 

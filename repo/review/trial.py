@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from repo.binding import dumped, sent
 from repo.database import Database
-from repo.engine import Connection
+from repo.engine.connection import Connection
+from repo.engine.plans import Plan
 from repo.errors import RepoError
 from repo.queries import Query
 from repo.scripts import Statement, for_transaction, statements
-from repo.steps import Plan
 
 __all__ = ["Trial", "trial"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from repo.steps import Plan, Step
+from repo.engine.plans import Plan, Step
 
 __all__ = ["PlanChange", "Verdict", "shape", "tree", "verdicts"]
 

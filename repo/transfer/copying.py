@@ -14,7 +14,7 @@ from repo import migrations
 from repo.batches import Columns
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces, span
 from repo.digests import TableDigest, combined_digests
-from repo.engine import FIRST_KEY
+from repo.engine.transfer import FIRST_KEY
 from repo.errors import ConfigurationError, IntegrityError, RepoError, TransferError
 from repo.introspection import differences
 from repo.tables import TABLES, Table
@@ -24,7 +24,7 @@ from repo.transfer.slices import EVERYTHING, Slice, Source, ticker_keys
 
 if TYPE_CHECKING:
     from repo.database import Database
-    from repo.engine import Ask, Shadow
+    from repo.engine.staging import Ask, StagedCopy
 
 _ROWS_TOGETHER: Final = 50_000
 """Rows that arrive in one transaction, with the rest of the last one's chunk."""
@@ -92,15 +92,15 @@ def copy(
         )
     if merge:
         return Copied({}, merged=merged(source, target, part))
-    with closing(target._backend.transfer().shadow(target._session.executor.queries)) as shadow:
-        return _Copy(source, target, shadow, part, replace=replace, progress=progress).run(resume=resume)
+    with closing(target._backend.transfer().staged(target._session.executor.queries)) as staged:
+        return _Copy(source, target, staged, part, replace=replace, progress=progress).run(resume=resume)
 
 
 def abandon(target: Database) -> bool:
     """Delete what an interrupted copy left in its target; False if there was nothing."""
-    with closing(target._backend.transfer().shadow(target._session.executor.queries)) as shadow:
-        found = shadow.begun() is not None
-        shadow.abandon()
+    with closing(target._backend.transfer().staged(target._session.executor.queries)) as staged:
+        found = staged.begun() is not None
+        staged.abandon()
     return found
 
 
@@ -111,7 +111,7 @@ class _Copy:
         self,
         source: Database,
         target: Database,
-        shadow: Shadow,
+        staged: StagedCopy,
         part: Slice,
         *,
         replace: bool,
@@ -119,7 +119,7 @@ class _Copy:
     ) -> None:
         self._source = source
         self._target = target
-        self._shadow = shadow
+        self._staged = staged
         self._part = part
         self._replace = replace
         self._progress = progress
@@ -130,18 +130,18 @@ class _Copy:
     def run(self, *, resume: bool) -> Copied:
         """Go from wherever it stands to the end."""
         built = self._begin(resume=resume)
-        with _advice(self._shadow):
+        with _advice(self._staged):
             with self._source._session.connection() as connection:
                 self._fill(Source(self._source, connection, self._part), built=built)
             self._progress("indexes", 0, 0)
-            self._shadow.finish()
-            self._shadow.install(replace=self._replace, prove=self._prove)
+            self._staged.finish()
+            self._staged.install(replace=self._replace, prove=self._prove)
         self._target._session.schema_changed()
         return Copied(combined_digests(self._sent), changed=tuple(self._changed))
 
     def _begin(self, *, resume: bool) -> bool:
         """Take up what there is, or begin; whether all rows were there and the indexes are built."""
-        found = self._shadow.begun()
+        found = self._staged.begun()
         if found is not None and not resume:
             was = json.loads(found[0])
             raise TransferError(
@@ -155,11 +155,11 @@ class _Copy:
             raise TransferError(
                 "the target holds rows: --replace puts the copy in their place, --merge adds to them"
             )
-        if lacking := self._shadow.lacking():
+        if lacking := self._staged.lacking():
             raise TransferError(
                 f"the target's role lacks {', '.join(lacking)}: copy as the owner, or use --merge"
             )
-        if obstacles := self._shadow.obstacles():
+        if obstacles := self._staged.obstacles():
             raise TransferError(
                 f"the target's tables cannot be replaced, for {', '.join(obstacles)} would go with "
                 "them: remove these first and make them again after it, or use --merge"
@@ -175,7 +175,7 @@ class _Copy:
                     "what it was begun with, or remove it with --abandon"
                 )
         self._replace = self._replace or was["replace"]
-        self._shadow.take_over(self._token, built=found[1])
+        self._staged.take_over(self._token, built=found[1])
         return found[1]
 
     def _header(self) -> dict[str, Any]:
@@ -192,18 +192,18 @@ class _Copy:
         }
 
     def _start(self) -> None:
-        self._shadow.begin(json.dumps(self._header()), self._token)
+        self._staged.begin(json.dumps(self._header()), self._token)
 
     def _fill(self, source: Source, *, built: bool) -> None:
         """Copy all tables, and those again whose rows in the source changed since the copy began."""
-        arrived = self._shadow.arrived()
+        arrived = self._staged.arrived()
         if built:
             self._sent = {table.name: source.chunks(table) for table in TABLES.values()}
             changed = [name for name, there in self._sent.items() if there != arrived.get(name, [])]
             if not changed:
                 return
             self._changed += changed
-            self._shadow.abandon()
+            self._staged.abandon()
             self._start()
             arrived = {}
         totals: dict[str, int] = {}
@@ -213,7 +213,7 @@ class _Copy:
             chunks = arrived.get(table.name, [])
             if chunks and chunks != source.chunks(table, last=_end(table, chunks)):
                 self._changed.append(table.name)
-                self._shadow.clear(table)
+                self._staged.clear(table)
                 chunks = []
             self._fill_table(source, table, chunks, totals.get(table.name, 0))
 
@@ -227,7 +227,7 @@ class _Copy:
         def keep() -> None:
             nonlocal kept, waiting
             chunks = hashes.end()
-            self._shadow.keep(table, chunks[kept:])
+            self._staged.keep(table, chunks[kept:])
             kept, waiting = len(chunks), 0
             self._progress(table.name, done, total)
 
@@ -238,7 +238,7 @@ class _Copy:
                     keep()
                 at = chunk
                 data = encoded(table, piece)
-                self._shadow.write(table, piece, data)
+                self._staged.write(table, piece, data)
                 hashes.add(chunk, len(piece[0]), data)
                 done += len(piece[0])
                 waiting += len(piece[0])
@@ -262,12 +262,12 @@ def _end(table: Table, chunks: list[Chunk]) -> int:
 
 
 @contextmanager
-def _advice(shadow: Shadow) -> Iterator[None]:
+def _advice(staged: StagedCopy) -> Iterator[None]:
     """Say with an error what became of the copy and how to go on."""
     try:
         yield
     except BaseException as error:
-        shadow.drop()
+        staged.drop()
         if not isinstance(error, RepoError):
             raise
         told = str(error)

@@ -7,12 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from repo.chunks import Chunk, span
-from repo.engine import FIRST_KEY, LAST_KEY
+from repo.engine.transfer import FIRST_KEY, LAST_KEY
 from repo.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from repo.database import Database
-    from repo.engine import Ask, Connection
+    from repo.engine.connection import Connection
+    from repo.engine.staging import Ask
 
 _ROWS_TOGETHER: Final = 200_000
 """Rows that are hashed by one question; a server answers two at once."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from repo.batches import Columns
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces
-from repo.engine import FIRST_KEY, LAST_KEY, Limits
+from repo.engine.transfer import FIRST_KEY, LAST_KEY, Limits
 from repo.errors import UnknownTicker
 from repo.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from repo.database import Database
-    from repo.engine import Connection
+    from repo.engine.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,19 @@ from repo.backends.repeats import Passing, deduplicate
 from repo.batches import EPOCH, Columns, RowEncoder
 from repo.binding import dumped, sent
 from repo.conflicts import tried
-from repo.engine import Bound, Introspection, Transfer, on_fork
+from repo.engine.connection import Bound
+from repo.engine.forks import on_fork
+from repo.engine.introspection import Introspection
+from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
 from repo.queries import Query
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
-    from repo.archives import Archive
-    from repo.steps import Plan
-    from repo.upkeep import Upkeep
+    from repo.engine.backup import DumpRestore
+    from repo.engine.maintenance import Maintenance
+    from repo.engine.plans import Plan
 
 _APPLICATION: Final = "smart-money-repo"
 _MIN_SIZE: Final = 10
@@ -292,15 +295,16 @@ class PostgreSQLBackend:
 
         return PostgreSQLIntrospection(self)
 
-    def archive(self, queries: Bound) -> Archive:
-        from repo.backends.postgresql.archive import PostgreSQLArchive
+    def backup(self, queries: Bound) -> DumpRestore:
+        from repo.backends.postgresql.backup import PostgreSQLDumpRestore
 
-        return PostgreSQLArchive(self.connections.parameters, queries, pooler=self.connections.pooler)
+        connections = self.connections
+        return PostgreSQLDumpRestore(connections.parameters, queries, pooler=connections.pooler)
 
-    def upkeep(self) -> Upkeep:
-        from repo.backends.postgresql.upkeep import PostgreSQLUpkeep
+    def maintenance(self) -> Maintenance:
+        from repo.backends.postgresql.maintenance import PostgreSQLMaintenance
 
-        return PostgreSQLUpkeep(self, self.connections.pool.max_size)
+        return PostgreSQLMaintenance(self, self.connections.pool.max_size)
 
     def close(self) -> None:
         self.connections.close()

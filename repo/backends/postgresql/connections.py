@@ -15,7 +15,7 @@ import psycopg_pool
 
 from repo.backends.postgresql import connection as one
 from repo.backends.postgresql.connection import Connection, Settings
-from repo.engine import running_loop
+from repo.engine.forks import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
 _OLDEST: Final = 14

@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from repo.engine import Backend, taken
-from repo.upkeep import Ask, Check, Status, checked
+from repo.engine.backend import Backend, taken
+from repo.engine.maintenance import Ask, Check, Status, checked
 
 _OLDEST: Final = 14
 _UNITS: Final[Mapping[str, int]] = {"B": 1, "kB": 1 << 10, "8kB": 8 << 10, "MB": 1 << 20}

@@ -12,7 +12,8 @@ import psycopg
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.recent import day_of
-from repo.engine import Backend, Bound, taken
+from repo.engine.backend import Backend, taken
+from repo.engine.connection import Bound
 from repo.errors import ConfigurationError, ConflictError
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 

@@ -11,9 +11,9 @@ import psycopg
 from repo.backends.base import unlike
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
+from repo.engine.plans import Plan, Step
 from repo.errors import QueryContractError
 from repo.queries import Query
-from repo.steps import Plan, Step
 
 _CONDITIONS: Final = (
     "Index Cond",
@@ -105,7 +105,7 @@ def _written(root: Mapping[str, Any], step: Step) -> int:
 
 
 def plan(connection: Connection, query: Query, sql: str, parameters: Any, *, analyze: bool) -> Plan:
-    """See :meth:`repo.engine.Backend.plan`."""
+    """See :meth:`repo.engine.backend.Backend.plan`."""
     options = "FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE" if analyze else "FORMAT JSON"
     try:
         ((answer,),) = connection.execute(

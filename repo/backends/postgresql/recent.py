@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
-from repo.upkeep import Ask, Task
+from repo.engine.maintenance import Ask, Task
 
 _TABLE: Final = "market_data"
 _ROWS: Final = 500_000

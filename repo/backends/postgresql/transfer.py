@@ -18,13 +18,14 @@ import psycopg
 from psycopg import sql
 
 from repo import binary
+from repo.backends.journal import COPY, JOURNAL
 from repo.backends.postgresql import arrays
 from repo.backends.postgresql.adapter import translate
-from repo.backends.shadow import COPY, JOURNAL, MEANWHILE, Shadow
 from repo.batches import BATCH_ROWS, Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk
-from repo.engine import Ask, Limits
+from repo.engine.staging import MEANWHILE, Ask, StagedCopy
+from repo.engine.transfer import Limits
 from repo.errors import ConflictError, TransferError
 from repo.tables import TABLES, Table
 
@@ -59,7 +60,7 @@ _NAMES: Final = [table.name for table in TABLES.values()]
 
 
 class PostgreSQLTransfer:
-    """See :class:`repo.engine.Transfer`."""
+    """See :class:`repo.engine.transfer.Transfer`."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -96,12 +97,12 @@ class PostgreSQLTransfer:
         if waiting[0]:
             take(waiting)
 
-    def shadow(self, queries: BoundQueries) -> PostgreSQLShadow:
-        return PostgreSQLShadow(self._backend, queries)
+    def staged(self, queries: BoundQueries) -> PostgreSQLStagedCopy:
+        return PostgreSQLStagedCopy(self._backend, queries)
 
 
-class PostgreSQLShadow(Shadow):
-    """See :class:`repo.engine.Shadow`."""
+class PostgreSQLStagedCopy(StagedCopy):
+    """See :class:`repo.engine.staging.StagedCopy`."""
 
     def __init__(self, backend: Any, queries: BoundQueries) -> None:
         super().__init__(queries)

@@ -15,16 +15,18 @@ from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.batches import Columns, RowEncoder
 from repo.binding import dumped, sent
-from repo.engine import Bound, Introspection, Transfer
+from repo.engine.connection import Bound
+from repo.engine.introspection import Introspection
+from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, RepoError
 from repo.queries import Query
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
-    from repo.archives import Archive
-    from repo.steps import Plan
-    from repo.upkeep import Upkeep
+    from repo.engine.backup import DumpRestore
+    from repo.engine.maintenance import Maintenance
+    from repo.engine.plans import Plan
 
 _OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
@@ -192,12 +194,12 @@ class SQLiteBackend(Connections):
 
         return SQLiteIntrospection()
 
-    def archive(self, queries: Bound) -> Archive:
-        from repo.backends.sqlite.archive import SQLiteArchive
+    def backup(self, queries: Bound) -> DumpRestore:
+        from repo.backends.sqlite.backup import SQLiteDumpRestore
 
-        return SQLiteArchive(self, self.path, queries)
+        return SQLiteDumpRestore(self, self.path, queries)
 
-    def upkeep(self) -> Upkeep:
-        from repo.backends.sqlite.upkeep import SQLiteUpkeep
+    def maintenance(self) -> Maintenance:
+        from repo.backends.sqlite.maintenance import SQLiteMaintenance
 
-        return SQLiteUpkeep(self, self.path)
+        return SQLiteMaintenance(self, self.path)

@@ -14,7 +14,7 @@ from typing import Final
 from weakref import finalize
 
 from repo.backends.sqlite.adapter import translate
-from repo.engine import held, on_fork, running_loop
+from repo.engine.forks import held, on_fork, running_loop
 from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, RepoError
 from repo.watching import LOG
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from repo.engine import Backend, taken
-from repo.upkeep import Check, Status, checked
+from repo.engine.backend import Backend, taken
+from repo.engine.maintenance import Check, Status, checked
 
 _NETWORK: Final = {
     "nfs",

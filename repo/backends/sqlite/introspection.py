@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-from repo.engine import Bound
+from repo.engine.connection import Bound
 from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
 
 _TOKEN: Final = re.compile(

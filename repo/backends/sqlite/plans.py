@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from repo.backends.base import unlike
 from repo.backends.sqlite.adapter import translate
-from repo.engine import Bound
+from repo.engine.connection import Bound
+from repo.engine.plans import Plan, Step
 from repo.errors import RepoError
 from repo.parameters import plain
 from repo.queries import Query
-from repo.steps import Plan, Step
 
 _READS: Final = re.compile(
     r"(?P<does>SCAN|SEARCH) (?P<alias>\S+)"
@@ -113,7 +113,7 @@ def plan(
     analyze: bool,
     limit: int | None = None,
 ) -> Plan:
-    """See :meth:`repo.engine.Backend.plan`."""
+    """See :meth:`repo.engine.backend.Backend.plan`."""
     names = _names(queries["relations.all"](connection, {}), query.sql)
     try:
         explained = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()

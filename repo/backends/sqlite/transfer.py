@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from repo.backends.base import write_many
-from repo.backends.shadow import COPY, JOURNAL, MEANWHILE, Shadow
+from repo.backends.journal import COPY, JOURNAL
 from repo.backends.sqlite.adapter import translate
 from repo.batches import Columns
 from repo.binding import BoundQueries
 from repo.chunks import Chunk, ChunkHashes, encoded, pieces
-from repo.engine import Ask, Limits
+from repo.engine.staging import MEANWHILE, Ask, StagedCopy
+from repo.engine.transfer import Limits
 from repo.errors import ConfigurationError, ConflictError, TransferError
 from repo.tables import TABLES, Table
 
@@ -43,7 +44,7 @@ _NAMES: Final = [table.name for table in TABLES.values()]
 
 
 class SQLiteTransfer:
-    """See :class:`repo.engine.Transfer`."""
+    """See :class:`repo.engine.transfer.Transfer`."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -70,12 +71,12 @@ class SQLiteTransfer:
     ) -> None:
         queries.columnar(_ROWS[table.aggregate])(connection, limits._asdict(), take)
 
-    def shadow(self, queries: BoundQueries) -> SQLiteShadow:
-        return SQLiteShadow(self._backend, queries)
+    def staged(self, queries: BoundQueries) -> SQLiteStagedCopy:
+        return SQLiteStagedCopy(self._backend, queries)
 
 
-class SQLiteShadow(Shadow):
-    """See :class:`repo.engine.Shadow`."""
+class SQLiteStagedCopy(StagedCopy):
+    """See :class:`repo.engine.staging.StagedCopy`."""
 
     def __init__(self, backend: Any, queries: BoundQueries) -> None:
         super().__init__(queries)

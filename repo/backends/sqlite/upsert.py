@@ -9,7 +9,7 @@ from typing import Any
 from repo.backends.base import finder, write_rows
 from repo.backends.repeats import SeenKeyRanges, deduplicate
 from repo.batches import Columns, RowEncoder, Tally
-from repo.engine import Bound
+from repo.engine.connection import Bound
 from repo.errors import IntegrityError, UniqueViolation
 from repo.tables import Table
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from repo.batches import Columns
-from repo.binding import BoundQueries
 from repo.chunks import Chunk
+from repo.engine.connection import Connection
 from repo.errors import QueryContractError, TransferError
-from repo.tables import Table
 
-__all__ = ["COPY", "JOURNAL", "Shadow"]
+if TYPE_CHECKING:
+    from repo.batches import Columns
+    from repo.binding import BoundQueries
+    from repo.tables import Table
 
-COPY: Final = "smdi_copy"
-"""The schema of the tables that are filled, or what the file with them is attached as."""
+_T = TypeVar("_T")
 
 MEANWHILE: Final = "rows came into the target meanwhile: add --replace if they may go"
 
-JOURNAL: Final = (
-    "CREATE TABLE {}copy_state (header text NOT NULL, token text NOT NULL, built bigint NOT NULL)",
-    "CREATE TABLE {}copy_journal (name text NOT NULL, chunk bigint NOT NULL, number bigint NOT NULL,"
-    " sha256 text NOT NULL, CONSTRAINT copy_journal_pkey PRIMARY KEY (name, chunk))",
-)
-"""They are here and not in ``schema/``, for readers never see them."""
+
+class Ask(Protocol):
+    """Puts questions to connections that see the same, several at once where the engine can."""
+
+    def __call__(self, questions: Iterable[Callable[[Connection], _T]]) -> Iterator[_T]:
+        """The answers, in the order of the questions."""
 
 
 class _Writing(NamedTuple):
@@ -34,12 +34,15 @@ class _Writing(NamedTuple):
 
     transaction: ExitStack
     rows: ExitStack
-    connection: Any
+    connection: Connection
     take: Callable[[Columns, bytes], object]
 
 
-class Shadow(ABC):
-    """See :class:`repo.engine.Shadow`; an engine adds where the tables are and how they are filled."""
+class StagedCopy(ABC):
+    """A copy under way in a target, which its readers do not see; one transaction for each :meth:`keep`.
+
+    An engine adds where the tables are, how they are filled, and how they take the place of others.
+    """
 
     def __init__(self, queries: BoundQueries) -> None:
         self.queries = queries
@@ -48,21 +51,54 @@ class Shadow(ABC):
         self._writing: _Writing | None = None
 
     @abstractmethod
+    def lacking(self) -> list[str]:
+        """The rights that are needed and not there."""
+
+    @abstractmethod
+    def obstacles(self) -> list[str]:
+        """What depends on the target's tables and keeps others from taking their place."""
+
+    @abstractmethod
+    def begin(self, header: str, token: str) -> None:
+        """Make the tables, and note what the copy is begun with and whose it is."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Build indexes and constraints, and gather statistics."""
+
+    @abstractmethod
+    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
+        """Put the tables where readers see them, all at once, if ``prove`` does not raise.
+
+        :param prove: may ask connections that see the copy by the tables' own names.
+        :param replace: whether there may be rows, which are then gone.
+        :raises TransferError: if there are rows that may not be replaced.
+        """
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Remove what an unfinished copy has left."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back."""
+
+    @abstractmethod
     def there(self) -> bool:
         """Whether there is an unfinished copy."""
 
     @abstractmethod
-    def inside(self) -> AbstractContextManager[Any]:
+    def inside(self) -> AbstractContextManager[Connection]:
         """A transaction that sees the tables of the copy, as a connection."""
 
     @abstractmethod
     def filling(
-        self, connection: Any, table: Table
+        self, connection: Connection, table: Table
     ) -> AbstractContextManager[Callable[[Columns, bytes], object]]:
         """What takes rows of a table, inside a transaction that has begun."""
 
     @abstractmethod
-    def empty(self, connection: Any, table: Table) -> None:
+    def empty(self, connection: Connection, table: Table) -> None:
         """Take out all rows of a table, inside a transaction."""
 
     def begun(self) -> tuple[str, bool] | None:
@@ -88,7 +124,10 @@ class Shadow(ABC):
         return found
 
     def write(self, table: Table, columns: Columns, data: bytes) -> None:
-        """Write rows in the transaction that :meth:`keep` ends, which begins here if it has not yet."""
+        """Write rows in the transaction that :meth:`keep` ends, which begins here if it has not yet.
+
+        :param data: the same rows as :func:`repo.chunks.encoded` has them.
+        """
         if self._writing is None:
             with ExitStack() as opening:
                 connection = opening.enter_context(self.inside())
@@ -99,7 +138,7 @@ class Shadow(ABC):
                 self._writing = _Writing(opening.pop_all(), rows, connection, take)
         self._writing.take(columns, data)
 
-    def hold(self, connection: Any) -> None:
+    def hold(self, connection: Connection) -> None:
         """Keep the copy this process's until the transaction ends.
 
         :raises TransferError: where another has taken it over.

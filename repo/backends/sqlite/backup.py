@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from repo.archives import Check, Origin, Progress, Restoring, Writing
 from repo.backends.sqlite.adapter import translate
-from repo.engine import Backend, Bound, taken
+from repo.engine.backend import Backend, taken
+from repo.engine.backup import Check, Origin, Progress, Restoring, Writing
+from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 from repo.watching import LOG
@@ -22,7 +23,7 @@ _STEP: Final = 1 << 24
 _VERSION: Final = f"SQLite {sqlite3.sqlite_version}"
 
 
-class SQLiteArchive:
+class SQLiteDumpRestore:
     """A backup is a database file, without a write-ahead log, so that it is one file."""
 
     suffix = ".db"
@@ -41,7 +42,7 @@ class SQLiteArchive:
     def dump(self, connection: sqlite3.Connection, file: Path, progress: Progress) -> Iterator[str]:
         # The first read takes the snapshot. A backup by a connection that has one copies that, and does
         # not start over when others write.
-        self._queries["archive.tables"](connection, {})
+        self._queries["backup.tables"](connection, {})
         try:
             with closing(sqlite3.connect(file, isolation_level=None)) as copy:
                 copy.execute("PRAGMA synchronous = OFF")  # the caller sees to the disk, once
@@ -134,7 +135,7 @@ class SQLiteArchive:
 
     def _refuse_rows(self, connection: sqlite3.Connection) -> None:
         """Refuse to replace rows."""
-        tables = [each.quoted for each in self._queries["archive.tables"](connection, {})]
+        tables = [each.quoted for each in self._queries["backup.tables"](connection, {})]
         full = [
             table
             for table in tables

@@ -72,7 +72,7 @@ def checked(
     return Check(status, check, shown, advice) if each else Check(Status.PASS, check, otherwise)
 
 
-class Upkeep(Protocol):
+class Maintenance(Protocol):
     """One engine's part of maintenance."""
 
     def identity(self) -> str:

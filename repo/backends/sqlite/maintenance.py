@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from repo.backends.sqlite import deployment
 from repo.backends.sqlite.adapter import translate
-from repo.engine import Backend
+from repo.engine.backend import Backend
+from repo.engine.maintenance import Ask, Check, Relation, Space, Status, Task, checked
 from repo.errors import DatabaseUnavailable
-from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
 _FREE_SHARE: Final = 0.1
 """The share of free pages in a file that is worth a VACUUM."""
@@ -39,8 +39,8 @@ _OF_INDEXES: Final = ("missing from index", "wrong # of entries in index", "non-
 """What integrity_check says of an index that can be built again from its table."""
 
 
-class SQLiteUpkeep:
-    """See :class:`repo.upkeep.Upkeep`."""
+class SQLiteMaintenance:
+    """See :class:`repo.engine.maintenance.Maintenance`."""
 
     def __init__(self, backend: Backend, path: Path | None) -> None:
         self._backend = backend

@@ -13,7 +13,7 @@ from repo.cli.output import Format, say, show, show_table
 from repo.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from repo.upkeep import Check
+    from repo.engine.maintenance import Check
 
 
 def maintain(
@@ -34,7 +34,7 @@ def maintain(
     Exits with 1 when something could not be done.
     """
     from repo import maintenance
-    from repo.upkeep import Task
+    from repo.engine.maintenance import Task
 
     with opened(ctx, url, read_only=plan) as db:
         if plan:
@@ -160,7 +160,7 @@ def grant(
 
 def _tell(form: Format, found: Sequence[Check]) -> None:
     """Print a check list, and exit with 1 where a line of it failed."""
-    from repo.upkeep import Check, Status
+    from repo.engine.maintenance import Check, Status
 
     if form is not Format.TABLE:
         show(form, Check, found)

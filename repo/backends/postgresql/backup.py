@@ -16,12 +16,12 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from repo.archives import Check, Origin, Progress, Restoring, Writing
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.programs import Program, connection_for, find
 from repo.backends.postgresql.url import demand_tls, explicit, url_settings
-from repo.engine import Bound
+from repo.engine.backup import Check, Origin, Progress, Restoring, Writing
+from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.showing import listed
 
@@ -41,7 +41,7 @@ _COMMIT: Final = re.compile(rb"\nCOMMIT;\n(?:--[^\n]*\n|\n)*\Z")
 _EXTENSION: Final = re.compile(r"\d+; \d+ \d+ (?:EXTENSION|COMMENT) - (?:EXTENSION )?(\S+)")
 
 
-class PostgreSQLArchive:
+class PostgreSQLDumpRestore:
     """A backup is a file of pg_dump's custom format, which pg_restore reads without this package."""
 
     suffix = ".dump"
@@ -69,8 +69,8 @@ class PostgreSQLArchive:
         self._refuse_pooler()
         program = find("pg_dump", connection.info.server_version // 10000)
         shown, environment = connection_for(self._parameters, file.parent)
-        snapshot = self._queries["archive.snapshot"](connection, {})
-        self._search_path = self._queries["archive.search_path"](connection, {})
+        snapshot = self._queries["backup.snapshot"](connection, {})
+        self._search_path = self._queries["backup.search_path"](connection, {})
         options = [
             "--format=custom",
             "--no-password",
@@ -123,7 +123,7 @@ class PostgreSQLArchive:
     def _sweep(self, connection: Connection) -> None:
         """Drop unused scratch databases of killed runs, if they are older than five minutes."""
         before = int(time.time()) - _STALE_SECONDS
-        for left in self._queries["archive.left_behind"](connection, {"before": before}):
+        for left in self._queries["backup.left_behind"](connection, {"before": before}):
             with suppress(psycopg.Error):  # somebody uses it
                 connection.execute(f"DROP DATABASE IF EXISTS {left.quoted}")
 
@@ -159,7 +159,7 @@ class PostgreSQLArchive:
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
         """Lock everything that is stored, and drop it."""
-        relations = self._queries["archive.relations"](connection, {})
+        relations = self._queries["backup.relations"](connection, {})
         connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
         connection.execute("SET LOCAL row_security TO off")  # fail where a policy hides rows
         of_kind = {kind: [each for each in relations if each.kind == kind] for kind in _KINDS}
@@ -185,7 +185,7 @@ class PostgreSQLArchive:
     def _load(self, connection: Connection, file: Path, how: Restoring) -> None:
         """Send the server pg_restore's script of a file, without extensions that cannot be replaced."""
         program = find("pg_restore")
-        fixed = {each.name for each in self._queries["archive.fixed_extensions"](connection, {})}
+        fixed = {each.name for each in self._queries["backup.fixed_extensions"](connection, {})}
         with NamedTemporaryFile("w", encoding="utf-8") as wanted:
             with _running(program, ["--list", str(file)], subprocess.PIPE) as process:
                 for line in map(bytes.decode, process.stdout or ()):

@@ -11,9 +11,9 @@ import psycopg
 from repo.backends.postgresql import deployment, recent
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
-from repo.engine import Backend, taken
+from repo.engine.backend import Backend, taken
+from repo.engine.maintenance import Ask, Check, Relation, Space, Status, Task, checked
 from repo.errors import ConfigurationError, RepoError
-from repo.upkeep import Ask, Check, Relation, Space, Status, Task, checked
 
 _SHARE: Final = 0.05
 """The share of a table's rows, dead or changed, that is worth a VACUUM or an ANALYZE; autovacuum waits
@@ -46,8 +46,8 @@ _SLOW_MILLISECONDS: Final = 1_000.0
 _SLOWEST: Final = 5
 
 
-class PostgreSQLUpkeep:
-    """See :class:`repo.upkeep.Upkeep`."""
+class PostgreSQLMaintenance:
+    """See :class:`repo.engine.maintenance.Maintenance`."""
 
     def __init__(self, backend: Backend, pool: int) -> None:
         self._backend = backend

@@ -38,7 +38,7 @@ class Origin(NamedTuple):
     server: str
 
 
-class Archive(Protocol):
+class DumpRestore(Protocol):
     """One engine's way to write a database into a file and back."""
 
     suffix: str

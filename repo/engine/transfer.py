@@ -1,0 +1,54 @@
+"""What copies, exports and digests need of an engine: its tables as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from repo.engine.connection import Connection
+
+if TYPE_CHECKING:
+    from repo.batches import Columns
+    from repo.binding import BoundQueries
+    from repo.chunks import Chunk
+    from repo.engine.staging import StagedCopy
+    from repo.tables import Table
+
+FIRST_KEY: Final = -(2**63)
+LAST_KEY: Final = 2**63 - 1
+"""Bounds of the first column of a key that leave nothing out."""
+
+
+class Limits(NamedTuple):
+    """Which rows of a table: bounds of the first column of its key, and days; both are included.
+
+    None leaves out no day, not even one that no calendar has.
+    """
+
+    first: int = FIRST_KEY
+    last: int = LAST_KEY
+    since: date | None = None
+    until: date | None = None
+
+
+class Transfer(Protocol):
+    """How an engine's tables are read as a whole, with values as in :data:`repo.batches.Columns`."""
+
+    def digest(
+        self, connection: Connection, queries: BoundQueries, table: Table, first: int, last: int
+    ) -> list[Chunk]:
+        """The digests of a table's chunks, by chunk; the bounds are those of chunks, too."""
+
+    def read(
+        self,
+        connection: Connection,
+        queries: BoundQueries,
+        table: Table,
+        limits: Limits,
+        take: Callable[[Columns], None],
+    ) -> None:
+        """Give rows in the order of the key to ``take``, some at a time."""
+
+    def staged(self, queries: BoundQueries) -> StagedCopy:
+        """The copy under way in this database, if there is one, or is to be."""
