@@ -1,10 +1,10 @@
 """The only place that knows an engine: a package for each, named for it.
 
-A package has a class ``Backend``: a :class:`repo.engine.backend.Backend`, made of an address and options.
+A package has a class ``Backend``, a :class:`repo.engine.backend.Backend` made of an address and options.
 What a third engine would have to bring:
 
-- the package here: what ``repo/engine/`` asks for, and an adapter (:class:`repo.binding.Adapter`), which runs
-  queries and says what the driver's errors mean (those of ``repo.errors``);
+- the package here: what ``repo/engine/`` asks for, and an adapter (:class:`repo.binding.Adapter`), which
+  runs queries and says what the driver's errors mean (those of ``repo.errors``);
 - its URLs and options in ``repo.settings`` and ``repo.database``, its name in ``repo.queries.DIALECTS``,
   its driver in ``pyproject.toml``;
 - its variants: a folder of its name in ``queries/``, with a statement for each that is not portable, and
