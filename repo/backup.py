@@ -21,8 +21,10 @@ from typing import Any, Final, NamedTuple
 
 from repo.database import Database, connect
 from repo.digests import TableDigest, digests
-from repo.engine.backup import Connection, Progress, Restoring, quiet
+from repo.engine.backup import Restoring
+from repo.engine.connection import Connection
 from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
+from repo.progress import Progress, no_progress
 from repo.settings import DatabaseURL, database_url
 from repo.showing import short
 from repo.workplace import PRIVATE, keep_names, workplace
@@ -71,7 +73,7 @@ def backup(
     scratch: str | None = None,
     keep: int | None = None,
     keep_days: int | None = None,
-    progress: Progress = quiet,
+    progress: Progress = no_progress,
 ) -> Backup:
     """Write a backup of one consistent state, while others write, and prove it by a restore.
 
@@ -136,7 +138,7 @@ def backup(
     return made
 
 
-def check(file: Path | str, progress: Progress = quiet) -> Manifest:
+def check(file: Path | str, progress: Progress = no_progress) -> Manifest:
     """The manifest of a backup, if every byte of both files is as it was written.
 
     :raises BackupError: with what is wrong.
@@ -160,7 +162,7 @@ def restore(
     *,
     force: bool = False,
     privileges: bool = True,
-    progress: Progress = quiet,
+    progress: Progress = no_progress,
 ) -> Manifest:
     """Replace a database by a backup, wholly or not at all; a new SQLite file is made.
 

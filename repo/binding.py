@@ -11,7 +11,7 @@ from aiosql.types import SQLOperationType
 from repo.catalogue import Catalogue
 from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES, Dumpers, dumper, row_dumper
-from repo.queries import OPERATORS, Query, many_rows, rows_together, with_rows
+from repo.queries import OPERATORS, Query, many_rows, rows_per_statement, with_rows
 
 Runs = Callable[..., Any]
 """A query bound to an engine: called with a connection, and with parameters or rows."""
@@ -129,7 +129,9 @@ class BoundQueries(dict[str, Runs]):
         if one not in self._catalogue or name != many_rows(one):
             return None
         query = self._catalogue.query(one, self._dialect)
-        return with_rows(query, rows_together(self._adapter.values_a_statement, len(query.parameters)))
+        return with_rows(
+            query, rows_per_statement(self._adapter.values_a_statement, len(query.parameters))
+        )
 
     def rows(self, name: str) -> Callable[[Iterable[Mapping[str, Any]]], Iterator[list[list[Any]]]]:
         """A function from mappings to the rows that a ``*!`` query takes, some at a time."""

@@ -19,14 +19,14 @@ from repo.batches import Columns
 from repo.errors import RangeError
 from repo.tables import Table
 
-__all__ = ["Chunk", "ChunkHashes", "combined", "encoded", "pieces", "span"]
+__all__ = ["ChunkDigest", "ChunkHashes", "combined", "encoded", "pieces", "span"]
 
 _IDS_TOGETHER: Final = 1000
 _MINUS_ZERO: Final = Struct(">id").pack(8, -0.0)
 _CHUNK: Final = Struct(">qq")
 
 
-class Chunk(NamedTuple):
+class ChunkDigest(NamedTuple):
     """How many rows a chunk has, and their SHA-256; ``chunk`` is its key divided by the table's span."""
 
     chunk: int
@@ -80,7 +80,7 @@ class ChunkHashes:
         self._chunk: int | None = None
         self._rows = 0
         self._hash = hashlib.sha256()
-        self.ended: list[Chunk] = []
+        self.ended: list[ChunkDigest] = []
 
     def add(self, chunk: int, rows: int, data: bytes) -> None:
         """Take some rows of a chunk; the one before it has ended where that is another."""
@@ -90,15 +90,15 @@ class ChunkHashes:
         self._rows += rows
         self._hash.update(data)
 
-    def end(self) -> list[Chunk]:
+    def end(self) -> list[ChunkDigest]:
         """End the last chunk; all that have ended."""
         if self._chunk is not None:
-            self.ended.append(Chunk(self._chunk, self._rows, self._hash.hexdigest()))
+            self.ended.append(ChunkDigest(self._chunk, self._rows, self._hash.hexdigest()))
             self._chunk, self._rows, self._hash = None, 0, hashlib.sha256()
         return self.ended
 
 
-def combined(chunks: Iterable[Chunk]) -> tuple[int, str]:
+def combined(chunks: Iterable[ChunkDigest]) -> tuple[int, str]:
     """How many rows chunks have together, and the SHA-256 of their numbers, rows and digests."""
     whole = hashlib.sha256()
     rows = 0

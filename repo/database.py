@@ -254,10 +254,10 @@ def connect(
     address = database_url(url)
     watch = Watch(slow_query, on_query)
     catalogue = load([queries] if isinstance(queries, str | Path) else queries)
-    sources = migrations.sources(schema)
-    if sources:
-        migrations.chains(address.engine, sources)
+    folders = migrations.named_folders(schema)
+    if folders:
+        migrations.chains(address.engine, folders)
     given: dict[str, Any] = {**options}  # the backend refuses unknown names
     backend = backends.connect(address, read_only=read_only, **given)
-    executor = Executor(backend, catalogue, watch, sources)
+    executor = Executor(backend, catalogue, watch, folders)
     return Database(address, backend, Session(executor))

@@ -17,7 +17,7 @@ from repo.showing import short
 from repo.tables import TABLES
 
 if TYPE_CHECKING:
-    from repo.chunks import Chunk
+    from repo.chunks import ChunkDigest
     from repo.database import Database
 
 
@@ -43,12 +43,12 @@ def digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, Tabl
     return combined_digests(chunk_digests(db, tables))
 
 
-def combined_digests(chunks: Mapping[str, Iterable[Chunk]]) -> dict[str, TableDigest]:
+def combined_digests(chunks: Mapping[str, Iterable[ChunkDigest]]) -> dict[str, TableDigest]:
     """The digests of tables by their names, from those of their chunks."""
     return {name: TableDigest(name, *combined(each)) for name, each in chunks.items()}
 
 
-def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, list[Chunk]]:
+def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, list[ChunkDigest]]:
     """The same for each chunk of each table, in the order of the keys."""
     known = {table.name: table for table in TABLES.values()}
     wanted = list(known) if tables is None else list(tables)

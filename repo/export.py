@@ -25,6 +25,7 @@ from repo.batches import EPOCH, Columns
 from repo.delimited.files import split_name
 from repo.engine.transfer import Limits
 from repo.errors import ConfigurationError, TransferError
+from repo.progress import Progress, no_progress
 from repo.queries import columns_of
 from repo.showing import listed, short
 from repo.tables import TABLES, Table
@@ -39,9 +40,6 @@ _GROUP_ROWS: Final = 100_000
 """Rows of a Parquet file that lie together, and in memory while they are written."""
 
 Form = Literal["csv", "parquet"]
-
-Progress = Callable[[str, int, int], None]
-"""Told the kind of rows, how many are written, and of how many."""
 
 _Write = Callable[[Columns], None]
 """Takes the columns of some rows, in the order of the record's fields; dates are days since 1970."""
@@ -62,7 +60,7 @@ def export(
     form: Form = "csv",
     compress: bool = False,
     force: bool = False,
-    progress: Progress = lambda kind, done, of: None,
+    progress: Progress = no_progress,
 ) -> list[Exported]:
     """Write every table into a file of its own, all of one state, in bounded memory.
 

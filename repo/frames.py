@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol, runtime_checkable
 
 from repo.errors import ConfigurationError, InvalidRecord, Problem
-from repo.queries import Column, columns_of
+from repo.queries import ResultColumn, columns_of
 from repo.tables import Table
 
 _SLICE_ROWS: Final = 10_000
@@ -39,7 +39,7 @@ def pyarrow(what: str = "frames") -> Any:
         raise ConfigurationError(reason) from None
 
 
-def schema(columns: Sequence[Column]) -> Any:
+def schema(columns: Sequence[ResultColumn]) -> Any:
     """The Arrow schema of a query's rows: the same on both engines."""
     arrow = pyarrow()
     types = {
@@ -54,7 +54,7 @@ def schema(columns: Sequence[Column]) -> Any:
     )
 
 
-def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
+def builder(columns: Sequence[ResultColumn]) -> Callable[[Sequence[Any]], Any]:
     """A function from columns of values to a record batch; days are ints since 1970-01-01."""
     arrow = pyarrow()
     made = schema(columns)
@@ -71,7 +71,7 @@ def builder(columns: Sequence[Column]) -> Callable[[Sequence[Any]], Any]:
     return build
 
 
-def to_table(columns: Sequence[Column], batches: Sequence[Any]) -> Any:
+def to_table(columns: Sequence[ResultColumn], batches: Sequence[Any]) -> Any:
     """One table of record batches, empty without any."""
     return pyarrow().Table.from_batches(batches, schema=schema(columns))
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 
 from repo import migrating
 from repo.database import Database
-from repo.schemas import Difference, Schema, compare
+from repo.schemas import Schema, SchemaDifference, compare
 from repo.scripts import for_transaction, statements
 
 
@@ -58,7 +58,7 @@ def expected(db: Database) -> Schema:
     return next(iter(built(db, ["\n;\n".join(each.sql for each in applied)])))
 
 
-def differences(db: Database) -> list[Difference]:
+def differences(db: Database) -> list[SchemaDifference]:
     """What was altered by hand in the tables that migrations made.
 
     Other tables are left out, because programs share a database.

@@ -37,7 +37,7 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 _SHOWN: Final = 200
 
 
-class Step(NamedTuple):
+class MigrationStep(NamedTuple):
     """One migration to apply (``up``) or to undo."""
 
     migration: Migration
@@ -74,7 +74,7 @@ def version(session: Session) -> int:
 
 def status(session: Session) -> list[State]:
     """The state of each migration, of the package and of the application, by sequence and number."""
-    return states(read(session.read), chains(session.dialect, session.sources))
+    return states(read(session.read), chains(session.dialect, session.migration_folders))
 
 
 def applied(session: Session) -> list[Migration]:
@@ -82,12 +82,12 @@ def applied(session: Session) -> list[Migration]:
 
     :raises MigrationError: when they are not those of the files.
     """
-    record, files = read(session.read), chains(session.dialect, session.sources)
+    record, files = read(session.read), chains(session.dialect, session.migration_folders)
     refuse_differences(record, files)
     return [each for name, chain in files.items() for each in chain[: record.at(name)]]
 
 
-def plan(session: Session, to: int | None = None, of: str | None = None) -> list[Step]:
+def plan(session: Session, to: int | None = None, of: str | None = None) -> list[MigrationStep]:
     """What :func:`migrate` would do, in its order; nothing is done.
 
     :raises ConfigurationError: for a number or a sequence that is not there.
@@ -96,10 +96,10 @@ def plan(session: Session, to: int | None = None, of: str | None = None) -> list
     record = read(session.read)
     if not record.tables:
         refuse_strangers(session.read)
-    return _plan(record, chains(session.dialect, session.sources), to, of)
+    return _plan(record, chains(session.dialect, session.migration_folders), to, of)
 
 
-def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list[Step]:
+def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list[MigrationStep]:
     sequence = PACKAGE if of is None else of
     if sequence not in files:
         raise ConfigurationError(f"there is no sequence {short(sequence)}; there are {', '.join(files)}")
@@ -110,13 +110,18 @@ def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list
     _refuse_renamed(record, files)
     if to is None:
         names = list(files) if of is None else [of]
-        steps = [Step(each, up=True) for name in names for each in files[name][record.at(name) :]]
+        steps = [
+            MigrationStep(each, up=True) for name in names for each in files[name][record.at(name) :]
+        ]
     else:
         at = record.at(sequence)
-        steps = [Step(each, up=True) for each in files[sequence][at:to]]
+        steps = [MigrationStep(each, up=True) for each in files[sequence][at:to]]
         if to < at:
             upon = _standing_upon(record, files, to) if sequence == PACKAGE else []
-            steps = [*upon, *(Step(each, up=False) for each in reversed(files[sequence][to:at]))]
+            steps = [
+                *upon,
+                *(MigrationStep(each, up=False) for each in reversed(files[sequence][to:at])),
+            ]
     return [*_unfinished(record, files, steps), *steps]
 
 
@@ -132,7 +137,7 @@ def _refuse_renamed(record: Record, files: Chains) -> None:
                 )
 
 
-def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
+def _standing_upon(record: Record, files: Chains, to: int) -> list[MigrationStep]:
     """The steps to undo before the package's migrations above a number."""
     steps = []
     # Each folder may refer to the tables of those given before it.
@@ -144,18 +149,18 @@ def _standing_upon(record: Record, files: Chains, to: int) -> list[Step]:
                 f"the migrations of {name} stand upon what is to be undone, and its folder was not "
                 "given: --schema FOLDER, or repo.connect(schema=[folder])"
             )
-        steps += [Step(files[name][number - 1], up=False) for number in reversed(above)]
+        steps += [MigrationStep(files[name][number - 1], up=False) for number in reversed(above)]
     return steps
 
 
-def _unfinished(record: Record, files: Chains, steps: list[Step]) -> list[Step]:
+def _unfinished(record: Record, files: Chains, steps: list[MigrationStep]) -> list[MigrationStep]:
     """Steps back from what was begun, where the steps do not go on with it."""
     going = {(each.key, each.up) for each in steps}
     found = []
     for (name, number), state in record.begun.items():
         up = state == APPLYING
         if name in files and number <= len(files[name]) and ((name, number), up) not in going:
-            found.append(Step(files[name][number - 1], up=not up))
+            found.append(MigrationStep(files[name][number - 1], up=not up))
     return found
 
 
@@ -177,7 +182,7 @@ def migrate(
         raise ConfigurationError(f"attempts must be at least 1, not {short(attempts)}")
     if not 0 <= lock_timeout <= _WAIT_SECONDS:
         raise ConfigurationError(f"lock_timeout is 0 to {_WAIT_SECONDS:g} seconds, not {lock_timeout}")
-    files = chains(session.dialect, session.sources, schema)
+    files = chains(session.dialect, session.migration_folders, schema)
     if session.in_transaction():
         raise ConfigurationError("migrations have transactions of their own; leave this one first")
     work = _Work(session, files, to, of, round(1000 * lock_timeout))
@@ -221,7 +226,7 @@ class _Work:
                 return label
 
     @contextmanager
-    def _alone(self) -> Iterator[tuple[Record, Step | None]]:
+    def _alone(self) -> Iterator[tuple[Record, MigrationStep | None]]:
         """A transaction with the record and the next step, once no other process migrates."""
         session = self._session
         deadline = time.monotonic() + _WAIT_SECONDS
@@ -242,7 +247,7 @@ class _Work:
                 raise ConflictError(f"another process has been migrating for {_WAIT_SECONDS:g} seconds")
             time.sleep(_LOOK_SECONDS)
 
-    def _begin(self) -> tuple[tuple[Step, bool] | None, str | None]:
+    def _begin(self) -> tuple[tuple[MigrationStep, bool] | None, str | None]:
         """Do the next step; of one that runs outside of a transaction, only note that it is begun."""
         session, backend = self._session, self._session.executor.backend
         with self._alone() as (record, step):
@@ -257,7 +262,7 @@ class _Work:
             self._done(record, step)
             return None, step.label
 
-    def _finish(self, begun: Step, again: bool) -> bool:
+    def _finish(self, begun: MigrationStep, again: bool) -> bool:
         """Run what was begun; False if another process has done so meanwhile."""
         backend = self._session.executor.backend
         with self._alone() as (record, step):
@@ -280,7 +285,7 @@ class _Work:
         with self._session.writing():
             pass
 
-    def _run(self, step: Step, statement: Statement, run: Callable[[str], None]) -> None:
+    def _run(self, step: MigrationStep, statement: Statement, run: Callable[[str], None]) -> None:
         try:
             run(statement.sql)
         except RepoError as error:
@@ -289,7 +294,7 @@ class _Work:
             kind = ConflictError if isinstance(error, ConflictError) else MigrationError
             raise kind(f"{step.label} failed: {step.file}:{statement.line}: {shown}: {error}") from error
 
-    def _done(self, record: Record, step: Step) -> None:
+    def _done(self, record: Record, step: MigrationStep) -> None:
         """Record a step, in its transaction."""
         session, migration = self._session, step.migration
         if migration.sequence == PACKAGE:
@@ -308,7 +313,7 @@ class _Work:
         if record.tables > 1:
             session.write("migrations.drop_step", sequence=migration.sequence, version=migration.number)
 
-    def _note(self, record: Record, step: Step, state: str) -> None:
+    def _note(self, record: Record, step: MigrationStep, state: str) -> None:
         session, migration = self._session, step.migration
         session.write("migrations.prepare_steps")
         session.write(

@@ -51,7 +51,7 @@ class NamedQuery:
         return f"<query {self.__qualname__}{self.__signature__}>"
 
 
-class QueryFile:
+class QueryNamespace:
     """The queries of one file, as attributes."""
 
     __slots__ = ("_name", "_session")
@@ -69,8 +69,8 @@ class QueryFile:
             raise AttributeError(f"there is no query {full_name}; there are {', '.join(dir(self))}")
         return NamedQuery(self._session, catalogue.query(full_name, self._session.dialect))
 
-    def __deepcopy__(self, memo: object) -> QueryFile:
-        return QueryFile(self._session, self._name)
+    def __deepcopy__(self, memo: object) -> QueryNamespace:
+        return QueryNamespace(self._session, self._name)
 
     def __dir__(self) -> list[str]:
         catalogue = self._session.catalogue
@@ -92,14 +92,14 @@ class NamedQueries:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def __getattr__(self, name: str) -> QueryFile:
+    def __getattr__(self, name: str) -> QueryNamespace:
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in dir(self):
             raise AttributeError(
                 f"there is no file {name}.sql among the queries; there are {', '.join(dir(self))}"
             )
-        return QueryFile(self._session, name)
+        return QueryNamespace(self._session, name)
 
     def __deepcopy__(self, memo: object) -> NamedQueries:
         return NamedQueries(self._session)  # the session is shared

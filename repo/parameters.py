@@ -47,7 +47,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "float8": "double precision",
     "text": "text",
 }
-_ROWS_TOGETHER: Final = 1000
+_BATCH_ROWS: Final = 1000
 
 PYTHON_TYPES: Final[Mapping[str, type]] = {
     "date": date,
@@ -214,7 +214,7 @@ def row_dumper(
             reason = f"must be an iterable of mappings, not {type(rows).__name__} [{query}]"
             raise InvalidRecord([Problem(None, "rows", rows, reason)])
         source = iter(rows)
-        while batch := list(islice(source, _ROWS_TOGETHER)):
+        while batch := list(islice(source, _BATCH_ROWS)):
             ready = []
             for row in batch:
                 if problem := _unlike(row, types):

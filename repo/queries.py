@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,9 @@ OPERATORS: Final[Mapping[SQLOperationType, str]] = {
 }
 """The sign after a query's name for each operation of aiosql's but scripts."""
 
+RunQuery = Callable[..., Any]
+"""Runs a named query: called with its full name, and its parameters by keyword."""
+
 _RETURNING: Final = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 _DEFINES: Final = re.compile(r"\s*(create|drop|alter)\b", re.IGNORECASE)
 _VALUES: Final = re.compile(r"\bVALUES\s*(?P<row>\(\s*:\w+(?:\s*,\s*:\w+)*\s*\))", re.IGNORECASE)
@@ -34,7 +37,7 @@ _NEEDS: Final = re.compile(r"\bNeeds:\s+(?P<relation>\w+)")
 _RECORDS_REMEMBERED: Final = 512
 
 
-class Column(NamedTuple):
+class ResultColumn(NamedTuple):
     """One column of a query's rows."""
 
     name: str
@@ -65,7 +68,7 @@ class Query:
         return f"{self.aggregate}.{self.name}"
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[ResultColumn, ...]:
         """The declared columns of its rows; none where no record is declared."""
         return columns_of(self.record) if self.record is not None else ()
 
@@ -127,19 +130,19 @@ class Query:
         return {"operator": self.operator, "parameters": self.parameters, "record": record}
 
 
-def columns_of(record: type[Any]) -> tuple[Column, ...]:
+def columns_of(record: type[Any]) -> tuple[ResultColumn, ...]:
     """The columns of a record, from its fields' types."""
     return _columns(record)  # type: ignore[arg-type]  # a class can be hashed, but mypy denies it
 
 
 @lru_cache(maxsize=_RECORDS_REMEMBERED)
-def _columns(record: type[Any]) -> tuple[Column, ...]:
+def _columns(record: type[Any]) -> tuple[ResultColumn, ...]:
     hints = get_type_hints(record)
     columns = []
     for name in record._fields:
         members = getattr(hints[name], "__args__", (hints[name],))
         plain = [member for member in members if member is not type(None)]
-        columns.append(Column(name, plain[0], len(plain) < len(members)))
+        columns.append(ResultColumn(name, plain[0], len(plain) < len(members)))
     return tuple(columns)
 
 
@@ -148,7 +151,7 @@ def many_rows(name: str) -> str:
     return f"{name}, many rows"
 
 
-def rows_together(values: int, columns: int) -> int:
+def rows_per_statement(values: int, columns: int) -> int:
     """How many rows fit into one statement with so many values; 0 if fewer than two."""
     rows = values // columns if columns else 0
     return rows if rows > 1 else 0

@@ -28,7 +28,7 @@ _DAYS_TOGETHER: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SampleSize:
     """The size of a sample; the default is a million bars of 500 tickers.
 
     ``days`` are bars a ticker, ``interest_days`` rows of interest a ticker, ``share`` the part of the
@@ -120,7 +120,7 @@ def sentiment(names: Sequence[str], days: Sequence[date], seed: int = 3) -> Iter
 
 def fill(
     db: Database,
-    size: Size | None = None,
+    size: SampleSize | None = None,
     *,
     seed: int = 1,
     progress: Callable[[str, int], None] = lambda kind, rows: None,
@@ -133,7 +133,7 @@ def fill(
     :param size: None is a million bars of 500 tickers, 102,000 filings and 180,000 rows of interest.
     :param progress: called after each batch with its kind and the rows of that kind so far.
     """
-    size = size or Size()
+    size = size or SampleSize()
     names, firms = symbols(size.tickers), institutions(size.institutions)
     days, interest = days_until(LAST_DAY, size.days), days_until(LAST_DAY, size.interest_days)
     ciks = [firm.cik for firm in firms]

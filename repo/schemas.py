@@ -8,7 +8,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnSchema:
     """A column: its type as the engine writes it, its default, and its collation if it declares one.
 
     ``identity`` is ``always`` or ``by default``; ``generated`` is the expression that computes it.
@@ -58,7 +58,7 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSchema:
     """A table with its parts, or a view (``definition`` is its query).
 
     ``options`` are STRICT, WITHOUT ROWID, UNLOGGED and the like. Columns are in order, the rest by name.
@@ -67,7 +67,7 @@ class Table:
     name: str
     kind: str
     options: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ColumnSchema, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     triggers: tuple[Trigger, ...] = ()
@@ -78,9 +78,9 @@ class Table:
 class Schema:
     """The tables and views of a database by name, without the record of migrations."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[TableSchema, ...]
 
-    def table(self, name: str) -> Table | None:
+    def table(self, name: str) -> TableSchema | None:
         """The table or view of a name."""
         return next((each for each in self.tables if each.name == name), None)
 
@@ -91,7 +91,7 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SchemaDifference:
     """One difference; as text, one line.
 
     ``kind`` is ``table``, ``column``, ``constraint``, ``index`` or ``trigger``, ``name`` the name of
@@ -124,34 +124,34 @@ _PARTS: Final = {
     "triggers": "trigger",
 }
 
-_Part = Column | Constraint | Index | Trigger
+_Part = ColumnSchema | Constraint | Index | Trigger
 
 
-def compare(expected: Schema, found: Schema) -> list[Difference]:
+def compare(expected: Schema, found: Schema) -> list[SchemaDifference]:
     """The differences, by table: what is missing, unexpected or different."""
     wanted = {each.name: each for each in expected.tables}
     there = {each.name: each for each in found.tables}
-    differences: list[Difference] = []
+    differences: list[SchemaDifference] = []
     for name in sorted(wanted.keys() | there.keys()):
         one, other = wanted.get(name), there.get(name)
         if one is not None and other is not None:
             differences += _tables(one, other)
         else:
             shown = [None if each is None else _summary(each) for each in (one, other)]
-            differences.append(Difference(name, "table", name, "definition", *shown))
+            differences.append(SchemaDifference(name, "table", name, "definition", *shown))
     return differences
 
 
-def _summary(table: Table) -> str:
+def _summary(table: TableSchema) -> str:
     return f"{table.kind} of {', '.join(each.name for each in table.columns)}"
 
 
-def _tables(expected: Table, found: Table) -> Iterator[Difference]:
+def _tables(expected: TableSchema, found: TableSchema) -> Iterator[SchemaDifference]:
     name = expected.name
     for what in ("kind", "options", "definition"):
         one, other = getattr(expected, what), getattr(found, what)
         if one != other:
-            yield Difference(name, "table", name, what, _text(one), _text(other))
+            yield SchemaDifference(name, "table", name, what, _text(one), _text(other))
     for part, noun in _PARTS.items():
         wanted = {_key(each): each for each in getattr(expected, part)}
         there = {_key(each): each for each in getattr(found, part)}
@@ -160,7 +160,7 @@ def _tables(expected: Table, found: Table) -> Iterator[Difference]:
     order = [[each.name for each in table.columns] for table in (expected, found)]
     if order[0] != order[1] and sorted(order[0]) == sorted(order[1]):
         one, other = map(", ".join, order)
-        yield Difference(name, "table", name, "order of columns", one, other)
+        yield SchemaDifference(name, "table", name, "order of columns", one, other)
 
 
 def _key(part: _Part) -> str:
@@ -168,13 +168,15 @@ def _key(part: _Part) -> str:
     return part.name or getattr(part, "definition", "")
 
 
-def _parts(table: str, kind: str, expected: _Part | None, found: _Part | None) -> Iterator[Difference]:
+def _parts(
+    table: str, kind: str, expected: _Part | None, found: _Part | None
+) -> Iterator[SchemaDifference]:
     part = expected or found
     assert part is not None
     name = part.name or "without a name"
     if expected is None or found is None:
         shown = [None if each is None else _described(each) for each in (expected, found)]
-        yield Difference(table, kind, name, "definition", *shown)
+        yield SchemaDifference(table, kind, name, "definition", *shown)
         return
     differing = [
         field.name
@@ -185,11 +187,11 @@ def _parts(table: str, kind: str, expected: _Part | None, found: _Part | None) -
         differing = [each for each in ("definition", "valid") if each in differing]
     for what in differing:
         one, other = (_text(getattr(each, what)) for each in (expected, found))
-        yield Difference(table, kind, name, what, one, other)
+        yield SchemaDifference(table, kind, name, what, one, other)
 
 
 def _described(part: _Part) -> str:
-    if not isinstance(part, Column):
+    if not isinstance(part, ColumnSchema):
         return part.definition
     words = [part.type]
     if part.collation is not None:

@@ -33,7 +33,7 @@ class Session:
         self.executor = executor
         self.dialect = executor.dialect
         self.catalogue = executor.catalogue
-        self.sources = executor.sources
+        self.migration_folders = executor.migration_folders
         self._bound = block
         self._queries = executor.queries
 

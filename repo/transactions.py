@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ from repo.errors import (
     QueryContractError,
     RepoError,
 )
+from repo.queries import RunQuery
 from repo.showing import short
 from repo.watching import Watch
 
@@ -77,13 +78,13 @@ class Executor:
         backend: Backend,
         catalogue: Catalogue,
         watch: Watch,
-        sources: tuple[migrations.Source, ...] = (),
+        migration_folders: tuple[migrations.MigrationFolder, ...] = (),
     ) -> None:
         self.backend = backend
         self.dialect = backend.dialect
         self.catalogue = catalogue
         self.watch = watch
-        self.sources = sources
+        self.migration_folders = migration_folders
         self.queries = BoundQueries(catalogue, backend.dialect, backend.adapter, watch.watched)
         self._checked_until = 0.0
 
@@ -94,10 +95,10 @@ class Executor:
         """
         self.check_schema_by(lambda query: self.queries[query](connection, {}))
 
-    def check_schema_by(self, ask: Callable[[str], Any]) -> None:
+    def check_schema_by(self, ask: RunQuery) -> None:
         """Check the schema with a function that runs a named query."""
         if time.monotonic() >= self._checked_until and migrations.fitting(
-            self.dialect, ask, self.sources
+            self.dialect, ask, self.migration_folders
         ):
             self._checked_until = time.monotonic() + _CHECKED_SECONDS
 
@@ -312,7 +313,7 @@ class Executor:
                 return error
             try:
                 lacking = migrations.lacking(
-                    self.dialect, lambda query: self.queries[query](other, {}), self.sources
+                    self.dialect, lambda query: self.queries[query](other, {}), self.migration_folders
                 )
             except RepoError:
                 return error

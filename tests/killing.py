@@ -93,7 +93,7 @@ def main() -> None:
         middle = server.url_of(server.create(), min_size="1")
         with repo.connect(source) as db:
             db.migrate()
-            sample.fill(db, sample.Size(days=given.days))
+            sample.fill(db, sample.SampleSize(days=given.days))
         for name, pair in {
             "SQLite to PostgreSQL": (source, middle),
             "PostgreSQL to SQLite": (middle, f"sqlite:///{Path(folder) / 'target.db'}"),

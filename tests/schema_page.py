@@ -11,7 +11,7 @@ from typing import Final
 
 import repo
 from repo import introspection
-from repo.schemas import Constraint, Schema, Table
+from repo.schemas import Constraint, Schema, TableSchema
 from repo.tables import TABLES
 from tests import servers
 
@@ -68,7 +68,7 @@ def _diagram(schema: Schema) -> Iterator[str]:
                 yield f"    {found['table']} ||--o{{ {table.name} : {found['column']}"
 
 
-def _in_order(schema: Schema) -> Iterator[Table]:
+def _in_order(schema: Schema) -> Iterator[TableSchema]:
     for each in TABLES.values():
         found = schema.table(each.name)
         if found is not None:
@@ -80,7 +80,7 @@ def _columns_of(constraint: Constraint) -> list[str]:
     return [] if found is None else [name.strip(' "') for name in found["columns"].split(",")]
 
 
-def _columns(sqlite: Table, postgresql: Table) -> Iterator[str]:
+def _columns(sqlite: TableSchema, postgresql: TableSchema) -> Iterator[str]:
     yield "| column | SQLite | PostgreSQL | NULL | default on SQLite | on PostgreSQL |"
     yield "|---|---|---|---|---|---|"
     for one, other in zip(sqlite.columns, postgresql.columns, strict=True):
@@ -96,7 +96,7 @@ def _code(text: str | None) -> str:
     return "" if text is None else f"`{text}`"
 
 
-def _constraints(sqlite: Table, postgresql: Table) -> Iterator[str]:
+def _constraints(sqlite: TableSchema, postgresql: TableSchema) -> Iterator[str]:
     yield "| constraint | definition |"
     yield "|---|---|"
     written = {each.name: each.definition for each in sqlite.constraints}
@@ -116,7 +116,9 @@ def _reasons(engine: str) -> dict[str, str]:
     }
 
 
-def _indexes(sqlite: Table, postgresql: Table, reasons: dict[str, dict[str, str]]) -> Iterable[str]:
+def _indexes(
+    sqlite: TableSchema, postgresql: TableSchema, reasons: dict[str, dict[str, str]]
+) -> Iterable[str]:
     found = [
         (engine, index)
         for engine, table in (("sqlite", sqlite), ("postgresql", postgresql))

@@ -24,7 +24,7 @@ from repo import BackupError, ConfigurationError, Database
 from repo import backup as backups
 from repo.backends.postgresql import programs
 from repo.digests import digests
-from repo.engine.backup import quiet
+from repo.progress import no_progress
 from tests.builders import bar, clear, content, day, python, raw, seed, sentiment
 from tests.cli_helpers import smdi
 from tests.conftest import Databases
@@ -362,7 +362,7 @@ def test_sqlite_damage_behind_a_right_manifest(tmp_path: Path, folder: Path) -> 
     whole = bytearray(made.file.read_bytes())
     whole[4096 * 3 : 4096 * 4] = bytes(4096)
     made.file.write_bytes(whole)
-    manifest = replace(made.manifest, sha256=backups._of_file(made.file, quiet)[1])
+    manifest = replace(made.manifest, sha256=backups._of_file(made.file, no_progress)[1])
     backups._beside(made.file).write_text(backups._as_text(manifest))
     with pytest.raises(BackupError, match="damaged"):
         backups.restore(made.file, url, force=True)

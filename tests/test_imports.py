@@ -17,7 +17,7 @@ PACKAGE = Path(repo.__file__).parent
 LAYERS = [
     {"showing"},
     {"errors"},
-    {"schemas", "scripts", "settings", "validation"},
+    {"progress", "schemas", "scripts", "settings", "validation"},
     {"parameters", "records"},
     {"tables"},
     {"queries", "rows", "statements"},

@@ -21,7 +21,7 @@ from repo import Bar, Database, Institution, RepoError, Ticker
 from repo.delimited.files import Delimited
 from repo.delimited.headers import lay_out
 from repo.delimited.rejects import Rejects
-from repo.delimited.source import Source
+from repo.delimited.source import FileSource
 from repo.errors import ConfigurationError, InvalidRecord, UnknownTicker
 from repo.loading import Loaded, load
 from tests.builders import content, python
@@ -431,7 +431,7 @@ def test_memory_is_bounded(memory: Database) -> None:
     def peak(rows: int) -> int:
         path = market(*(f"A,{day(number)},1.5,5" for number in range(rows)))
         file = Delimited(path)
-        source = Source(file, lay_out(path, file.header, "market", None, {}), None, None)
+        source = FileSource(file, lay_out(path, file.header, "market", None, {}), None, None)
         tracemalloc.start()
         try:
             deque(source, maxlen=0)

@@ -386,7 +386,7 @@ def test_recent_days_are_read_by_their_index(server_url: str, monkeypatch: pytes
     """Whatever a session asked before: a plan that was made for any day could not use it."""
     monkeypatch.setattr(recent, "_ROWS", 1000)
     with repo.connect(server_url) as db:
-        sample.fill(db, sample.Size(100, 150, 1, 1, 1.0, 1))
+        sample.fill(db, sample.SampleSize(100, 150, 1, 1, 1.0, 1))
         maintenance.maintain(db)
         for _ in range(10):
             assert len(db.market.on(sample.LAST_DAY - timedelta(days=140))) == 100

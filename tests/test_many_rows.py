@@ -8,7 +8,7 @@ import pytest
 import repo
 from repo import Bar, Ticker
 from repo.catalogue import load
-from repo.queries import DIALECTS, Query, rows_together, with_rows
+from repo.queries import DIALECTS, Query, rows_per_statement, with_rows
 from tests.builders import day
 
 CATALOGUE = load()
@@ -53,9 +53,9 @@ def test_anything_else_is_not_touched(query: Query) -> None:
     assert with_rows(query, 3) is None
 
 
-def test_rows_together() -> None:
+def test_rows_per_statement() -> None:
     """A statement of many rows takes no more values than it is best given, and two rows at least."""
-    assert [rows_together(50, columns) for columns in (0, 1, 7, 25, 26, 60)] == [0, 50, 7, 2, 0, 0]
+    assert [rows_per_statement(50, columns) for columns in (0, 1, 7, 25, 26, 60)] == [0, 50, 7, 2, 0, 0]
     assert with_rows(written("INSERT INTO t (a, b) VALUES (:a, :b)"), 0) is None
 
 
@@ -78,7 +78,7 @@ def test_rows_are_written_by_it(url: str) -> None:
     told: list[tuple[str, int]] = []
     with repo.connect(url, on_query=lambda name, _, rows: told.append((name, rows))) as db:
         db.tickers.upsert([Ticker("AAA", "One")])
-        together = rows_together(db._backend.adapter.values_a_statement, 7)
+        together = rows_per_statement(db._backend.adapter.values_a_statement, 7)
         bars = [
             Bar("AAA", day(n), 2.0 + n, 4.0 + n, 1.0 + n, 3.0 + n, n if n % 3 else None)
             for n in range(2 * together + 1)

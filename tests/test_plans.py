@@ -8,7 +8,7 @@ import pytest
 
 from repo import Database, introspection
 from repo.plans import Plan, Step, explain
-from repo.sample import LAST_DAY, SOURCE, Size, fill
+from repo.sample import LAST_DAY, SOURCE, SampleSize, fill
 
 LARGE = {"market_data", "institutional_holdings", "retail_sentiment"}
 """The tables that no query reads whole, unless it says so; of others a few pages may be read instead."""
@@ -79,7 +79,7 @@ def test_queries_keep_to_what_they_state(db: Database, backend: str) -> None:
     of the disk.
     """
     # A fifth of the bars, and copies of them on earlier days: sooner than a million by themselves.
-    fill(db, Size(days=400, institutions=2000, share=0.0125))
+    fill(db, SampleSize(days=400, institutions=2000, share=0.0125))
     connection = db._backend.acquire(write=True)
     if backend == "postgresql":
         connection.execute("SET session_replication_role = replica")  # nothing to refer to is looked up

@@ -5,9 +5,19 @@ from hashlib import sha256
 import pytest
 
 from repo import Database
-from repo.sample import LAST_DAY, SOURCE, Size, bars, days_until, fill, holdings, quarters, sentiment
+from repo.sample import (
+    LAST_DAY,
+    SOURCE,
+    SampleSize,
+    bars,
+    days_until,
+    fill,
+    holdings,
+    quarters,
+    sentiment,
+)
 
-SMALL = Size(tickers=4, days=1_050, institutions=5, quarters=3, share=0.5, interest_days=20)
+SMALL = SampleSize(tickers=4, days=1_050, institutions=5, quarters=3, share=0.5, interest_days=20)
 NAMES = ["T00000", "T00001"]
 
 

@@ -188,7 +188,7 @@ def tell(*what):
     print(*what, flush=True)
     time.sleep(0.005)
 
-transfer.copying._ROWS_TOGETHER = 1000
+transfer.copying._COMMIT_ROWS = 1000
 with repo.connect(sys.argv[1], read_only=True) as source, repo.connect(sys.argv[2]) as target:
     transfer.copy(source, target, resume=sys.argv[3:] == ["resume"], progress=tell)
 """
@@ -223,7 +223,7 @@ def test_killed_and_resumed(pair: tuple[str, str]) -> None:
 @across
 def test_source_goes_on(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows written to the source meanwhile are not of the copy; resumed, it has those of that moment."""
-    monkeypatch.setattr("repo.transfer.copying._ROWS_TOGETHER", 50)
+    monkeypatch.setattr("repo.transfer.copying._COMMIT_ROWS", 50)
     world(pair[0])
     with (
         repo.connect(pair[0]) as source,
@@ -254,7 +254,7 @@ def test_source_goes_on(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("pair", [("sqlite", "postgresql")], indirect=True, ids="-".join)
 def test_connection_that_is_gone(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that goes away leaves its readers what they had, and says how to go on."""
-    monkeypatch.setattr("repo.transfer.copying._ROWS_TOGETHER", 50)
+    monkeypatch.setattr("repo.transfer.copying._COMMIT_ROWS", 50)
     world(pair[0])
 
     def end(what: str, done: int, total: int) -> None:
@@ -312,7 +312,7 @@ def test_what_hangs_on_tables(pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize("pair", [("postgresql", "postgresql")], indirect=True, ids="-".join)
 def test_two_at_once(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that another process has taken over ends there, and the other's is whole."""
-    monkeypatch.setattr("repo.transfer.copying._ROWS_TOGETHER", 50)
+    monkeypatch.setattr("repo.transfer.copying._COMMIT_ROWS", 50)
     world(pair[0])
     with repo.connect(pair[0]) as source, repo.connect(pair[1], max_size=3) as target:
 

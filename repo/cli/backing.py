@@ -17,7 +17,7 @@ from repo.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from repo.backup import Backup
-    from repo.engine.backup import Progress
+    from repo.progress import Progress
 
 
 def backup(

@@ -23,12 +23,12 @@ __all__ = ["copy", "progress_lines", "verify"]
 
 _SECONDS_BETWEEN = 0.5
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The URL of the database to read.")]
+SourceUrl = Annotated[str, typer.Argument(metavar="SOURCE", help="The URL of the database to read.")]
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="The URL of the database to fill.")]
 
 
 def copy(
-    source: Source,
+    source: SourceUrl,
     target: Target,
     merge: Annotated[
         bool,

@@ -16,7 +16,7 @@ from repo.showing import listed, short_name
 from repo.tables import SINGLE_TICKER, TABLES
 
 if TYPE_CHECKING:
-    from repo.loading import Loaded, Progress
+    from repo.loading import Loaded, LoadProgress
 
 _KINDS = f"{', '.join([*TABLES][:-1])} or {[*TABLES][-1]}"
 
@@ -141,7 +141,7 @@ def _report(done: list[Loaded]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator[LoadProgress]:
     """The rows of each kind, on a terminal."""
     with progress_bar("{task.description:<12}", "{task.fields[rows]:>12,} rows") as bar:
         tasks: dict[str, Any] = {}

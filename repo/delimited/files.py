@@ -116,7 +116,7 @@ def _is_blank(row: list[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class FileChunk:
     """Some rows of a file as lists of cells.
 
     ``read`` are the rows as they were read, with blank lines, ``rows`` those without.
@@ -224,7 +224,7 @@ class Delimited(RowFile):
             raise self._damaged(first.line, "", reason)
         self.header: tuple[str, ...] = tuple(cell.strip() for cell in first.rows[0])
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[FileChunk]:
         """The rows below the header, :data:`repo.batches.BATCH_ROWS` at a time.
 
         :raises InvalidRecord: if the file is not UTF-8, its quoting or its gzip is broken, and for
@@ -242,7 +242,7 @@ class Delimited(RowFile):
         """See :func:`repo.delimited.cells.convert`."""
         return convert(field, cells)
 
-    def _parts(self, first: int, rest: int) -> Generator[Chunk, None, None]:
+    def _parts(self, first: int, rest: int) -> Generator[FileChunk, None, None]:
         """Chunks that are not empty: one of at most ``first`` rows, then others of at most ``rest``."""
         with self._open() as (text, source, position):
             reader = csv.reader(text, delimiter=self.delimiter, strict=True, skipinitialspace=True)
@@ -255,7 +255,7 @@ class Delimited(RowFile):
                 if read and min(map(len, read)) < 2:
                     rows = [row for row in read if not _is_blank(row)] if any(read) else []
                 if rows:
-                    yield Chunk(read, rows, line, position())
+                    yield FileChunk(read, rows, line, position())
                     size = rest
                     blank = 0
                 elif (blank := blank + len(read)) > BLANK_ROWS:

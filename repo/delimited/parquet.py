@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any, Final
 
 from repo.batches import BATCH_ROWS
-from repo.delimited.files import Chunk, RowFile
+from repo.delimited.files import FileChunk, RowFile
 from repo.errors import ConfigurationError, InvalidRecord, Problem
 from repo.frames import pyarrow
 from repo.validation import Field
@@ -24,7 +24,7 @@ from repo.validation import Field
 _MIDNIGHT: Final = time()
 
 
-class _Numbered(Chunk):
+class _Numbered(FileChunk):
     """Rows whose lines are their numbers."""
 
     __slots__ = ()
@@ -52,7 +52,7 @@ class Parquet(RowFile):
         except (self._arrow.ArrowException, OSError) as error:
             raise self._failure(error) from error
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[FileChunk]:
         """The rows, :data:`repo.batches.BATCH_ROWS` at a time.
 
         :raises InvalidRecord: when the file is damaged.

@@ -8,14 +8,14 @@ from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from repo.batches import Tally
-from repo.delimited.files import Chunk, Delimited
+from repo.delimited.files import Delimited, FileChunk
 from repo.delimited.headers import Layout
 from repo.delimited.parquet import Parquet
 from repo.delimited.rejects import Rejects
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, Problem
 from repo.rows import columns
 
-Progress = Callable[[str, int, int, int], None]
+LoadProgress = Callable[[str, int, int, int], None]
 """Called now and then with the kind of rows, the rows and bytes read so far, and the file's bytes."""
 
 _PROGRESS_CHUNKS: Final = 20
@@ -44,7 +44,7 @@ class _Rows(NamedTuple):
         return _Rows([self.records[i] for i in kept], [self.offsets[i] for i in kept])
 
 
-class Source:
+class FileSource:
     """An iterable of a file's records, which reads the file anew each time.
 
     ``rereadable``, ``absent`` and ``tally`` are for :class:`repo.batches.RowEncoder`. A bad row raises
@@ -55,7 +55,11 @@ class Source:
     rereadable = True
 
     def __init__(
-        self, file: Delimited | Parquet, layout: Layout, symbol: str | None, progress: Progress | None
+        self,
+        file: Delimited | Parquet,
+        layout: Layout,
+        symbol: str | None,
+        progress: LoadProgress | None,
     ) -> None:
         self.file = file
         self.layout = layout
@@ -114,14 +118,14 @@ class Source:
         if self._progress is not None:
             self._progress(self.layout.kind, self.rows, position, self.file.size)
 
-    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+    def _chunks(self) -> Iterator[tuple[int, FileChunk]]:
         """The chunks of the file, read anew, each with the number of its first row."""
         first = 0
         for chunk in self.file.chunks():
             yield first, chunk
             first += len(chunk.rows)
 
-    def _accepted(self) -> Iterator[tuple[int, Chunk, _Rows]]:
+    def _accepted(self) -> Iterator[tuple[int, FileChunk, _Rows]]:
         """The chunks with the rows of each that are not left out."""
         for first, chunk in self._chunks():
             rows, _ = self._convert(chunk)
@@ -210,7 +214,7 @@ class Source:
                 break
         return found
 
-    def _convert(self, chunk: Chunk) -> tuple[_Rows, list[_Fault]]:
+    def _convert(self, chunk: FileChunk) -> tuple[_Rows, list[_Fault]]:
         """Records of the rows whose cells can be read, and what is wrong with the others."""
         rows = chunk.rows
         offsets: Sequence[int] = range(len(rows))
@@ -278,7 +282,7 @@ class Source:
         return found
 
     def _problems(
-        self, chunk: Chunk, faults: list[_Fault], first: int
+        self, chunk: FileChunk, faults: list[_Fault], first: int
     ) -> Iterator[tuple[Problem, Sequence[Any]]]:
         """Faults as problems, in the order of their rows, each with the cells of its row.
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-Connection = Any
-"""A driver's connection; only its backend looks inside."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much; 0 where that is not known."""
-
-
-def quiet(doing: str, done: int, of: int) -> None:
-    """A :data:`Progress` that shows nothing."""
-
+from repo.engine.connection import Connection
+from repo.progress import Progress, no_progress
 
 Writing = Callable[[], AbstractContextManager[Connection]]
-Check = Callable[[str | None], None]
+Compare = Callable[[str | None], None]
 
 
 class Restoring(NamedTuple):
@@ -27,7 +19,7 @@ class Restoring(NamedTuple):
 
     force: bool = False
     privileges: bool = True
-    progress: Progress = quiet
+    progress: Progress = no_progress
 
 
 class Origin(NamedTuple):
@@ -67,13 +59,13 @@ class DumpRestore(Protocol):
         :raises BackupError: when it cannot be made.
         """
 
-    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, compare: Compare) -> None:
         """Replace the database by that of a file, wholly or not at all, however it ends.
 
         Its connections cannot be used after that: their settings are no longer this package's.
 
         :param writing: gives the connection of a transaction that is committed at the end of its block.
-        :param check: raises what is wrong with the rows of the database, or of another URL; called
+        :param compare: raises what is wrong with the rows of the database, or of another URL; called
             before anything is committed.
         :raises BackupError: when rows may not be replaced, or the file is damaged.
         """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from repo.queries import RunQuery
 
 _SHOWN: Final = 10
-
-Ask = Callable[..., Any]
-"""Gives what a named query answers: its full name, and its parameters by keyword."""
 
 
 class Relation(NamedTuple):
@@ -78,26 +77,26 @@ class Maintenance(Protocol):
     def identity(self) -> str:
         """Which database it is, for every user alike."""
 
-    def space(self, ask: Ask) -> Space:
+    def space(self, ask: RunQuery) -> Space:
         """The size of the database."""
 
-    def relations(self, ask: Ask) -> list[Relation]:
+    def relations(self, ask: RunQuery) -> list[Relation]:
         """Every table, each followed by its indexes."""
 
-    def tasks(self, ask: Ask) -> list[Task]:
+    def tasks(self, ask: RunQuery) -> list[Task]:
         """The tasks that are worth doing, in order.
 
         :raises DatabaseUnavailable: when the database is damaged, and better left as it is.
         """
 
-    def perform(self, ask: Ask, task: Task) -> str:
+    def perform(self, ask: RunQuery, task: Task) -> str:
         """Do a task outside of a transaction; why it was not done, or an empty text.
 
         It waits for others for a few seconds at most, and leaves nothing behind when it fails.
         """
 
-    def checks(self, ask: Ask) -> Iterator[Check]:
+    def checks(self, ask: RunQuery) -> Iterator[Check]:
         """The checks of a database's health, the gravest first."""
 
-    def deployment(self, ask: Ask) -> Iterator[Check]:
+    def deployment(self, ask: RunQuery) -> Iterator[Check]:
         """The checks of how a database is set up for production."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from repo.chunks import Chunk
+from repo.chunks import ChunkDigest
 from repo.engine.connection import Connection
 from repo.errors import QueryContractError, TransferError
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 MEANWHILE: Final = "rows came into the target meanwhile: add --replace if they may go"
 
 
-class Ask(Protocol):
+class RunAll(Protocol):
     """Puts questions to connections that see the same, several at once where the engine can."""
 
     def __call__(self, questions: Iterable[Callable[[Connection], _T]]) -> Iterator[_T]:
@@ -67,7 +67,7 @@ class StagedCopy(ABC):
         """Build indexes and constraints, and gather statistics."""
 
     @abstractmethod
-    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
+    def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
         """Put the tables where readers see them, all at once, if ``prove`` does not raise.
 
         :param prove: may ask connections that see the copy by the tables' own names.
@@ -115,12 +115,12 @@ class StagedCopy(ABC):
         with self.inside() as connection:
             self.queries["journal.change"](connection, {"token": token, "built": int(built)})
 
-    def arrived(self) -> dict[str, list[Chunk]]:
+    def arrived(self) -> dict[str, list[ChunkDigest]]:
         """The chunks that have arrived, by table."""
         found = defaultdict(list)
         with self.inside() as connection:
             for each in self.queries["journal.chunks"](connection, {}):
-                found[each.name].append(Chunk(*each[1:]))
+                found[each.name].append(ChunkDigest(*each[1:]))
         return found
 
     def write(self, table: Table, columns: Columns, data: bytes) -> None:
@@ -152,7 +152,7 @@ class StagedCopy(ABC):
         if not held:
             raise TransferError("another process has taken this copy over")
 
-    def keep(self, table: Table, chunks: Sequence[Chunk]) -> None:
+    def keep(self, table: Table, chunks: Sequence[ChunkDigest]) -> None:
         """Commit what was written, with the journal's rows of it."""
         writing, self._writing = self._writing, None
         if writing is not None:

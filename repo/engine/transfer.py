@@ -11,7 +11,7 @@ from repo.engine.connection import Connection
 if TYPE_CHECKING:
     from repo.batches import Columns
     from repo.binding import BoundQueries
-    from repo.chunks import Chunk
+    from repo.chunks import ChunkDigest
     from repo.engine.staging import StagedCopy
     from repo.tables import Table
 
@@ -37,7 +37,7 @@ class Transfer(Protocol):
 
     def digest(
         self, connection: Connection, queries: BoundQueries, table: Table, first: int, last: int
-    ) -> list[Chunk]:
+    ) -> list[ChunkDigest]:
         """The digests of a table's chunks, by chunk; the bounds are those of chunks, too."""
 
     def read(

@@ -33,7 +33,7 @@ from typing import NamedTuple
 from repo import migrations
 from repo.database import Database
 from repo.delimited.rejects import Rejects
-from repo.delimited.source import Progress, Source
+from repo.delimited.source import FileSource, LoadProgress
 from repo.errors import ConfigurationError
 from repo.loading.sources import Contents, check_name, contents, open_sources
 from repo.loading.writing import Load
@@ -41,7 +41,7 @@ from repo.showing import short
 from repo.tables import TABLES
 from repo.validation import argument
 
-__all__ = ["Contents", "Loaded", "Progress", "contents", "load"]
+__all__ = ["Contents", "LoadProgress", "Loaded", "contents", "load"]
 
 
 class Loaded(NamedTuple):
@@ -75,7 +75,7 @@ def load(
     skip_bad: bool = False,
     strict: bool = False,
     rejects: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: LoadProgress | None = None,
     on_other: Callable[[Path], None] = lambda path: None,
 ) -> list[Loaded]:
     """Load a file, a folder or several of them, all or nothing, in bounded memory.
@@ -137,7 +137,7 @@ def load(
     ]
 
 
-def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
+def _loaded(source: FileSource, written: int, *, always: bool) -> Loaded:
     """What was done with a file; with ``always`` it has a reject file even if no row was rejected."""
     # Another transaction may have inserted some of the new rows at the same moment.
     new = min(source.tally.new, written)
@@ -157,7 +157,7 @@ def _loaded(source: Source, written: int, *, always: bool) -> Loaded:
 
 
 def _reject_path(
-    source: Source, rejects: str | os.PathLike[str] | None, inputs: Iterable[Source]
+    source: FileSource, rejects: str | os.PathLike[str] | None, inputs: Iterable[FileSource]
 ) -> Path:
     """The reject file of a file, which must not be one of those being loaded."""
     target = Path(f"{source.file.path.name}.rejects.csv" if rejects is None else rejects)

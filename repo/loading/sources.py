@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from repo.delimited.files import PARQUET, SUFFIXES, Delimited, split_name
 from repo.delimited.headers import find_kind, lay_out
 from repo.delimited.parquet import Parquet
-from repo.delimited.source import Progress, Source
+from repo.delimited.source import FileSource, LoadProgress
 from repo.errors import ConfigurationError
 from repo.showing import short
 from repo.tables import TABLES
@@ -53,9 +53,9 @@ def open_sources(
     kind: str | None,
     symbol: str | None,
     mapping: Mapping[Any, Any],
-    progress: Progress | None,
+    progress: LoadProgress | None,
     on_other: Callable[[Path], None],
-) -> list[Source]:
+) -> list[FileSource]:
     """The files in the order of loading, their headers read; see :func:`repo.loading.load`.
 
     :raises ConfigurationError: for files that cannot be read, and columns that are not known.
@@ -112,10 +112,10 @@ def _source(
     kind: str | None,
     symbol: str | None,
     mapping: Mapping[str, str],
-    progress: Progress | None,
-) -> Source:
+    progress: LoadProgress | None,
+) -> FileSource:
     parts = split_name(path)
     file = Parquet(path) if parts is not None and parts[1] == PARQUET else Delimited(path)
     if kind is None:
         kind = find_kind(path, file.stem, file.header, mapping)
-    return Source(file, lay_out(path, file.header, kind, symbol, mapping), symbol, progress)
+    return FileSource(file, lay_out(path, file.header, kind, symbol, mapping), symbol, progress)

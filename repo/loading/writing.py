@@ -10,7 +10,7 @@ from typing import Any
 from repo.batches import RepeatedKeys, RowEncoder, Tally, Unfit
 from repo.database import Database
 from repo.delimited.rejects import Rejects
-from repo.delimited.source import Source
+from repo.delimited.source import FileSource
 from repo.errors import PROBLEM_LIMIT, InvalidRecord, RepoError, UniqueViolation, UnknownTicker
 from repo.records import Ticker
 from repo.repositories.cusips import Clash, clashes
@@ -28,7 +28,7 @@ class Load:
     def __init__(
         self,
         db: Database,
-        sources: Sequence[Source],
+        sources: Sequence[FileSource],
         symbol: str | None,
         outboxes: Sequence[Rejects],
         *,
@@ -121,7 +121,7 @@ class Load:
     def _write_one(self, number: int) -> int:
         """Write the rows of a file, which may have been read ahead."""
         source = self._sources[number]
-        rows: RowEncoder | Source = source
+        rows: RowEncoder | FileSource = source
         if not self._unchanged(number):
             self._read_again_from(number)
         if number < len(self._ready):
@@ -175,7 +175,7 @@ class Load:
         return not layout.table.references or self._stored() == self._known
 
 
-def _clashing(db: Database, source: Source, *, earlier: bool) -> dict[int, tuple[str, str]]:
+def _clashing(db: Database, source: FileSource, *, earlier: bool) -> dict[int, tuple[str, str]]:
     """The field and the reason for each row of tickers with another's CUSIP, by its number.
 
     If a row is left out, an earlier row of its ticker becomes the last one, and may clash too.

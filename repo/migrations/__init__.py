@@ -13,19 +13,19 @@ An application's folders are sequences of their own, with their own numbers. The
 package's migrations, and undone before those of the package that they were applied upon.
 """
 
-from repo.migrations.files import PACKAGE, Folders, Migration, Source, load, sources
+from repo.migrations.files import PACKAGE, Folders, Migration, MigrationFolder, load, named_folders
 from repo.migrations.record import State, chains, fitting, lacking, require_newest
 
 __all__ = [
     "PACKAGE",
     "Folders",
     "Migration",
-    "Source",
+    "MigrationFolder",
     "State",
     "chains",
     "fitting",
     "lacking",
     "load",
+    "named_folders",
     "require_newest",
-    "sources",
 ]

@@ -22,7 +22,7 @@ Folders = Path | str | Iterable[Path | str] | Mapping[str, Path | str]
 """A folder, several, or folders by the names of their sequences."""
 
 
-class Source(NamedTuple):
+class MigrationFolder(NamedTuple):
     """A sequence of an application's migrations: its name, and the folder laid out as ``schema/``."""
 
     name: str
@@ -59,7 +59,7 @@ def label(sequence: str, number: int, name: str) -> str:
     return f"{'' if sequence == PACKAGE else f'{sequence}/'}{number:04d}_{name}"
 
 
-def sources(folders: Folders) -> tuple[Source, ...]:
+def named_folders(folders: Folders) -> tuple[MigrationFolder, ...]:
     """The sequences of some folders, in order, each named for its folder unless a name is given.
 
     :raises ConfigurationError: for a bad name, a name that is there twice, and a path that is no folder.
@@ -69,7 +69,7 @@ def sources(folders: Folders) -> tuple[Source, ...]:
     else:
         several = [folders] if isinstance(folders, str | Path) else folders
         pairs = [(Path(each).resolve().name, Path(each)) for each in several]
-    found = [Source(name, folder) for name, folder in pairs]
+    found = [MigrationFolder(name, folder) for name, folder in pairs]
     for each in found:
         if not _NAME.fullmatch(each.name) or each.name == PACKAGE:
             raise ConfigurationError(

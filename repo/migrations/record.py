@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo.errors import MigrationError, QueryContractError
-from repo.migrations.files import PACKAGE, Migration, Source, label, load
-
-Ask = Callable[[str], Any]
-"""Runs a named query without parameters; its answer."""
+from repo.migrations.files import PACKAGE, Migration, MigrationFolder, label, load
+from repo.queries import RunQuery
 
 APPLIED: Final = "applied"
 APPLYING: Final = "applying"
@@ -47,13 +45,13 @@ class State(NamedTuple):
     meaning: str
 
 
-def chains(dialect: str, sources: Iterable[Source] = (), schema: Path | None = None) -> Chains:
+def chains(dialect: str, folders: Iterable[MigrationFolder] = (), schema: Path | None = None) -> Chains:
     """The files of the package and of an application; see :func:`repo.migrations.load`."""
     own = {PACKAGE: load(dialect, schema)}
-    return own | {each.name: load(dialect, each.folder, each.name) for each in sources}
+    return own | {each.name: load(dialect, each.folder, each.name) for each in folders}
 
 
-def read(ask: Ask) -> Record:
+def read(ask: RunQuery) -> Record:
     """The record of a database.
 
     :raises MigrationError: when it is another program's.
@@ -77,7 +75,7 @@ def read(ask: Ask) -> Record:
     return Record(tables, applied, begun)
 
 
-def refuse_strangers(ask: Ask) -> None:
+def refuse_strangers(ask: RunQuery) -> None:
     """Refuse a database that has tables and no record of migrations."""
     names = ask("migrations.strangers")
     if names:
@@ -132,10 +130,10 @@ def refuse_differences(record: Record, files: Chains) -> None:
         raise MigrationError("; ".join(found))
 
 
-def lacking(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> str:
+def lacking(dialect: str, ask: RunQuery, folders: Iterable[MigrationFolder] = ()) -> str:
     """What to say of a database that lacks migrations; empty if it lacks none."""
     record = read(ask)
-    for name, chain in chains(dialect, sources).items():
+    for name, chain in chains(dialect, folders).items():
         if lacks := _behind(record.at(name), len(chain), name):
             return lacks
     return ""
@@ -157,7 +155,7 @@ def _behind(at: int, there: int, sequence: str) -> str:
     )
 
 
-def fitting(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> bool:
+def fitting(dialect: str, ask: RunQuery, folders: Iterable[MigrationFolder] = ()) -> bool:
     """Whether a database may be written to: not while nothing is applied.
 
     :raises MigrationError: when it is newer than these files, was migrated by other files, or is another
@@ -167,5 +165,5 @@ def fitting(dialect: str, ask: Ask, sources: Iterable[Source] = ()) -> bool:
     if not record.tables:
         refuse_strangers(ask)
         return False
-    refuse_differences(record, chains(dialect, sources))
+    refuse_differences(record, chains(dialect, folders))
     return record.at() > 0

@@ -17,7 +17,7 @@ from repo.queries import DIALECTS, shipped
 from repo.review.callers import Caller, callers, functions
 from repo.review.changes import Change, Kind, Variants, changes, extent, words
 from repo.review.codes import finding
-from repo.review.contract import Difference, differences
+from repo.review.contract import ContractChange, differences
 from repo.review.findings import Finding
 from repo.review.folders import findings_of, tables_of
 from repo.review.layout import changed_lines, installed, layout, text_of
@@ -211,7 +211,7 @@ class Comparison:
                 query = next(iter(variants.values()))
                 yield finding(query.file, query.line, name, "uncalled-query", "no code calls it")
 
-    def _difference(self, change: Change, difference: Difference) -> Iterator[Finding]:
+    def _difference(self, change: Change, difference: ContractChange) -> Iterator[Finding]:
         """What a difference of the contract does to callers that do not go with it."""
         query = next(iter(change.after.values()))
         place = (query.file, query.line, change.name)

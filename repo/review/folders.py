@@ -12,7 +12,7 @@ from repo.review import known, notation, numbers, order, shape
 from repo.review.allowances import accepted, allowances_in
 from repo.review.findings import Finding, Rule, name_of, reason_of
 from repo.review.statements import Unreadable, read
-from repo.review.tables import Table, migrated, tables_in
+from repo.review.tables import ParsedTable, migrated, tables_in
 
 __all__ = ["REASONS", "findings_in", "findings_of", "tables_of"]
 
@@ -48,7 +48,7 @@ def findings_in(folder: Path | str | None) -> list[Finding]:
 
 
 def findings_of(
-    queries: Iterable[Mapping[str, Query]], tables: Mapping[str, Mapping[str, Table]]
+    queries: Iterable[Mapping[str, Query]], tables: Mapping[str, Mapping[str, ParsedTable]]
 ) -> set[Finding]:
     """What the rules find in queries, each given by dialect.
 
@@ -64,9 +64,9 @@ def findings_of(
 
 def tables_of(
     queries: Sequence[Mapping[str, Query]], schemas: Iterable[Path]
-) -> dict[str, dict[str, Table]]:
+) -> dict[str, dict[str, ParsedTable]]:
     """What the migrations of some folders create, and what queries do, by dialect and name."""
-    found: dict[str, dict[str, Table]] = {dialect: {} for dialect in DIALECTS}
+    found: dict[str, dict[str, ParsedTable]] = {dialect: {} for dialect in DIALECTS}
     places = list(schemas)
     for dialect, tables in found.items():
         files = [each for place in places for each in sorted((place / dialect).glob("*.sql"))]
@@ -82,7 +82,7 @@ def tables_of(
     return found
 
 
-def _review(query: Query, dialect: str, tables: Mapping[str, Table]) -> Iterator[Finding]:
+def _review(query: Query, dialect: str, tables: Mapping[str, ParsedTable]) -> Iterator[Finding]:
     try:
         statement = read(query, dialect, tables)
     except Unreadable as error:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from repo.review.findings import Mark, Rule
-from repo.review.names import Source, output_names
+from repo.review.names import FromItem, output_names
 from repo.review.statements import Statement
 
 __all__ = ["RULES"]
@@ -54,9 +54,9 @@ def unknown_column(statement: Statement) -> Iterator[Mark]:
             yield Mark(column, f"there is no column {name}{_advice(name, sources.values())}")
 
 
-def _in_reach(column: exp.Column, statement: Statement) -> tuple[dict[str, Source], set[str]]:
+def _in_reach(column: exp.Column, statement: Statement) -> tuple[dict[str, FromItem], set[str]]:
     """The sources that a column may be of, and the names of results around it."""
-    sources: dict[str, Source] = {}
+    sources: dict[str, FromItem] = {}
     results: set[str] = set()
     scope = statement.names.scope(column)
     while scope is not None:
@@ -67,7 +67,7 @@ def _in_reach(column: exp.Column, statement: Statement) -> tuple[dict[str, Sourc
     return sources, results
 
 
-def _may_have(name: str, sources: dict[str, Source]) -> bool:
+def _may_have(name: str, sources: dict[str, FromItem]) -> bool:
     return any(source.has(name) is not False for source in sources.values())
 
 
@@ -83,7 +83,7 @@ def record_columns(statement: Statement) -> Iterator[Mark]:
         )
 
 
-def _shown(source: Source) -> str:
+def _shown(source: FromItem) -> str:
     return source.table_name or source.name
 
 
@@ -91,7 +91,7 @@ def _nearest(name: str, there: Collection[str]) -> str:
     return next(iter(get_close_matches(name, there, n=1, cutoff=_ALIKE)), "")
 
 
-def _advice(name: str, sources: Collection[Source]) -> str:
+def _advice(name: str, sources: Collection[FromItem]) -> str:
     there = [
         column
         for source in sources

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from sqlglot import exp
 
-from repo.review.tables import Table
+from repo.review.tables import ParsedTable
 
-__all__ = ["Names", "Place", "Source", "conjuncts", "origins", "output_names", "projections"]
+__all__ = ["FromItem", "Names", "Place", "conjuncts", "origins", "output_names", "projections"]
 
 _SCOPES = (exp.Select, exp.Insert, exp.Update, exp.Delete)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FromItem:
     """What stands in a FROM or JOIN: a table of the schema, a query, or neither where it is not known.
 
     ``columns`` are names that the alias gives to a query's columns. ``outer``: its columns are NULL
@@ -25,7 +25,7 @@ class Source:
 
     name: str
     table_name: str
-    table: Table | None
+    table: ParsedTable | None
     query: exp.Expr | None
     columns: tuple[str, ...]
     outer: bool
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     """A column of a source of a SELECT (or of the table that a statement changes)."""
 
     scope: exp.Expr
-    source: Source
+    source: FromItem
     column: str
 
     @property
@@ -94,9 +94,9 @@ def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
 class Names:
     """Finds what columns refer to, given the tables that there are."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, ParsedTable]) -> None:
         self._tables = tables
-        self._sources: dict[int, dict[str, Source]] = {}
+        self._sources: dict[int, dict[str, FromItem]] = {}
 
     def scope(self, node: exp.Expr) -> exp.Expr | None:
         """The SELECT or other statement whose sources a node can name."""
@@ -105,7 +105,7 @@ class Names:
             at = at.parent
         return at
 
-    def sources(self, scope: exp.Expr) -> dict[str, Source]:
+    def sources(self, scope: exp.Expr) -> dict[str, FromItem]:
         """The sources of a SELECT or of another statement, by lower-case name, in their order."""
         found = self._sources.get(id(scope))
         if found is None:
@@ -122,7 +122,7 @@ class Names:
             scope = self.scope(scope)
         return None
 
-    def _source_of(self, column: exp.Column, scope: exp.Expr) -> Source | None:
+    def _source_of(self, column: exp.Column, scope: exp.Expr) -> FromItem | None:
         sources = self.sources(scope)
         if column.table:
             return sources.get(column.table.lower())
@@ -132,13 +132,13 @@ class Names:
         unknown = [source for source in sources.values() if source.has(column.name.lower()) is None]
         return unknown[0] if len(unknown) == 1 else None
 
-    def _read(self, scope: exp.Expr) -> Iterator[Source]:
+    def _read(self, scope: exp.Expr) -> Iterator[FromItem]:
         if isinstance(scope, exp.Insert | exp.Update | exp.Delete):
             target = scope.this.this if isinstance(scope.this, exp.Schema) else scope.this
             yield self._source(target, outer=False, join=None)
             if isinstance(scope, exp.Insert):
                 table = self._tables.get(target.name.lower())
-                yield Source("excluded", target.name.lower(), table, None, (), False, None)
+                yield FromItem("excluded", target.name.lower(), table, None, (), False, None)
         joins: list[exp.Join] = scope.args.get("joins") or []
         start = scope.args.get("from_")
         if start is not None:
@@ -151,24 +151,24 @@ class Names:
             )
             yield self._source(join.this, outer=outer, join=join)
 
-    def _source(self, node: exp.Expr, *, outer: bool, join: exp.Join | None) -> Source:
+    def _source(self, node: exp.Expr, *, outer: bool, join: exp.Join | None) -> FromItem:
         alias = node.args.get("alias")
         columns = tuple(each.name.lower() for each in alias.args.get("columns") or ()) if alias else ()
         name = node.alias_or_name.lower()
         if isinstance(node, exp.Lateral):
             node = node.this
         if isinstance(node, exp.Subquery):
-            return Source(name, "", None, node.this, columns, outer, join)
+            return FromItem(name, "", None, node.this, columns, outer, join)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-            return Source(name, "", None, None, columns, outer, join)
+            return FromItem(name, "", None, None, columns, outer, join)
         table_name = node.name.lower()
         expression = None if node.db else _common_table(node, table_name)
         if expression is None:
-            return Source(name, table_name, self._tables.get(table_name), None, columns, outer, join)
+            return FromItem(name, table_name, self._tables.get(table_name), None, columns, outer, join)
         declared = tuple(
             each.name.lower() for each in expression.args["alias"].args.get("columns") or ()
         )
-        return Source(name, "", None, expression.this, columns or declared, outer, join)
+        return FromItem(name, "", None, expression.this, columns or declared, outer, join)
 
 
 def _common_table(node: exp.Expr, name: str) -> exp.CTE | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from repo.review.callers import Caller
 from repo.review.changes import Change
-from repo.review.contract import Difference
+from repo.review.contract import ContractChange
 from repo.review.findings import Finding, Level
 from repo.review.migrating import MigrationReport
 from repo.review.verdicts import PlanChange
@@ -21,7 +21,7 @@ class QueryReport:
 
     change: Change
     callers: Sequence[Caller]
-    differences: Sequence[Difference]
+    differences: Sequence[ContractChange]
 
 
 @dataclass(frozen=True)

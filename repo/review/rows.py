@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from repo.review.kinds import is_aggregate, unwrap
-from repo.review.names import Names, Source, conjuncts, output_names
+from repo.review.names import FromItem, Names, conjuncts, output_names
 
 __all__ = ["Rows"]
 
@@ -95,7 +95,7 @@ class Rows:
             if len(known) + len(rows) == before:
                 return known, rows
 
-    def _one_row(self, source: Source, columns: set[str]) -> bool:
+    def _one_row(self, source: FromItem, columns: set[str]) -> bool:
         if source.table is not None:
             return any(key <= columns for key in source.table.keys)
         if source.query is None:
@@ -149,7 +149,7 @@ class Rows:
             yield from self._joined(source, join, select)
 
     def _joined(
-        self, source: Source, join: exp.Join, select: exp.Select
+        self, source: FromItem, join: exp.Join, select: exp.Select
     ) -> Iterator[tuple[_Column, exp.Expr | _Column]]:
         """The equalities that a join adds; ``source`` is what it brings in."""
         conditions = list(conjuncts(join.args.get("on")))
@@ -176,7 +176,7 @@ class Rows:
                 yield from ((each, value) for each in self._local(column, select))
 
     def _always_found(
-        self, source: Source, column: _Column, value: exp.Expr, select: exp.Select
+        self, source: FromItem, column: _Column, value: exp.Expr, select: exp.Select
     ) -> bool:
         """Whether a LEFT JOIN finds a row wherever ``column`` is there: a foreign key says so."""
         holder = self._names.sources(select)[column[0]].table

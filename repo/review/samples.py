@@ -25,7 +25,7 @@ from repo.errors import ConfigurationError
 from repo.maintenance import maintain
 from repo.queries import DIALECTS
 from repo.review.arguments import Facts
-from repo.sample import LAST_DAY, SOURCE, Size, bars, days_until, fill, institutions, symbols
+from repo.sample import LAST_DAY, SOURCE, SampleSize, bars, days_until, fill, institutions, symbols
 
 if sys.platform != "win32":
     import fcntl
@@ -45,10 +45,12 @@ class Asked:
     seed: int = 1
 
     @property
-    def size(self) -> Size:
+    def size(self) -> SampleSize:
         """Half a thousand tickers, fewer where there are few bars, and what goes with that."""
         tickers = max(10, min(500, self.bars // 200))
-        return Size(tickers, days=self.bars // tickers, interest_days=min(360, self.bars // tickers))
+        return SampleSize(
+            tickers, days=self.bars // tickers, interest_days=min(360, self.bars // tickers)
+        )
 
     @property
     def seconds(self) -> float:

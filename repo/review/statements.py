@@ -17,7 +17,7 @@ from repo.review.kinds import Kinds
 from repo.review.names import Names
 from repo.review.nulls import Nulls
 from repo.review.rows import Rows
-from repo.review.tables import GRAMMARS, Table, definition
+from repo.review.tables import GRAMMARS, ParsedTable, definition
 
 __all__ = ["Statement", "Unreadable", "read"]
 
@@ -63,7 +63,7 @@ class Statement:
     tree: exp.Expr | None
     tokens: list[Token]
     floating: frozenset[int]
-    tables: Mapping[str, Table]
+    tables: Mapping[str, ParsedTable]
 
     @property
     def portable(self) -> bool:
@@ -137,7 +137,7 @@ def _grammar(dialect: str, nulls: str) -> Dialect:
     return grammar
 
 
-def read(query: Query, dialect: str, tables: Mapping[str, Table]) -> Statement:
+def read(query: Query, dialect: str, tables: Mapping[str, ParsedTable]) -> Statement:
     """Parse a query by one dialect's grammar.
 
     :raises Unreadable: when it is no SQL of that dialect, or not one statement.

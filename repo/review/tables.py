@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
-__all__ = ["GRAMMARS", "UNKNOWN", "Table", "definition", "kind_of_type", "migrated", "tables_in"]
+__all__ = ["GRAMMARS", "UNKNOWN", "ParsedTable", "definition", "kind_of_type", "migrated", "tables_in"]
 
 GRAMMARS: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
 """What sqlglot calls the dialects."""
@@ -44,7 +44,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ParsedTable:
     """A table's columns with their kinds, those that are NOT NULL, and its keys.
 
     ``keys`` are sets of columns of which no two rows have the same; ``references`` are the foreign
@@ -98,9 +98,9 @@ def _statements(script: str, grammar: str) -> Iterator[str]:
     yield script[start:]
 
 
-def tables_in(script: str, dialect: str) -> dict[str, Table]:
+def tables_in(script: str, dialect: str) -> dict[str, ParsedTable]:
     """The tables that a script creates, by lower-case name; those that cannot be read are left out."""
-    found: dict[str, Table] = {}
+    found: dict[str, ParsedTable] = {}
     if _CREATES.search(script):
         with suppress(SqlglotError):
             for statement in _statements(script, GRAMMARS[dialect]):
@@ -109,15 +109,15 @@ def tables_in(script: str, dialect: str) -> dict[str, Table]:
 
 
 @lru_cache(maxsize=64)
-def migrated(scripts: Sequence[str], dialect: str) -> Mapping[str, Table]:
+def migrated(scripts: Sequence[str], dialect: str) -> Mapping[str, ParsedTable]:
     """The tables that migrations leave, by lower-case name; what cannot be read changes nothing."""
-    tables: dict[str, Table] = {}
+    tables: dict[str, ParsedTable] = {}
     for script in scripts:
         _migrate(tables, script, dialect)
     return tables
 
 
-def _migrate(tables: dict[str, Table], script: str, dialect: str) -> None:
+def _migrate(tables: dict[str, ParsedTable], script: str, dialect: str) -> None:
     grammar = GRAMMARS[dialect]
     for statement in _statements(script, grammar):
         with suppress(SqlglotError):
@@ -131,7 +131,7 @@ def _migrate(tables: dict[str, Table], script: str, dialect: str) -> None:
                 _alter(tables, sqlglot.parse_one(statement, dialect=grammar), dialect)
 
 
-def _create(tables: dict[str, Table], statement: str, dialect: str) -> None:
+def _create(tables: dict[str, ParsedTable], statement: str, dialect: str) -> None:
     grammar = GRAMMARS[dialect]
     tokens = sqlglot.tokenize(statement, dialect=grammar)
     text = definition(statement, tokens)
@@ -143,10 +143,10 @@ def _create(tables: dict[str, Table], statement: str, dialect: str) -> None:
         made = sqlglot.parse_one(statement, dialect=grammar)
         if isinstance(made, exp.Create) and isinstance(made.expression, exp.Query):
             columns = dict.fromkeys(map(str.lower, made.expression.named_selects), UNKNOWN)
-            tables[made.this.name.lower()] = Table(columns, frozenset(), (), {})
+            tables[made.this.name.lower()] = ParsedTable(columns, frozenset(), (), {})
 
 
-def _alter(tables: dict[str, Table], statement: exp.Expr, dialect: str) -> None:
+def _alter(tables: dict[str, ParsedTable], statement: exp.Expr, dialect: str) -> None:
     name = statement.this.name.lower()
     if name not in tables or not isinstance(statement, exp.Alter):
         return
@@ -168,11 +168,11 @@ def _alter(tables: dict[str, Table], statement: exp.Expr, dialect: str) -> None:
             tables[name] = replace(table, columns=columns)
 
 
-def _renamed(table: Table, old: str, new: str) -> Table:
+def _renamed(table: ParsedTable, old: str, new: str) -> ParsedTable:
     def name(column: str) -> str:
         return new if column == old else column
 
-    return Table(
+    return ParsedTable(
         {name(column): kind for column, kind in table.columns.items()},
         frozenset(map(name, table.required)),
         tuple(frozenset(map(name, key)) for key in table.keys),
@@ -180,7 +180,7 @@ def _renamed(table: Table, old: str, new: str) -> Table:
     )
 
 
-def _table(schema: exp.Schema, dialect: str) -> Table:
+def _table(schema: exp.Schema, dialect: str) -> ParsedTable:
     columns: dict[str, str] = {}
     required: set[str] = set()
     keys: list[frozenset[str]] = []
@@ -206,7 +206,7 @@ def _table(schema: exp.Schema, dialect: str) -> Table:
         references.update(_reference(_names(foreign), foreign.args.get("reference")))
     # NULL is never equal to NULL, so a key that may hold one does not tell rows apart.
     telling = tuple(key for key in keys if key <= required)
-    return Table(columns, frozenset(required), telling, references)
+    return ParsedTable(columns, frozenset(required), telling, references)
 
 
 def _names(node: exp.Expr) -> list[str]:

@@ -6,14 +6,15 @@ the target's own in one transaction. The rows of some chunks and the journal's n
 transaction each, so that a copy that was cut off goes on where it was.
 """
 
-from repo.transfer.copying import Copied, Progress, abandon, copy
+from repo.progress import Progress
+from repo.transfer.copying import Copied, abandon, copy
 from repo.transfer.slices import Slice
-from repo.transfer.verification import Difference, Verification, verify
+from repo.transfer.verification import RowDifference, Verification, verify
 
 __all__ = [
     "Copied",
-    "Difference",
     "Progress",
+    "RowDifference",
     "Slice",
     "Verification",
     "abandon",

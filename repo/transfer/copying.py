@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,30 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from repo import migrations
 from repo.batches import Columns
-from repo.chunks import Chunk, ChunkHashes, encoded, pieces, span
+from repo.chunks import ChunkDigest, ChunkHashes, encoded, pieces, span
 from repo.digests import TableDigest, combined_digests
 from repo.engine.transfer import FIRST_KEY
 from repo.errors import ConfigurationError, IntegrityError, RepoError, TransferError
 from repo.introspection import differences
+from repo.progress import Progress, no_progress
 from repo.tables import TABLES, Table
 from repo.transfer.merging import merge as merged
 from repo.transfer.proof import prove
-from repo.transfer.slices import EVERYTHING, Slice, Source, ticker_keys
+from repo.transfer.slices import EVERYTHING, Slice, SliceReader, ticker_keys
 
 if TYPE_CHECKING:
     from repo.database import Database
-    from repo.engine.staging import Ask, StagedCopy
+    from repo.engine.staging import RunAll, StagedCopy
 
-_ROWS_TOGETHER: Final = 50_000
+_COMMIT_ROWS: Final = 50_000
 """Rows that arrive in one transaction, with the rest of the last one's chunk."""
 
 _NAMED: Final = 20
-
-Progress = Callable[[str, int, int], None]
-"""Called with the table, or what else is being done, the rows done and their total.
-
-A total of 0 is not known; where both are 0 nothing is counted.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +45,6 @@ class Copied:
     changed: tuple[str, ...] = ()
 
 
-def _nobody(what: str, done: int, of: int) -> None:
-    """Takes progress and tells nobody."""
-
-
 def copy(
     source: Database,
     target: Database,
@@ -62,7 +53,7 @@ def copy(
     merge: bool = False,
     resume: bool = False,
     part: Slice = EVERYTHING,
-    progress: Progress = _nobody,
+    progress: Progress = no_progress,
 ) -> Copied:
     """Copy a database, or a part of it, with the keys it gave; equal at the end, or as it was.
 
@@ -125,14 +116,14 @@ class _Copy:
         self._progress = progress
         self._token = uuid.uuid4().hex
         self._changed: list[str] = []
-        self._sent: dict[str, list[Chunk]] = {}
+        self._sent: dict[str, list[ChunkDigest]] = {}
 
     def run(self, *, resume: bool) -> Copied:
         """Go from wherever it stands to the end."""
         built = self._begin(resume=resume)
         with _advice(self._staged):
             with self._source._session.connection() as connection:
-                self._fill(Source(self._source, connection, self._part), built=built)
+                self._fill(SliceReader(self._source, connection, self._part), built=built)
             self._progress("indexes", 0, 0)
             self._staged.finish()
             self._staged.install(replace=self._replace, prove=self._prove)
@@ -194,7 +185,7 @@ class _Copy:
     def _start(self) -> None:
         self._staged.begin(json.dumps(self._header()), self._token)
 
-    def _fill(self, source: Source, *, built: bool) -> None:
+    def _fill(self, source: SliceReader, *, built: bool) -> None:
         """Copy all tables, and those again whose rows in the source changed since the copy began."""
         arrived = self._staged.arrived()
         if built:
@@ -217,7 +208,9 @@ class _Copy:
                 chunks = []
             self._fill_table(source, table, chunks, totals.get(table.name, 0))
 
-    def _fill_table(self, source: Source, table: Table, arrived: list[Chunk], total: int) -> None:
+    def _fill_table(
+        self, source: SliceReader, table: Table, arrived: list[ChunkDigest], total: int
+    ) -> None:
         """Have the rest of a table's rows arrive: the chunks after the last that has."""
         done = sum(each.rows for each in arrived)
         hashes = ChunkHashes(table)
@@ -234,7 +227,7 @@ class _Copy:
         def take(columns: Columns) -> None:
             nonlocal at, done, waiting
             for chunk, piece in pieces(table, columns):
-                if chunk != at and waiting >= _ROWS_TOGETHER:
+                if chunk != at and waiting >= _COMMIT_ROWS:
                     keep()
                 at = chunk
                 data = encoded(table, piece)
@@ -247,7 +240,7 @@ class _Copy:
         keep()
         self._sent[table.name] = [*arrived, *hashes.end()]
 
-    def _prove(self, ask: Ask) -> None:
+    def _prove(self, ask: RunAll) -> None:
         """See that what arrived is what left.
 
         :raises TransferError: naming the first chunks that differ, and what breaks a constraint.
@@ -256,7 +249,7 @@ class _Copy:
             raise TransferError(f"what arrived is not what left: {'; '.join(wrong[:_NAMED])}")
 
 
-def _end(table: Table, chunks: list[Chunk]) -> int:
+def _end(table: Table, chunks: list[ChunkDigest]) -> int:
     """The last key that may be in the last of some chunks."""
     return (chunks[-1].chunk + 1) * span(table) - 1
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from repo.chunks import Chunk, span
+from repo.chunks import ChunkDigest, span
 from repo.engine.transfer import FIRST_KEY, LAST_KEY
+from repo.queries import RunQuery
 from repo.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from repo.database import Database
     from repo.engine.connection import Connection
-    from repo.engine.staging import Ask
+    from repo.engine.staging import RunAll
 
-_ROWS_TOGETHER: Final = 200_000
+_DIGEST_ROWS: Final = 200_000
 """Rows that are hashed by one question; a server answers two at once."""
 
 
 def prove(
     target: Database,
-    sent: Mapping[str, Sequence[Chunk]],
-    ask: Ask,
+    sent: Mapping[str, Sequence[ChunkDigest]],
+    ask: RunAll,
     progress: Callable[[str, int, int], None],
 ) -> list[str]:
     """In what a copy differs from the chunks that were sent, and what breaks its constraints.
@@ -33,7 +34,7 @@ def prove(
     transfer = target._backend.transfer()
 
     def hashed(
-        table: Table, chunks: Sequence[Chunk], first: int, last: int
+        table: Table, chunks: Sequence[ChunkDigest], first: int, last: int
     ) -> Callable[[Connection], tuple[int, list[str]]]:
         def question(connection: Connection) -> tuple[int, list[str]]:
             found = transfer.digest(connection, queries, table, first, last)
@@ -63,19 +64,21 @@ def prove(
     return wrong
 
 
-def _pieces(table: Table, chunks: Sequence[Chunk]) -> Iterator[tuple[Sequence[Chunk], int, int]]:
+def _pieces(
+    table: Table, chunks: Sequence[ChunkDigest]
+) -> Iterator[tuple[Sequence[ChunkDigest], int, int]]:
     """Chunks side by side, with bounds of keys that leave no gap between them, nor before and after."""
     first, start, rows = FIRST_KEY, 0, 0
     for number, each in enumerate(chunks, 1):
         rows += each.rows
-        if rows >= _ROWS_TOGETHER and number < len(chunks):
+        if rows >= _DIGEST_ROWS and number < len(chunks):
             last = (each.chunk + 1) * span(table) - 1
             yield chunks[start:number], first, last
             first, start, rows = last + 1, number, 0
     yield chunks[start:], first, LAST_KEY
 
 
-def faults(ask: Callable[[str], Any]) -> list[str]:
+def faults(ask: RunQuery) -> list[str]:
     """Keys that are there more than once, and keys that are referred to and not there."""
     found = []
     for each in ask("proof.duplicates"):

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from repo.batches import Columns
-from repo.chunks import Chunk, ChunkHashes, encoded, pieces
+from repo.chunks import ChunkDigest, ChunkHashes, encoded, pieces
 from repo.engine.transfer import FIRST_KEY, LAST_KEY, Limits
 from repo.errors import UnknownTicker
 from repo.tables import TABLES, Table
@@ -39,7 +39,7 @@ class Slice:
 EVERYTHING: Final = Slice()
 
 
-class Source:
+class SliceReader:
     """A slice of a database, read on a connection that sees one state of it."""
 
     def __init__(self, db: Database, connection: Connection, part: Slice = EVERYTHING) -> None:
@@ -83,7 +83,7 @@ class Source:
             limits = self._limits._replace(first=start, last=end)
             self._transfer.read(self._connection, self._queries, table, limits, take)
 
-    def chunks(self, table: Table, *, last: int = LAST_KEY) -> list[Chunk]:
+    def chunks(self, table: Table, *, last: int = LAST_KEY) -> list[ChunkDigest]:
         """The digests of the chunks of a table, up to a key."""
         if self._whole:
             return self._transfer.digest(self._connection, self._queries, table, FIRST_KEY, last)

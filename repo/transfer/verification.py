@@ -11,13 +11,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from repo.batches import EPOCH
-from repo.chunks import Chunk, span
+from repo.chunks import ChunkDigest, span
 from repo.digests import TableDigest, combined_digests
 from repo.errors import ConfigurationError
 from repo.introspection import differences
 from repo.tables import TABLES, Table
 from repo.transfer.proof import faults
-from repo.transfer.slices import Source
+from repo.transfer.slices import SliceReader
 
 if TYPE_CHECKING:
     from repo.database import Database
@@ -26,7 +26,7 @@ _LIMIT: Final = 20
 _MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Difference(NamedTuple):
+class RowDifference(NamedTuple):
     """One thing in which two databases differ: a value, or a whole row where ``column`` is None.
 
     ``key`` is the row's, as ``column=value`` with the ticker by its symbol; ``first`` and ``second`` are
@@ -57,7 +57,7 @@ class Verification:
 
     first: dict[str, TableDigest]
     second: dict[str, TableDigest]
-    differences: tuple[Difference, ...]
+    differences: tuple[RowDifference, ...]
     faults: tuple[str, ...]
     unseen: tuple[str, ...] = ()
 
@@ -73,10 +73,10 @@ def verify(first: Database, second: Database, *, limit: int = _LIMIT) -> Verific
     :param limit: how many differences to narrow down to their rows.
     """
     with first._session.connection() as one, second._session.connection() as two:
-        sources = Source(first, one), Source(second, two)
+        sources = SliceReader(first, one), SliceReader(second, two)
         with ThreadPoolExecutor(2) as both:
             (chunks, wrong), (other_chunks, others_wrong) = both.map(_examined, sources)
-        found: list[Difference] = []
+        found: list[RowDifference] = []
         symbols = _symbols(*sources) if chunks != other_chunks else {}
         for table in TABLES.values():
             differing = {*chunks[table.name]} ^ {*other_chunks[table.name]}
@@ -101,12 +101,12 @@ def verify(first: Database, second: Database, *, limit: int = _LIMIT) -> Verific
     )
 
 
-def _examined(source: Source) -> tuple[dict[str, list[Chunk]], list[str]]:
+def _examined(source: SliceReader) -> tuple[dict[str, list[ChunkDigest]], list[str]]:
     """The chunks of each table, and what breaks its constraints."""
     return {table.name: source.chunks(table) for table in TABLES.values()}, faults(source.ask)
 
 
-def _symbols(*sources: Source) -> dict[int, str]:
+def _symbols(*sources: SliceReader) -> dict[int, str]:
     """The symbols of tickers by their keys, where both have one the first source's."""
     found: dict[int, str] = {}
     for source in reversed(sources):
@@ -117,8 +117,8 @@ def _symbols(*sources: Source) -> dict[int, str]:
 
 
 def _differences(
-    table: Table, chunk: int, sources: Sequence[Source], symbols: dict[int, str]
-) -> Iterator[Difference]:
+    table: Table, chunk: int, sources: Sequence[SliceReader], symbols: dict[int, str]
+) -> Iterator[RowDifference]:
     """In which rows a chunk differs, in the order of the keys."""
     names = [column.name for column in table.columns]
     places = [names.index(name) for name in table.primary_key]
@@ -140,13 +140,13 @@ def _differences(
         row = (one or two)[0]
         shown = " ".join(f"{names[at]}={_shown(table, at, row[at], symbols)}" for at in places)
         if len(one) != len(two):
-            yield Difference(table.name, shown, None, len(one), len(two))
+            yield RowDifference(table.name, shown, None, len(one), len(two))
             continue
         for at, name in enumerate(names):
             values = one[0][at], two[0][at]
             if values[0] != values[1]:
                 first, second = (_shown(table, at, value, {}) for value in values)
-                yield Difference(table.name, shown, name, first, second)
+                yield RowDifference(table.name, shown, name, first, second)
 
 
 def _shown(table: Table, place: int, value: Any, symbols: dict[int, str]) -> Any:

@@ -190,7 +190,7 @@ def main() -> None:
         source = f"sqlite:///{Path(folder) / 'source.db'}"
         with repo.connect(source) as db:
             db.migrate()
-            rows = sum(sample.fill(db, sample.Size(days=given.days)).values())
+            rows = sum(sample.fill(db, sample.SampleSize(days=given.days)).values())
 
         def take(name: str, way: Callable[[str, str], None], old: str, new: str) -> None:
             started = perf_counter()

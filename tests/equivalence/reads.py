@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 import repo
-from repo.queries import Column, columns_of
+from repo.queries import ResultColumn, columns_of
 from tests.equivalence.exact import Outcome, exact
 from tests.oracle import OutOfRange, SeveralSources, Unknown, World, fold
 from tests.strategies import Content, within
@@ -228,7 +228,7 @@ def expected(world: World, name: str, arguments: Mapping[str, Any]) -> Outcome:
 
 
 @cache
-def _columns(record: Any) -> tuple[Column, ...]:
+def _columns(record: Any) -> tuple[ResultColumn, ...]:
     """The columns of a record; none of what is none."""
     return columns_of(record) if hasattr(record, "_fields") else ()
 

@@ -14,8 +14,8 @@ from aiosql.utils import VAR_REF
 from psycopg import generators, pq
 from psycopg.postgres import types
 
-from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.backends.postgresql import arrays
+from repo.backends.results import FETCH_ROWS, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS
 from repo.errors import (
     CheckViolation,
@@ -227,7 +227,7 @@ class PostgreSQLAdapter:
                 reading.compare(cursor.pgresult)
                 if reading.lacks_symbol:
                     record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
-            while rows := cursor.fetchmany(ROWS_TOGETHER):
+            while rows := cursor.fetchmany(FETCH_ROWS):
                 tuples = map(given.__add__, rows) if given else rows
                 # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
                 records += map(tuple.__new__, repeat(record_class), tuples) if record_class else tuples

@@ -14,12 +14,13 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from repo import binary
-from repo.backends.base import finder, merge, refuse_unknown, write_rows
+from repo.backends.options import refuse_unknown
 from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.backends.repeats import Passing, deduplicate
+from repo.backends.upserts import finder, merge, write_rows
 from repo.batches import EPOCH, Columns, RowEncoder
 from repo.binding import dumped, sent
 from repo.conflicts import tried

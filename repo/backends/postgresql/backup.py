@@ -20,9 +20,10 @@ from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.backends.postgresql.programs import Program, connection_for, find
 from repo.backends.postgresql.url import demand_tls, explicit, url_settings
-from repo.engine.backup import Check, Origin, Progress, Restoring, Writing
+from repo.engine.backup import Compare, Origin, Restoring, Writing
 from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
+from repo.progress import Progress
 from repo.showing import listed
 
 _LOCK_SECONDS: Final = 60
@@ -127,7 +128,7 @@ class PostgreSQLDumpRestore:
             with suppress(psycopg.Error):  # somebody uses it
                 connection.execute(f"DROP DATABASE IF EXISTS {left.quoted}")
 
-    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, compare: Compare) -> None:
         """Run the script that pg_restore writes, and commit if the rows are those of the manifest.
 
         pg_restore itself would commit before they are compared. A second database, swapped for the first
@@ -155,7 +156,7 @@ class PostgreSQLDumpRestore:
                         "(privileges=False), and then run `smdi grant`"
                     )
                 raise BackupError(f"nothing was restored: {translate(error)}{advice}") from error
-            check(None)
+            compare(None)
 
     def _make_room(self, connection: Connection, *, force: bool) -> None:
         """Lock everything that is stored, and drop it."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from repo.engine.backend import Backend, taken
-from repo.engine.maintenance import Ask, Check, Status, checked
+from repo.engine.maintenance import Check, Status, checked
+from repo.queries import RunQuery
 
 _OLDEST: Final = 14
 _UNITS: Final[Mapping[str, int]] = {"B": 1, "kB": 1 << 10, "8kB": 8 << 10, "MB": 1 << 20}
@@ -38,7 +39,7 @@ _FREE_SHARE: Final = 0.15
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 
 
-def checks(backend: Backend, pool: int, ask: Ask) -> Iterator[Check]:
+def checks(backend: Backend, pool: int, ask: RunQuery) -> Iterator[Check]:
     """The engine's lines of the check list.
 
     :param pool: how many connections a process may have.

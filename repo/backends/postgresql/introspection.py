@@ -15,7 +15,7 @@ from repo.backends.postgresql.recent import day_of
 from repo.engine.backend import Backend, taken
 from repo.engine.connection import Bound
 from repo.errors import ConfigurationError, ConflictError
-from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
+from repo.schemas import ColumnSchema, Constraint, Index, Schema, TableSchema, Trigger
 
 _SCRATCH: Final = "smdi_scratch"
 _LOCK_MILLISECONDS: Final = 2000
@@ -51,7 +51,7 @@ class PostgreSQLIntrospection:
         keys, triggers = asked("introspection.index_columns", "name"), asked("introspection.triggers")
         return Schema(
             tuple(
-                Table(
+                TableSchema(
                     relation.name,
                     relation.kind,
                     () if relation.options is None else (relation.options,),
@@ -100,8 +100,8 @@ class PostgreSQLIntrospection:
             yield connection  # release rolls back
 
 
-def _column(row: Any) -> Column:
-    return Column(
+def _column(row: Any) -> ColumnSchema:
+    return ColumnSchema(
         row.name,
         row.type,
         bool(row.nullable),

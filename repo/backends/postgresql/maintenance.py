@@ -12,8 +12,9 @@ from repo.backends.postgresql import deployment, recent
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
 from repo.engine.backend import Backend, taken
-from repo.engine.maintenance import Ask, Check, Relation, Space, Status, Task, checked
+from repo.engine.maintenance import Check, Relation, Space, Status, Task, checked
 from repo.errors import ConfigurationError, RepoError
+from repo.queries import RunQuery
 
 _SHARE: Final = 0.05
 """The share of a table's rows, dead or changed, that is worth a VACUUM or an ANALYZE; autovacuum waits
@@ -58,13 +59,13 @@ class PostgreSQLMaintenance:
             info = connection.info
             return f"{info.host}:{info.port}/{info.dbname}"
 
-    def space(self, ask: Ask) -> Space:
+    def space(self, ask: RunQuery) -> Space:
         return Space(ask("server.database_bytes"), None)
 
-    def relations(self, ask: Ask) -> list[Relation]:
+    def relations(self, ask: RunQuery) -> list[Relation]:
         return [Relation(*row) for row in ask("server.relations")]
 
-    def tasks(self, ask: Ask) -> list[Task]:
+    def tasks(self, ask: RunQuery) -> list[Task]:
         found = [
             Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a failed build")
             if _leftover(each)
@@ -89,7 +90,7 @@ class PostgreSQLMaintenance:
                 found.append(Task(f"REINDEX INDEX CONCURRENTLY {each.name}", reason))
         return [*found, *recent.tasks(ask, tables, invalid)]
 
-    def perform(self, ask: Ask, task: Task) -> str:
+    def perform(self, ask: RunQuery, task: Task) -> str:
         refused: list[str] = []
 
         def note(notice: psycopg.errors.Diagnostic) -> None:
@@ -141,7 +142,7 @@ class PostgreSQLMaintenance:
                     connection.stale = True
                     raise
 
-    def _clear_away(self, ask: Ask, there: set[str]) -> None:
+    def _clear_away(self, ask: RunQuery, there: set[str]) -> None:
         """Drop what a failed build left; if that fails too, the next run does it."""
         with suppress(RepoError):
             for each in ask("server.invalid_indexes"):
@@ -149,7 +150,7 @@ class PostgreSQLMaintenance:
                     with self._patient() as connection:
                         connection.execute(f"DROP INDEX CONCURRENTLY {each.name}", prepare=False)
 
-    def _kept(self, ask: Ask, task: Task) -> str:
+    def _kept(self, ask: RunQuery, task: Task) -> str:
         """Why a VACUUM has left dead rows, if it has."""
         if not task.statement.startswith("VACUUM"):
             return ""
@@ -162,7 +163,7 @@ class PostgreSQLMaintenance:
             return ""
         return f"{table.dead:,} dead rows stay: {_told(session)} has a transaction open since before it"
 
-    def checks(self, ask: Ask) -> Iterator[Check]:
+    def checks(self, ask: RunQuery) -> Iterator[Check]:
         state = ask("server.database_state")
         failures = state.checksum_failures
         yield checked(
@@ -263,10 +264,10 @@ class PostgreSQLMaintenance:
         )
         yield self._slowest(ask)
 
-    def deployment(self, ask: Ask) -> Iterator[Check]:
+    def deployment(self, ask: RunQuery) -> Iterator[Check]:
         return deployment.checks(self._backend, self._pool, ask)
 
-    def _amcheck(self, ask: Ask) -> Check:
+    def _amcheck(self, ask: RunQuery) -> Check:
         name = "amcheck"
         relations = ask("server.checkable")
         if not relations:
@@ -305,7 +306,7 @@ class PostgreSQLMaintenance:
             status=Status.FAIL,
         )
 
-    def _connections(self, ask: Ask) -> Check:
+    def _connections(self, ask: RunQuery) -> Check:
         found = ask("server.connections")
         warn, fail = (found.used > share * found.allowed for share in _MANY_CONNECTIONS)
         return Check(
@@ -317,7 +318,7 @@ class PostgreSQLMaintenance:
             else "",
         )
 
-    def _slowest(self, ask: Ask) -> Check:
+    def _slowest(self, ask: RunQuery) -> Check:
         name = "slowest queries"
         if not ask("server.statements_installed"):
             return Check(Status.PASS, name, "not looked at: CREATE EXTENSION pg_stat_statements")

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import psycopg
 
-from repo.backends.base import unlike
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import Connection
+from repo.backends.results import unlike
 from repo.engine.plans import Plan, Step
 from repo.errors import QueryContractError
 from repo.queries import Query

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
-from repo.engine.maintenance import Ask, Task
+from repo.engine.maintenance import Task
+from repo.queries import RunQuery
 
 _TABLE: Final = "market_data"
 _ROWS: Final = 500_000
@@ -33,7 +34,7 @@ def day_of(index: str) -> date | None:
         return None
 
 
-def tasks(ask: Ask, tables: Iterable[Any], invalid: Iterable[str]) -> Iterator[Task]:
+def tasks(ask: RunQuery, tables: Iterable[Any], invalid: Iterable[str]) -> Iterator[Task]:
     """Make one if none reaches back as far as it should, then drop the others.
 
     :param tables: rows of ``server.tables``.

@@ -23,8 +23,8 @@ from repo.backends.postgresql import arrays
 from repo.backends.postgresql.adapter import translate
 from repo.batches import BATCH_ROWS, Columns
 from repo.binding import BoundQueries
-from repo.chunks import Chunk
-from repo.engine.staging import MEANWHILE, Ask, StagedCopy
+from repo.chunks import ChunkDigest
+from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
 from repo.engine.transfer import Limits
 from repo.errors import ConflictError, TransferError
 from repo.tables import TABLES, Table
@@ -67,9 +67,9 @@ class PostgreSQLTransfer:
 
     def digest(
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
-    ) -> list[Chunk]:
+    ) -> list[ChunkDigest]:
         found = queries[_DIGESTS[table.aggregate]](connection, {"first": first, "last": last})
-        return [Chunk(*each) for each in found]
+        return [ChunkDigest(*each) for each in found]
 
     def read(
         self,
@@ -193,7 +193,7 @@ class PostgreSQLStagedCopy(StagedCopy):
         self._run(connection, "TRUNCATE {copy}.{name}", copy=COPY, name=table.name)
 
     @contextmanager
-    def _two(self) -> Iterator[Ask]:
+    def _two(self) -> Iterator[RunAll]:
         """Asks questions of two connections, each at one after another."""
         other = self._backend.acquire(write=True)
         free: SimpleQueue[Any] = SimpleQueue()
@@ -250,7 +250,7 @@ class PostgreSQLStagedCopy(StagedCopy):
                 self.queries["copying.follow"](connection, {})
                 self.queries["journal.change"](connection, {"token": self._token, "built": 1})
 
-    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
+    def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
         with self._two() as ask:
             prove(lambda questions: ask(map(self._seeing, questions)))
         for attempt in range(1, _ATTEMPTS + 1):

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn
 
-from repo.backends.base import check_option
+from repo.backends.options import check_option
 from repo.errors import ConfigurationError
 from repo.settings import split_url
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.base import ROWS_TOGETHER, lacks_symbol, unlike, wrong_columns, wrong_type
+from repo.backends.results import FETCH_ROWS, lacks_symbol, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS, EPOCH
 from repo.binding import sent
 from repo.errors import (
@@ -220,13 +220,13 @@ def _all_records(
     given: tuple[Any, ...] = ()
     if reading.lacks_symbol:
         record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
-    rows = cursor.fetchmany(ROWS_TOGETHER)
+    rows = cursor.fetchmany(FETCH_ROWS)
     if reading.unseen:
         reading.compare(cursor.description, rows)
     try:
         records = _records(rows, decoders, record_class, given)
-        while len(rows) == ROWS_TOGETHER:
-            rows = cursor.fetchmany(ROWS_TOGETHER)
+        while len(rows) == FETCH_ROWS:
+            rows = cursor.fetchmany(FETCH_ROWS)
             records += _records(rows, decoders, record_class, given)
     except (TypeError, ValueError, OverflowError) as error:
         raise reading.undecodable(rows, error) from error

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from repo.backends.base import check_option, finder, merge, refuse_unknown, write_rows
+from repo.backends.options import check_option, refuse_unknown
 from repo.backends.repeats import Passing
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
+from repo.backends.upserts import finder, merge, write_rows
 from repo.batches import Columns, RowEncoder
 from repo.binding import dumped, sent
 from repo.engine.connection import Bound

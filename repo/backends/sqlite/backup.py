@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from repo.backends.sqlite.adapter import translate
 from repo.engine.backend import Backend, taken
-from repo.engine.backup import Check, Origin, Progress, Restoring, Writing
+from repo.engine.backup import Compare, Origin, Restoring, Writing
 from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
+from repo.progress import Progress
 from repo.showing import listed
 from repo.watching import LOG
 
@@ -58,7 +59,7 @@ class SQLiteDumpRestore:
             raise ConfigurationError("a backup of SQLite is proven in a file beside it: no --scratch")
         yield f"sqlite:///{_quoted(folder / 'scratch.db')}"
 
-    def restore(self, file: Path, how: Restoring, writing: Writing, check: Check) -> None:
+    def restore(self, file: Path, how: Restoring, writing: Writing, compare: Compare) -> None:
         """Copy the file over the pages of the database, in one transaction of SQLite's own.
 
         The file stays the same one, so those who have it open see the old rows until that transaction is
@@ -75,7 +76,7 @@ class SQLiteDumpRestore:
                 before = connection.execute("PRAGMA data_version").fetchone()
                 with closing(_opened(file)) as source:
                     _look_at(source, how.progress)
-                    check(f"sqlite:///{_quoted(file)}")
+                    compare(f"sqlite:///{_quoted(file)}")
                     alone = self._let_pages_differ(source, connection)
                     if alone and not how.force:
                         self._refuse_rows(connection)
@@ -95,7 +96,7 @@ class SQLiteDumpRestore:
                     connection.execute("SELECT 1 FROM sqlite_master").close()  # which lets others in
                     connection.execute("PRAGMA journal_mode = WAL")
                 try:
-                    check(None)
+                    compare(None)
                 except BackupError:
                     if connection.execute("PRAGMA data_version").fetchone() == before:
                         raise
@@ -159,7 +160,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
-    """Check that a file is not damaged before anything is replaced by it."""
+    """Compare that a file is not damaged before anything is replaced by it."""
     progress("check", 0, 0)
     try:
         found = [str(line) for (line,) in source.execute("PRAGMA integrity_check(5)")]

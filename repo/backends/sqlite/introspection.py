@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from repo.engine.connection import Bound
-from repo.schemas import Column, Constraint, Index, Schema, Table, Trigger
+from repo.schemas import ColumnSchema, Constraint, Index, Schema, TableSchema, Trigger
 
 _TOKEN: Final = re.compile(
     r"\s+|--[^\n]*|/\*.*?(?:\*/|\Z)"
@@ -141,15 +141,15 @@ def _index(name: str, tokens: list[str]) -> Index:
 
 def _table(
     relation: Any, rows: list[Any], indexes: tuple[Index, ...], triggers: tuple[Trigger, ...]
-) -> Table:
+) -> TableSchema:
     tokens = _tokens(relation.definition)
     if relation.kind == "view":
-        columns = tuple(Column(row.name, row.type, nullable=True) for row in rows)
+        columns = tuple(ColumnSchema(row.name, row.type, nullable=True) for row in rows)
         query = _text(tokens[tokens.index("AS") + 1 :])
-        return Table(relation.name, "view", (), columns, (), (), triggers, query)
+        return TableSchema(relation.name, "view", (), columns, (), (), triggers, query)
     if "VIRTUAL" in tokens[:2]:
-        columns = tuple(Column(row.name, row.type, nullable=True) for row in rows)
-        return Table(relation.name, "virtual table", (), columns, definition=_text(tokens))
+        columns = tuple(ColumnSchema(row.name, row.type, nullable=True) for row in rows)
+        return TableSchema(relation.name, "virtual table", (), columns, definition=_text(tokens))
     start, end = _inside(tokens)
     items = _items(tokens[start:end])
     constraints: list[Constraint] = []
@@ -161,7 +161,7 @@ def _table(
             clauses[item[0]] = item
             constraints += _constraints(item[1:], item[0])
     columns = tuple(_column(row, clauses.get(row.name.lower(), [])) for row in rows)
-    return Table(
+    return TableSchema(
         relation.name,
         "table",
         () if relation.options is None else tuple(relation.options.split(", ")),
@@ -206,7 +206,7 @@ def _constraints(tokens: list[str], column: str | None) -> Iterator[Constraint]:
             name = ""
 
 
-def _column(row: Any, tokens: list[str]) -> Column:
+def _column(row: Any, tokens: list[str]) -> ColumnSchema:
     collation = generated = None
     for clause in _clauses(tokens[1:]):
         if clause[0] == "COLLATE":
@@ -214,6 +214,6 @@ def _column(row: Any, tokens: list[str]) -> Column:
         elif clause[0] in ("GENERATED", "AS"):
             generated = _text(clause[clause.index("AS") + 1 :])
     default = None if row.filling is None else _text(_tokens(row.filling))
-    return Column(
+    return ColumnSchema(
         row.name, row.type, bool(row.nullable), default, generated=generated, collation=collation
     )

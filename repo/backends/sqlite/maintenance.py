@@ -11,8 +11,9 @@ from typing import Any, Final
 from repo.backends.sqlite import deployment
 from repo.backends.sqlite.adapter import translate
 from repo.engine.backend import Backend
-from repo.engine.maintenance import Ask, Check, Relation, Space, Status, Task, checked
+from repo.engine.maintenance import Check, Relation, Space, Status, Task, checked
 from repo.errors import DatabaseUnavailable
+from repo.queries import RunQuery
 
 _FREE_SHARE: Final = 0.1
 """The share of free pages in a file that is worth a VACUUM."""
@@ -49,11 +50,11 @@ class SQLiteMaintenance:
     def identity(self) -> str:
         return "" if self._path is None else str(self._path.resolve())
 
-    def space(self, ask: Ask) -> Space:
+    def space(self, ask: RunQuery) -> Space:
         pages = ask("file.pages")
         return Space(pages.pages * pages.page_size + self._log_bytes(), pages.free * pages.page_size)
 
-    def relations(self, ask: Ask) -> list[Relation]:
+    def relations(self, ask: RunQuery) -> list[Relation]:
         if ask("file.measurable"):
             return [Relation(*row) for row in ask("file.relations")]
         return [Relation(row.name, row.name, "table", None, None, None) for row in ask("file.tables")]
@@ -63,7 +64,7 @@ class SQLiteMaintenance:
         log = None if path is None else path.with_name(f"{path.name}-wal")
         return log.stat().st_size if log is not None and log.exists() else 0
 
-    def tasks(self, ask: Ask) -> list[Task]:
+    def tasks(self, ask: RunQuery) -> list[Task]:
         damaged: dict[str, str] = {}
         for each in ask("file.damage"):
             if not any(words in each.message for words in _OF_INDEXES):
@@ -91,7 +92,7 @@ class SQLiteMaintenance:
             found.append(Task("PRAGMA wal_checkpoint(TRUNCATE)", reason))
         return found
 
-    def _unanalyzed(self, ask: Ask, relations: list[Relation]) -> list[str]:
+    def _unanalyzed(self, ask: RunQuery, relations: list[Relation]) -> list[str]:
         known = {}
         if ask("file.analyzed"):
             known = {each.name: each.rows for each in ask("file.statistics")}
@@ -107,7 +108,7 @@ class SQLiteMaintenance:
                 found.append(f"{each.name} had {rows:,} rows when it was analyzed and has {each.rows:,}")
         return ([f"{', '.join(never)} never analyzed"] if never else []) + found
 
-    def perform(self, ask: Ask, task: Task) -> str:
+    def perform(self, ask: RunQuery, task: Task) -> str:
         path = self._path
         if task.statement == "VACUUM" and path is not None:
             # For a copy in a temporary file, and the same in the write-ahead log.
@@ -138,10 +139,10 @@ class SQLiteMaintenance:
                     connection.execute(f"PRAGMA busy_timeout = {waits}")
                 self._backend.release(connection, write=True)
 
-    def deployment(self, ask: Ask) -> Iterator[Check]:
+    def deployment(self, ask: RunQuery) -> Iterator[Check]:
         return deployment.checks(self._backend, self._path)
 
-    def checks(self, ask: Ask) -> Iterator[Check]:
+    def checks(self, ask: RunQuery) -> Iterator[Check]:
         damage = [each.message for each in ask("file.damage")]
         of_indexes = all(any(words in each for words in _OF_INDEXES) for each in damage)
         yield checked(

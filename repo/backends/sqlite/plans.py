@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from repo.backends.base import unlike
+from repo.backends.results import unlike
 from repo.backends.sqlite.adapter import translate
 from repo.engine.connection import Bound
 from repo.engine.plans import Plan, Step

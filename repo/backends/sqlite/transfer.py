@@ -13,13 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from repo.backends.base import write_many
 from repo.backends.journal import COPY, JOURNAL
 from repo.backends.sqlite.adapter import translate
+from repo.backends.upserts import write_many
 from repo.batches import Columns
 from repo.binding import BoundQueries
-from repo.chunks import Chunk, ChunkHashes, encoded, pieces
-from repo.engine.staging import MEANWHILE, Ask, StagedCopy
+from repo.chunks import ChunkDigest, ChunkHashes, encoded, pieces
+from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
 from repo.engine.transfer import Limits
 from repo.errors import ConfigurationError, ConflictError, TransferError
 from repo.tables import TABLES, Table
@@ -51,7 +51,7 @@ class SQLiteTransfer:
 
     def digest(
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
-    ) -> list[Chunk]:
+    ) -> list[ChunkDigest]:
         hashes = ChunkHashes(table)
 
         def add(columns: Columns) -> None:
@@ -178,7 +178,7 @@ class SQLiteStagedCopy(StagedCopy):
         finally:
             connection.close()
 
-    def install(self, *, replace: bool, prove: Callable[[Ask], None]) -> None:
+    def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
         self.close()
         with self._live() as live, _short_log(live):
             live.execute("PRAGMA foreign_keys = OFF")  # they are looked at below, all at once

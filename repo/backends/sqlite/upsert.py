@@ -6,8 +6,8 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from repo.backends.base import finder, write_rows
 from repo.backends.repeats import SeenKeyRanges, deduplicate
+from repo.backends.upserts import finder, write_rows
 from repo.batches import Columns, RowEncoder, Tally
 from repo.engine.connection import Bound
 from repo.errors import IntegrityError, UniqueViolation

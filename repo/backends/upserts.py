@@ -1,51 +1,14 @@
-"""What the backends share: the writing of rows, the columns of results, the options of ``connect()``."""
+"""What the backends share of upserts: statements of many rows, keys looked up, and the merge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from repo.batches import Columns, FindKeys, RepeatedKeys, RowEncoder, Unfit
 from repo.engine.connection import Bound, Connection
-from repo.errors import ConfigurationError, QueryContractError
-from repo.queries import Query, many_rows, rows_together
-from repo.records import OF_TICKER
-from repo.showing import short
+from repo.queries import many_rows, rows_per_statement
 from repo.tables import Table
-
-ROWS_TOGETHER: Final = 100
-"""Few enough rows for the processor's cache while they become records."""
-
-_OPTION_END: Final = 1_000_000
-
-
-def lacks_symbol(query: Query) -> bool:
-    """Whether a query's rows lack the symbol, so that the caller's is put in front of each."""
-    return query.record in OF_TICKER and "symbol" in query.parameters and query.ours
-
-
-def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:
-    """The error for a result whose columns are not those of the query's record."""
-    wanted = ", ".join(column.name for column in query.columns)
-    return QueryContractError(
-        f"{query.full_name} ({query.location}) gives the columns {', '.join(found)}; "
-        f"its record has {wanted}, in this order"
-    )
-
-
-def wrong_type(query: Query, column: str, found: str) -> QueryContractError:
-    """The error for a column of another type than the query's record says."""
-    declared = next(each.type.__name__ for each in query.columns if each.name == column)
-    return QueryContractError(
-        f"{query.full_name} ({query.location}) gives {column} as {found}; its record says {declared}"
-    )
-
-
-def unlike(query: Query, reason: str) -> QueryContractError:
-    """The error for a query that does not fit the schema, in the engine's words."""
-    return QueryContractError(
-        f"{query.full_name} ({query.location}) does not fit the database: {reason}"
-    )
 
 
 def write_rows(
@@ -71,7 +34,7 @@ def write_many(connection: Connection, queries: Bound, name: str, columns: Colum
     :returns: how many were written.
     """
     rows = len(columns[0]) if columns else 0
-    together = rows_together(values, len(columns))
+    together = rows_per_statement(values, len(columns))
     even = rows - rows % together if together else 0
     written = 0
     if even:
@@ -145,24 +108,3 @@ def _contradiction(table: Table, row: Any, absent: Collection[str]) -> tuple[int
     if lower in absent:
         return row.place, upper, high, f"is below the stored {lower} of the {noun}, {low}"
     return row.place, lower, low, f"is above the stored {upper} of the {noun}, {high}"
-
-
-def refuse_unknown(engine: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Refuse options of ``connect()`` that an engine does not have.
-
-    :raises ConfigurationError: naming the first of them, and the known ones.
-    """
-    for name in given:
-        if name not in known:
-            raise ConfigurationError(f"{engine} has no option {name!r}; it has {', '.join(known)}")
-
-
-def check_option(name: str, value: Any, *, whole: bool = False) -> None:
-    """Refuse an option of ``connect()`` that is no number of seconds, or no ``whole`` number.
-
-    :raises ConfigurationError: naming the option.
-    """
-    number = isinstance(value, int) or (isinstance(value, float) and not whole)
-    if not number or isinstance(value, bool) or not 0 <= value < _OPTION_END:
-        kind = "a whole number" if whole else "a number of seconds"
-        raise ConfigurationError(f"{name} must be {kind} from 0 on, not {short(value)}")
