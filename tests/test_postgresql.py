@@ -165,7 +165,11 @@ def test_sizes_of_the_pool(
 
 def test_a_pool_that_is_used_up(url: str) -> None:
     """Blocks up to its size run at once; the next waits, and is DatabaseUnavailable in the end."""
-    with repo.connect(f"{url}&max_size=3&pool_timeout=0.2") as db, ThreadPoolExecutor(3) as pool:
+    with (
+        repo.connect(f"{url}&max_size=3&pool_timeout=0.2", min_size=3) as db,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        engine(db).connections.pool.wait(60)
         inside, leave = threading.Barrier(4), threading.Event()
 
         def hold() -> None:
