@@ -121,15 +121,13 @@ def running() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="smdi-pg-") as folder:
         with pytest.MonkeyPatch.context() as patched:
             # A start may take longer than ten seconds on a busy machine; nothing has to be on the disk.
-            made, control = postgres_server.initdb, postgres_server.pg_ctl
+            commands: Any = postgres_server
+            made, control = commands.initdb, commands.pg_ctl
             patched.setattr(
-                postgres_server, "initdb", lambda given, **rest: made([*given, "--no-sync"], **rest)
+                commands, "initdb", lambda given, **rest: made([*given, "--no-sync"], **rest)
             )
-            patched.setattr(
-                postgres_server,
-                "pg_ctl",
-                lambda given, **rest: control(given, **rest | {"timeout": 120}),
-            )
+            patient = {"timeout": 120}
+            patched.setattr(commands, "pg_ctl", lambda given, **rest: control(given, **rest | patient))
             started = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             server = Server(started.get_uri("postgres"))

@@ -68,12 +68,12 @@ def test_every_answer_has_its_row_and_no_failure_has_one(
     url: str, monkeypatch: pytest.MonkeyPatch, name: str, clients: int
 ) -> None:
     """What was answered with 200 is there, and nothing else is; nobody waits for who waits for him."""
-    monkeypatch.setenv("DATABASE_URL", f"{url}&pool_timeout=10" if "?" in url else url)
+    monkeypatch.setenv("DATABASE_URL", f"{url}&pool_timeout=60" if "?" in url else url)
     app = module(name)
     with app.db, served(app.app) as address:
         answers = asyncio.run(ask(address, clients))
         if name == "app.py":
-            (first, _) = httpx.get(f"{address}/bars/S0").json()
+            (first, _) = httpx.get(f"{address}/bars/S0", timeout=60).json()
             assert first == ["S0", "2020-06-01", None, None, None, 1.5, 1]
     wanted = {f"S{number}": 500 if number % 2 else 200 for number in range(REQUESTS)}
     assert answers == wanted

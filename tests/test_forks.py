@@ -125,7 +125,7 @@ def test_a_child_that_ends_like_a_program(filled: Database, url: str) -> None:
     assert process.exitcode == 0
     read_both(filled)
     ran = python(WHOLE_PROGRAM, url)
-    out, err = ran.communicate(timeout=60)
+    out, err = ran.communicate(timeout=300)
     assert (ran.returncode, out.split(), err) == (0, ["120", "120", "120"], "")
     write(filled, "PARENT")
 
@@ -185,7 +185,7 @@ def test_a_fork_while_another_thread_writes(filled: Database) -> None:
     def slow() -> Iterator[Ticker]:
         yield Ticker("SLOW", "Somebody")
         inside.set()
-        done.wait(30)
+        done.wait(60)
 
     def work() -> None:
         if filled.dialect == "postgresql":
@@ -200,7 +200,7 @@ def test_a_fork_while_another_thread_writes(filled: Database) -> None:
 
     thread = threading.Thread(target=write_slowly)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(60)
     assert ended(fork(work)) == 0
     done.set()
     thread.join()

@@ -127,11 +127,11 @@ def test_two_threads_at_the_same_moment(db: Database, url: str) -> None:
     def slow() -> Iterator[Ticker]:
         yield Ticker("A", "Somebody")
         inside.set()
-        done.wait(30)
+        done.wait(60)
 
     with db.transaction() as tx, ThreadPoolExecutor(1) as pool:
         writing = pool.submit(tx.tickers.upsert, slow())
-        assert inside.wait(30)
+        assert inside.wait(60)
         try:
             for call in (tx.tickers.all, db.tickers.all, lambda: tx.transaction().__enter__()):
                 with pytest.raises(ConfigurationError, match="another thread"):
@@ -161,13 +161,13 @@ def test_a_block_that_is_left_while_a_thread_uses_it(
     def slow() -> Iterator[Ticker]:
         yield Ticker("A", "Somebody")
         inside.set()
-        done.wait(30)
+        done.wait(60)
 
     context = db.transaction()
     tx = context.__enter__()
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(tx.tickers.upsert, slow())
-        assert inside.wait(30)
+        assert inside.wait(60)
         if error is None:
             with pytest.raises(ConfigurationError, match="another thread"):
                 context.__exit__(None, None, None)
@@ -176,7 +176,7 @@ def test_a_block_that_is_left_while_a_thread_uses_it(
         with pytest.raises(ConfigurationError, match="has been left"):
             tx.tickers.all()
         done.set()
-        assert isinstance(writing.exception(30), ConfigurationError)
+        assert isinstance(writing.exception(60), ConfigurationError)
     assert symbols(url) == []
     whole(db, url)
 
@@ -341,7 +341,7 @@ def test_a_cancelled_task(db: Database, url: str) -> None:
     def slow() -> Iterator[Ticker]:
         yield Ticker("A", "Somebody")
         inside.set()
-        done.wait(30)
+        done.wait(60)
 
     async def work() -> None:
         with db.transaction() as tx:
@@ -349,7 +349,7 @@ def test_a_cancelled_task(db: Database, url: str) -> None:
 
     async def main() -> None:
         task = asyncio.create_task(work())
-        await asyncio.to_thread(inside.wait, 30)
+        await asyncio.to_thread(inside.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -114,7 +114,7 @@ def impatient(url: str, backend: str) -> Iterator[Database]:
     """A database that waits for nobody and has two connections at the most."""
     options: dict[str, Any] = {"busy_timeout": 0.05}
     if backend == "postgresql":
-        options = {"min_size": 2, "max_size": 2, "pool_timeout": 10.0}
+        options = {"min_size": 2, "max_size": 2, "pool_timeout": 30.0}
     with repo.connect(url, **options) as db:
         seed(db)
         yield db

@@ -505,7 +505,7 @@ def test_processes_that_start_at_once(empty_url: str) -> None:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    results = [process.communicate(timeout=60) for process in starting]
+    results = [process.communicate(timeout=300) for process in starting]
     assert [errors for _, errors in results] == [""] * 4
     assert sum(int(output) for output, _ in results) == 2
     assert [row[1] for row in content(empty_url)["tickers"]] != []

@@ -144,7 +144,7 @@ def test_a_load_that_lost_a_deadlock_is_done_again(db: Database, url: str, tmp_p
 def test_waiting_callers_are_served_in_turn(url: str) -> None:
     """A connection that is given back goes to who waits, not to who comes by."""
     with (
-        repo.connect(url, min_size=1, max_size=1, pool_timeout=5) as db,
+        repo.connect(url, min_size=1, max_size=1, pool_timeout=20) as db,
         ThreadPoolExecutor(12) as threads,
     ):
         done = list(threads.map(lambda _: [len(db.tickers.all()) for _ in range(300)], range(12)))
@@ -297,11 +297,15 @@ def test_a_transaction_that_takes_too_long(url: str, db: Database, setting: str)
     """The server ends it; what was written is not there, and the error is this package's."""
     name = raw(url, "SELECT current_database()")[0][0]
     before = content(url)
-    raw(url, f"ALTER DATABASE {name} SET {setting} TO '200ms'")
+    raw(url, f"ALTER DATABASE {name} SET {setting} TO '500ms'")
+    idle = (
+        "SELECT COUNT(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction'"
+    )
     with repo.connect(url) as hasty:
         with lost(hasty, DatabaseUnavailable):
             hasty.market.upsert([bar()])
-            time.sleep(0.6)
+            until(lambda: raw(url, idle) == [(0,)])
             hasty.tickers.all()
         assert content(url) == before
         assert len(hasty.tickers.all()) == 2

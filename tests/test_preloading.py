@@ -49,7 +49,7 @@ def preloaded(folder: Path, url: str) -> Iterator[str]:
         yield str(place)
     finally:
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
 
 
 def test_workers_have_connections_of_their_own(db: Database, url: str) -> None:

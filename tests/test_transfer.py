@@ -181,12 +181,12 @@ def test_no_row_is_left_out(pair: tuple[str, str]) -> None:
 
 
 CHILD = """
-import sys, time, repo
+import sys, repo
 from repo import transfer
 
 def tell(*what):
     print(*what, flush=True)
-    time.sleep(0.005)
+    sys.stdin.readline()
 
 transfer.copying._COMMIT_ROWS = 1000
 with repo.connect(sys.argv[1], read_only=True) as source, repo.connect(sys.argv[2]) as target:
@@ -203,10 +203,13 @@ def test_killed_and_resumed(pair: tuple[str, str]) -> None:
         target.migrate()
         for attempt in range(5):
             child = python(CHILD, *pair, *["resume"][: attempt > 0])
+            assert child.stdin is not None
+            assert child.stdout is not None
             for _ in range(moments.randrange(1, 7)):
-                assert child.stdout is not None
                 child.stdout.readline()
-            child.send_signal(signal.SIGKILL)
+                child.stdin.write("\n")
+                child.stdin.flush()
+            child.send_signal(signal.SIGKILL)  # while it does the next piece, or waits after that
             assert child.wait() == -signal.SIGKILL
             child.communicate()
             assert not any(each.rows for each in digests(target).values())
