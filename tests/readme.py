@@ -1,4 +1,4 @@
-"""The README's programs and files of SQL, which begin with a comment of their name, and other blocks."""
+"""Programs and files of SQL in the README and the guides, which begin with a comment of their name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-__all__ = ["block", "code", "module", "names"]
+__all__ = ["PAGES", "block", "code", "module", "names"]
 
-_README: Final = Path(__file__).parent.parent / "README.md"
+_ROOT: Final = Path(__file__).parent.parent
+PAGES: Final = [_ROOT / "README.md", *sorted(_ROOT.glob("repo/guides/*.md"))]
 _BLOCK: Final = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME: Final = re.compile(r"(?:#|--) (?P<name>[\w./]+)\n")
 
 
 def _blocks(language: str) -> list[str]:
-    text = _README.read_text(encoding="utf-8")
-    return [found["text"] for found in _BLOCK.finditer(text) if found["language"] == language]
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    return [
+        found["text"]
+        for text in texts
+        for found in _BLOCK.finditer(text)
+        if found["language"] == language
+    ]
 
 
 def _name(program: str) -> str:

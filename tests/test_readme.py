@@ -1,4 +1,4 @@
-"""The README's programs do what it says of them, run as it says."""
+"""The programs of the README and the guides do what is said of them, run as is said."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 
 import repo
 from repo import Bar, Database, Ticker, review
-from tests.readme import block, code, module, names
+from tests.readme import PAGES, block, code, module, names
 
 THEIR_TEST = """
 import repo
@@ -47,11 +47,26 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_every_program_is_run() -> None:
-    """Each program has a name of its own, and is named by a test that runs the README's programs."""
+    """Each program has a name of its own, and is named by a test that runs these programs."""
     texts = [test.read_text(encoding="utf-8") for test in Path(__file__).parent.glob("test_*.py")]
     runners = "\n".join(text for text in texts if "from tests.readme import" in text)
     assert len(set(names())) == len(names()) > 0
     assert set(names()) <= set(re.findall(r'"(\w+\.py)"', runners))
+
+
+def test_links_lead_somewhere() -> None:
+    """Every link between the pages names a file that is there, and a heading of it."""
+    root = PAGES[0].parent
+    for page in (*PAGES, root / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            named = page.parent / path if path else page
+            assert named.exists(), f"{page}: {target}"
+            headings = (
+                re.findall(r"^#+ (.+)$", named.read_text(encoding="utf-8"), re.M) if anchor else []
+            )
+            anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+            assert not anchor or anchor in anchors, f"{page}: {target}"
 
 
 def test_demo(demo: tuple[Path, str]) -> None:
