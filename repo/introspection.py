@@ -32,11 +32,12 @@ def describe(db: Database) -> Schema:
         return db._backend.introspection().describe(connection, db._session.executor.queries)
 
 
-def built(db: Database, scripts: Iterable[str]) -> Iterator[Schema]:
+def built(db: Database, scripts: Iterable[str], *, limit: int | None = None) -> Iterator[Schema]:
     """The schema of an empty database of the connected engine after each of some scripts.
 
     The real tables are not touched.
 
+    :param limit: how many instructions a statement may take, where the engine counts them.
     :raises RepoError: when a statement fails, by its kind.
     :raises DatabaseUnavailable: on a PostgreSQL server that takes no writes.
     """
@@ -45,7 +46,7 @@ def built(db: Database, scripts: Iterable[str]) -> Iterator[Schema]:
         for script in scripts:
             for statement in statements(script):
                 if sql := for_transaction(statement.sql):
-                    db._backend.run_script(connection, sql)
+                    db._backend.run_script(connection, sql, limit=limit)
             yield introspection.describe(connection, db._session.executor.queries)
 
 

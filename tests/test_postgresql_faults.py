@@ -220,7 +220,7 @@ def test_a_server_that_falls_silent(
 ) -> None:
     """A call is given up after a while, and the next is answered when the server is back."""
     relay, url = line
-    monkeypatch.setattr(connection, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(connection, "PROOF_SECONDS", 1.5)
     with repo.connect(f"{url}?min_size=1&statement_timeout=1&pool_timeout=20") as through:
         assert len(through.tickers.all()) == 2

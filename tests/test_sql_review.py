@@ -16,6 +16,7 @@ import sqlglot
 
 import repo
 from repo import review
+from repo.plans import explain
 from repo.queries import shipped
 from repo.review import samples
 from repo.review.changes import Variants
@@ -298,6 +299,15 @@ ASKED = {
             "runs-away": "on sqlite, it came to no end & on postgresql, its plan expects",
         },
     ),
+    "many rows written": Change(
+        alike(
+            "UPDATE market_data SET volume = volume + 1",
+            "UPDATE market_data SET volume = volume - 1",
+        ),
+        {},
+        {"many-rows-written": "10,000 rows of market_data are locked"},
+        ("On postgresql, a migration writes many rows of market_data",),
+    ),
     "right migrations": Change(
         every(
             migration(
@@ -352,7 +362,7 @@ ASKED = {
             "table-rewrite": "market_data is written anew under AccessExclusiveLock",
             "breaks-old-queries": "digests.market (function int4send(bigint) does not exist)",
         },
-        ("On postgresql, market_data is written anew",),
+        ("On postgresql, a migration writes many rows of market_data",),
     ),
     "index built with a lock": Change(
         alike(
@@ -431,6 +441,36 @@ def test_change_is_what_engines_say(name: str, place: Path, sample: str) -> None
     assert asked == {"sqlite", "postgresql"}
     for form in ("markdown", "json"):
         assert all(rule in review.written(report, form) for rule in change.found)
+
+
+ENDLESS = """\
+UPDATE market_data SET volume = volume + 1;
+
+UPDATE tickers SET company_name = (
+    SELECT COUNT(*) FROM market_data AS a, market_data AS b, market_data AS c WHERE a.volume > b.volume
+);
+"""
+
+
+def test_migration_that_runs_away(place: Path, sample: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration without an end is stopped, whatever it sets, and the sample stays as it was."""
+    monkeypatch.setattr(samples.Asked, "seconds", 2.0)
+
+    def pages() -> list[int | None]:
+        with samples.samples(samples.Asked(BARS), 2, sample) as found:
+            return [
+                explain(db, "proof.counts", {}, analyze=True).pages
+                for db in found.values()
+                for _ in range(2)
+            ]
+
+    before = pages()
+    unlimited = f"SET LOCAL statement_timeout = 0;\n{ENDLESS}"
+    report = reviewed(place, migration(ENDLESS, unlimited, ("SELECT 1",) * 2), sample)
+    found = {(each.rule, each.file.parent.name, each.line) for each in report.open}
+    assert found >= {("runs-away", "postgresql", 5), ("runs-away", "sqlite", 4)}
+    assert report.failed
+    assert pages() == before
 
 
 GAINERS = """\

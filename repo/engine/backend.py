@@ -119,8 +119,13 @@ class Backend(Protocol):
         :raises DatabaseUnavailable: if it was stopped, or took longer than a statement may.
         """
 
-    def run_script(self, connection: Connection, script: str) -> None:
-        """Run a statement of a migration inside a transaction."""
+    def run_script(self, connection: Connection, script: str, *, limit: int | None = None) -> None:
+        """Run a statement of a migration inside a transaction.
+
+        :param limit: stop it after so many instructions, where the engine counts those, or when a
+            statement has taken its time, whatever the script sets; the transaction is over then.
+        :raises DatabaseUnavailable: if it was stopped, or took longer than a statement may.
+        """
 
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
         """Run a statement of a migration on a connection that is in no transaction.

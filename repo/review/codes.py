@@ -59,6 +59,11 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
             _ERROR,
             "A migration that waits for a lock without limit keeps everybody behind it waiting too.",
         ),
+        "many-rows-written": Code(
+            _WARNING,
+            "Whoever writes rows that a migration has written waits for its end: write some thousands "
+            "at a time, outside of it.",
+        ),
         "more-rows-read": Code(_WARNING, "The query reads more than twice the rows that it did."),
         "needs-new-schema": Code(
             _NOTE, "The query fails on the schema as it was: migrate before the release goes out."
@@ -72,7 +77,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "order-changed": Code(_WARNING, "Rows come in another order than callers were promised."),
         "rows-differ": Code(_ERROR, "The engines give different rows of the same sample."),
         "runs-away": Code(
-            _ERROR, "The query reads so much of the sample that it was not run to its end."
+            _ERROR, "It takes so long on the sample that it was not run, or not to its end."
         ),
         "table-rewrite": Code(
             _ERROR, "The table is written anew under a lock that keeps everybody out."

@@ -23,6 +23,7 @@ from repo.review.findings import Finding
 from repo.review.migrating import MigrationReport, migrated, undone, words
 from repo.review.trial import Trial, trial
 from repo.review.verdicts import PlanChange, Verdict, shape, verdicts
+from repo.scripts import statements
 from repo.showing import listed
 
 __all__ = ["Answers", "ask", "differing"]
@@ -31,8 +32,12 @@ _LARGE: Final = 0.01
 """The share of the bars from which on a table counts as large."""
 _INSTRUCTIONS: Final = 200
 """How many a query may take for each bar, where they are counted; the package's own take 60 at most."""
+_MIGRATING: Final = 500
+"""How many a statement of a migration may take; one that writes a large table anew takes 70."""
 _EXPECTED: Final = 20
 """How many rows for each bar a step of a plan may be expected to give, if the query is to be run."""
+_FEW: Final = 1_000
+"""Below how many pages a query is run twice: the first time, those of the catalogue are among them."""
 _COMPARED: Final = 100_000
 """How many rows of a query are held in memory, to be compared."""
 
@@ -72,6 +77,10 @@ def differing(comparison: Comparison, answers: Sequence[Answers]) -> Iterator[Fi
             yield finding(query.file, query.line, change.name, "rows-differ", message)
 
 
+class _Unready(Exception):
+    """A sample cannot be brought to the schema before the change."""
+
+
 class _Ran(NamedTuple):
     """A query after it was run on the sample: what it cost and gave, or what is wrong with it."""
 
@@ -88,6 +97,7 @@ class _Engine:
         self._db = db
         self._facts = facts
         self._bars = bars
+        self._patience = bars * _MIGRATING
         self._own = comparison.after.own
         self._touched = {change.name: change for change in comparison.touched}
         self._gone = [each.old_name for each in comparison.changes if each.kind is Kind.REMOVED]
@@ -111,12 +121,22 @@ class _Engine:
         """A transaction of the sample; an application's own tables are not in it yet."""
         with trial(self._db) as there:
             for migration in () if self._own else self._there:
-                list(there.migrate(migration.sql))
+                try:
+                    for statement in statements(migration.sql):
+                        there.migrate(statement, self._patience)
+                except RepoError as error:
+                    raise _Unready(f"{migration.label} fails, as it was before: {error}") from error
             yield there
 
     def findings(self) -> Iterator[Finding]:
         """Everything that is wrong; the answers are filled in meanwhile."""
         yield from self._changed_migrations()
+        try:
+            yield from self._asked()
+        except _Unready as error:
+            self._note(f"{error}; nothing was asked")
+
+    def _asked(self) -> Iterator[Finding]:
         every = {*self._old, *self._new} if self._added else {*self._touched, *self._gone}
         with self._as_it_was() as there:
             large = self._large(there)
@@ -146,7 +166,7 @@ class _Engine:
         for name in changed:
             yield from self._judged(name, was.get(name), now[name], large)
         first = [*([] if self._own else load(self._db.dialect)), *self._there]
-        yield from undone(self._db, first, self._added, self._folders[1])
+        yield from undone(self._db, first, self._added, self._folders[1], self._patience)
 
     def _note(self, text: str) -> None:
         self.answers.notes.append(f"On {self._db.dialect}, {text}.")
@@ -194,12 +214,12 @@ class _Engine:
             and (name in self._touched or name not in before or _shape(before[name]) != _shape(plan))
         ]
         anew = self._written_anew()
-        # Of a table that was just written anew, no page is known to be visible to all yet.
+        # Of a table just written no page is known to be visible to all, and the old rows are there too.
         unlike = [name for name in after if not anew.isdisjoint(_tables(after[name]))]
         if unlike:
             self._note(
-                f"{listed(sorted(anew))} is written anew by a migration, after which plans cannot be "
-                f"compared: those of {listed(unlike)} were not"
+                f"a migration writes many rows of {listed(sorted(anew))}, after which plans cannot be "
+                f"compared: those of {len(unlike)} queries were not"
             )
         return [name for name in found if name not in unlike]
 
@@ -224,9 +244,12 @@ class _Engine:
         if expected > self._bars * _EXPECTED:
             message = f"its plan expects {expected:,} rows, so it was not run"
             return _Ran(plan, wrong=Verdict("runs-away", message))
-        limit = self._bars * _INSTRUCTIONS
+        given, limit = arguments(query, self._facts), self._bars * _INSTRUCTIONS
         try:
-            return _Ran(there.run(query, arguments(query, self._facts), limit))
+            ran = there.run(query, given, limit)
+            if (ran.pages or 0) < _FEW:
+                ran = there.run(query, given, limit)
+            return _Ran(ran)
         except DatabaseUnavailable:
             message = f"it came to no end on a sample of {self._bars:,} bars, and was stopped"
             return _Ran(plan, wrong=Verdict("runs-away", message))
@@ -261,7 +284,7 @@ class _Engine:
             report = MigrationReport(self._db.dialect, migration.label)
             self.answers.migrations.append(report)
             file = self._file(migration)
-            yield from migrated(there, migration.sql, file, report, large)
+            yield from migrated(there, migration.sql, file, report, large, self._patience)
             if report.failure:
                 return
         if self._added:
@@ -269,7 +292,7 @@ class _Engine:
 
     def _written_anew(self) -> set[str]:
         effects = (each for report in self.answers.migrations for each in report.effects)
-        return {each.table for each in effects if each.rewrites}
+        return {each.table for each in effects if each.rewrites or each.many}
 
     def _file(self, migration: Migration) -> Path:
         return self._folders[1] / f"{migration.label}.sql"

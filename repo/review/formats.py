@@ -177,11 +177,14 @@ def _migration(report: MigrationReport) -> Iterator[str]:
         yield _QUIET[report.dialect]
     else:
         yield from (
-            "| line | table | lock until the end | writes it anew | reads it whole |",
-            "|---|---|---|---|---|",
+            "| line | table | lock until the end | rows written | writes it anew | reads it whole |",
+            "|---|---|---|---|---|---|",
         )
     for effect in report.effects:
-        told = ["yes" if each else "no" for each in (effect.rewrites, effect.reads)]
+        told = [
+            f"{effect.rows:,}",
+            *("yes" if each else "no" for each in (effect.rewrites, effect.reads)),
+        ]
         yield f"| {effect.line} | {effect.table} | {effect.lock} | {' | '.join(told)} |"
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from repo.database import Database
-from repo.errors import NotNullViolation, RepoError
+from repo.errors import DatabaseUnavailable, NotNullViolation, RepoError
 from repo.introspection import built
 from repo.migrations import Migration
 from repo.review.codes import finding
 from repo.review.findings import Finding
 from repo.review.trial import Trial
 from repo.schemas import compare
-from repo.scripts import Statement
+from repo.scripts import Statement, statements
 
 __all__ = ["Effect", "MigrationReport", "migrated", "undone", "words"]
 
@@ -29,6 +29,8 @@ _NO_LIMIT: Final = re.compile(
 )
 _NOT_NULL: Final = "NOT NULL column"
 _STRONGEST: Final = "AccessExclusiveLock"
+_MANY: Final = 1_000
+"""Rows of a large table from which on it matters that a migration writes them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class Effect:
     lock: str
     rewrites: bool
     reads: bool
+    rows: int
+    """How many it writes."""
+
+    @property
+    def many(self) -> bool:
+        """Whether it matters how many."""
+        return self.rows >= _MANY
 
 
 @dataclass
@@ -54,17 +63,26 @@ class MigrationReport:
 
 
 def migrated(
-    there: Trial, script: str, file: Path, report: MigrationReport, large: Collection[str]
+    there: Trial,
+    script: str,
+    file: Path,
+    report: MigrationReport,
+    large: Collection[str],
+    limit: int,
 ) -> Iterator[Finding]:
     """Run a migration, fill in its report, and say what is wrong with it.
 
     :param large: the tables of which it matters that they are locked.
+    :param limit: the instructions that a statement may take, where the engine counts them.
     """
     lines = ["", *script.splitlines()]
     before = there.states()
+    line = 1
     try:
-        for statement, after in there.migrate(script):
+        for statement in statements(script):
             line = statement.line
+            there.migrate(statement, limit)
+            after = there.states()
             if _INDEX.match(statement.sql) and not lines[line - 1].startswith("--"):
                 message = "say above it which query the index serves"
                 yield finding(file, line, "", "undocumented-index", message)
@@ -75,26 +93,30 @@ def migrated(
                 report.effects.append(effect)
                 yield from _of_effect(effect, statement, file)
             before = after
+    except DatabaseUnavailable as error:
+        report.failure = f"it came to no end on the sample, and was stopped: {words(str(error))}"
+        yield finding(file, line, "", "runs-away", f"on {report.dialect}, {report.failure}")
     except RepoError as error:
         report.failure = words(str(error))
         unfilled = isinstance(error, NotNullViolation) or _NOT_NULL in report.failure
         code = "not-null-without-default" if unfilled else "failing-migration"
-        yield finding(file, 1, "", code, f"fails on {report.dialect}: {report.failure}")
+        yield finding(file, line, "", code, f"fails on {report.dialect}: {report.failure}")
 
 
 def undone(
-    db: Database, first: Sequence[Migration], added: Sequence[Migration], folder: Path
+    db: Database, first: Sequence[Migration], added: Sequence[Migration], folder: Path, limit: int
 ) -> Iterator[Finding]:
     """Whether each undo brings back the schema before its migration.
 
     :param first: the migrations before those that were added.
     :param folder: where those are.
+    :param limit: the instructions that a statement may take, where the engine counts them.
     """
     done = [each.sql for each in (*first, *added)]
     for number, migration in enumerate(added, len(first)):
         before = "\n;\n".join(done[:number])
         try:
-            old, _, new = built(db, [before, migration.sql, migration.undo])
+            old, _, new = built(db, [before, migration.sql, migration.undo], limit=limit)
         except RepoError as error:
             told = [f"it fails: {words(str(error))}"]
         else:
@@ -112,9 +134,10 @@ def _effects(
         if was is None or name not in large:
             continue
         rewrites, reads = now.file != was.file, now.scans > was.scans
-        if rewrites or reads or now.lock != was.lock:
+        if rewrites or reads or now.lock != was.lock or now.written > was.written:
             sql = " ".join(statement.sql.split())
-            yield Effect(statement.line, sql, name, now.lock or "", rewrites, reads)
+            rows = now.written - was.written
+            yield Effect(statement.line, sql, name, now.lock or "", rewrites, reads, rows)
 
 
 def _of_effect(effect: Effect, statement: Statement, file: Path) -> Iterator[Finding]:
@@ -129,6 +152,9 @@ def _of_effect(effect: Effect, statement: Statement, file: Path) -> Iterator[Fin
     elif effect.rewrites:
         message = f"{effect.table} is written anew under {effect.lock}: nobody reads it meanwhile"
         yield finding(file, effect.line, "", "table-rewrite", message)
+    elif effect.many:
+        message = f"{effect.rows:,} rows of {effect.table} are locked until all of the migration is done"
+        yield finding(file, effect.line, "", "many-rows-written", message)
     elif effect.reads and effect.lock == _STRONGEST:
         message = f"all of {effect.table} is read under {effect.lock}: add the constraint NOT VALID"
         yield finding(file, effect.line, "", "validated-constraint", message)

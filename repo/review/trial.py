@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 from repo.binding import dumped, sent
 from repo.database import Database
 from repo.engine.connection import Connection
+from repo.engine.maintenance import Task
 from repo.engine.plans import Plan
 from repo.errors import RepoError
 from repo.queries import Query
-from repo.scripts import Statement, for_transaction, statements
+from repo.scripts import Statement, for_transaction
 
-__all__ = ["Trial", "trial"]
+__all__ = ["Trial", "tidy", "trial"]
 
 _STAGE: Final = "_stage"
 """The end of the name of a table in which rows are set aside."""
@@ -27,6 +29,18 @@ class _RolledBack(Exception):
 @contextmanager
 def trial(db: Database) -> Iterator[Trial]:
     """A transaction of a sample, of which nothing is kept."""
+    there = None
+    try:
+        with _transaction(db) as there:
+            before = there.states()
+            yield there
+    finally:
+        if there is not None and there.migrated:
+            tidy(db, {name: each.indexed for name, each in before.items()})
+
+
+@contextmanager
+def _transaction(db: Database) -> Iterator[Trial]:
     try:
         with db._session.executor.block(None, read_only=False, isolation="read committed") as block:
             yield Trial(db, block.transaction.connection)
@@ -35,43 +49,58 @@ def trial(db: Database) -> Iterator[Trial]:
         pass
 
 
+def tidy(db: Database, indexed: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Take away what rows that were rolled back have left, where an engine keeps them.
+
+    Pages are counted, and planning goes by how many there are: so a sample stays as it was made.
+
+    :param indexed: how large the indexes of each table were; those that grew are built anew.
+    """
+    with _transaction(db) as there:
+        tables = there.states()
+    for name in tables:
+        _perform(db, f"VACUUM (INDEX_CLEANUP ON) {name}")
+    for name, each in tables.items():
+        if each.indexed > indexed.get(name, 0):
+            _perform(db, f"REINDEX TABLE {name}")
+
+
+def _perform(db: Database, statement: str) -> None:
+    db._backend.maintenance().perform(db._session.read, Task(statement, ""))
+
+
 class Trial:
-    """What can be asked of a sample in such a transaction; a statement that fails leaves no trace."""
+    """What can be asked of a sample in such a transaction; a query that fails leaves no trace either."""
 
     def __init__(self, db: Database, connection: Connection) -> None:
         self._executor = db._session.executor
         self._backend = self._executor.backend
         self._connection = connection
         self._depth = 1
+        self.migrated = False
+        """Whether it has changed anything but by queries."""
 
     @contextmanager
-    def _savepoint(self, *, keep: bool = False) -> Iterator[None]:
+    def _savepoint(self) -> Iterator[None]:
         depth = self._depth
         self._depth += 1
         self._backend.savepoint(self._connection, depth)
         try:
             yield
-        except BaseException:
-            self._backend.rollback_to(self._connection, depth)
-            raise
-        else:
-            if keep:
-                self._backend.release_savepoint(self._connection, depth)
-            else:
-                self._backend.rollback_to(self._connection, depth)
         finally:
+            self._backend.rollback_to(self._connection, depth)
             self._depth = depth
 
-    def migrate(self, script: str) -> Iterator[tuple[Statement, Mapping[str, Any]]]:
-        """Run the statements of a script; with each, what became of the tables by it.
+    def migrate(self, statement: Statement, limit: int) -> None:
+        """Run a statement of a migration; where it fails, the transaction is of no more use.
 
-        :raises RepoError: where one fails.
+        :param limit: the instructions it may take, where the engine counts them.
+        :raises DatabaseUnavailable: if it takes more, or longer than the engine is told to wait.
+        :raises RepoError: where it fails otherwise.
         """
-        for statement in statements(script):
-            if sql := for_transaction(statement.sql):
-                with self._savepoint(keep=True):
-                    self._backend.run_script(self._connection, sql)
-            yield statement, self.states()
+        if sql := for_transaction(statement.sql):
+            self.migrated = True
+            self._backend.run_script(self._connection, sql, limit=limit)
 
     def settle(self, tables: Collection[str]) -> None:
         """Let the engine count anew what planning goes by, of tables that were written anew.

@@ -1,15 +1,23 @@
 -- What the transaction that asks has done to the tables of the current schema.
 
 -- name: tables()
--- record_class: TableState(name: str, file: int, rows: int, scans: int, lock: str | None)
+-- record_class: TableState(name: str, file: int, rows: int, indexed: int, scans: int, written: int, lock: str | None)
 -- Each table with the number of the file that its rows are in, which changes when it is written anew, the
--- rows that it had when it was last counted, how often the transaction has read it whole, and the strongest
--- lock that it holds on it: for smdi review. Index: none, the catalogue is small.
+-- rows that it had when it was last counted, and the bytes of its indexes; how often the transaction has read it
+-- whole, how many rows it has written, and the strongest lock that it holds on it: for smdi review. Index: none,
+-- the catalogue is small.
 SELECT
     c.relname AS name,
     CAST(pg_relation_filenode(c.oid) AS bigint) AS file,
     CAST(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE 0 END AS bigint) AS rows,
+    CAST(COALESCE(x.bytes, 0) AS bigint) AS indexed,
     COALESCE(pg_stat_get_xact_numscans(c.oid), 0) AS scans,
+    COALESCE(
+        pg_stat_get_xact_tuples_inserted(c.oid)
+        + pg_stat_get_xact_tuples_updated(c.oid)
+        + pg_stat_get_xact_tuples_deleted(c.oid),
+        0
+    ) AS written,
     (
         SELECT l.mode
         FROM pg_locks AS l
@@ -29,5 +37,12 @@ SELECT
     ) AS lock
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN (
+    SELECT
+        i.indrelid AS of_table,
+        SUM(pg_relation_size(i.indexrelid)) AS bytes
+    FROM pg_index AS i
+    GROUP BY i.indrelid
+) AS x ON x.of_table = c.oid
 WHERE n.nspname = current_schema() AND c.relkind = 'r'
 ORDER BY c.relname ASC;

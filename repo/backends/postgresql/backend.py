@@ -16,7 +16,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from repo import binary
 from repo.backends.options import refuse_unknown
 from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import GRACE_SECONDS, Connection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.backends.repeats import Passing, deduplicate
@@ -264,7 +264,10 @@ class PostgreSQLBackend:
         found: Sequence[Any] = queries["footprint.tables"](connection, {})
         return found
 
-    def run_script(self, connection: Connection, script: str) -> None:
+    def run_script(self, connection: Connection, script: str, *, limit: int | None = None) -> None:
+        if limit is not None and connection.patience is not None:  # whatever the script has set
+            seconds = connection.patience - GRACE_SECONDS
+            self._execute(connection, f"SET LOCAL statement_timeout TO '{seconds:g}s'")
         self._execute(connection, script)
 
     def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:

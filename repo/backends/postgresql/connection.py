@@ -21,7 +21,8 @@ _T = TypeVar("_T")
 PROOF_SECONDS: Final = 5.0
 """How long a server may take to prove that it answers."""
 
-_GRACE_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 10.0
+"""How much longer than a statement may take its answer is waited for."""
 _LOOK_SECONDS: Final = 15.0
 """How long to wait for an answer before looking whether the server lives, and how often then."""
 
@@ -149,7 +150,7 @@ class Settings:
         assert isinstance(connection, Connection)
         milliseconds = round(self.statement_seconds * 1000 + 0.5)
         if self.statement_seconds:
-            connection.patience = self.statement_seconds + _GRACE_SECONDS
+            connection.patience = self.statement_seconds + GRACE_SECONDS
         else:
             milliseconds = 0
         if self.pooler:

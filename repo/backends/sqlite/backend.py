@@ -181,8 +181,16 @@ class SQLiteBackend(Connections):
     def table_states(self, connection: sqlite3.Connection, queries: Bound) -> Sequence[Any]:
         return ()
 
-    def run_script(self, connection: sqlite3.Connection, script: str) -> None:
-        self._execute(connection, script)
+    def run_script(
+        self, connection: sqlite3.Connection, script: str, *, limit: int | None = None
+    ) -> None:
+        if limit is None:
+            self._execute(connection, script)
+            return
+        from repo.backends.sqlite.plans import counting
+
+        with counting(connection, limit):
+            self._execute(connection, script)
 
     def run_alone(self, connection: sqlite3.Connection, statement: str, *, again: bool) -> None:
         self._execute(connection, statement)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -141,6 +141,24 @@ def _measured(
     """
     ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
     ((_, _, file),) = connection.execute("PRAGMA database_list").fetchmany(1)
+    connection.execute("PRAGMA shrink_memory")
+    with counting(connection, limit) as instructions:
+        before = _bytes_read()
+        with closing(connection.execute(sql, parameters)) as cursor:
+            rows = sum(1 for _ in cursor) if answers else cursor.rowcount
+        after = _bytes_read()
+    pages = None
+    if file and before is not None and after is not None:
+        pages = (after - before) // page_size
+    return rows, pages, instructions()
+
+
+@contextmanager
+def counting(connection: sqlite3.Connection, limit: int | None) -> Iterator[Callable[[], int]]:
+    """Count the instructions of what is run inside, and interrupt it after too many.
+
+    SQLite rolls back the transaction of a statement that writes and is interrupted.
+    """
     hundreds = 0
 
     def tick() -> int:
@@ -148,19 +166,11 @@ def _measured(
         hundreds += 1
         return limit is not None and hundreds * _AT_ONCE > limit
 
-    connection.execute("PRAGMA shrink_memory")
     connection.set_progress_handler(tick, _AT_ONCE)
     try:
-        before = _bytes_read()
-        with closing(connection.execute(sql, parameters)) as cursor:
-            rows = sum(1 for _ in cursor) if answers else cursor.rowcount
-        after = _bytes_read()
+        yield lambda: hundreds * _AT_ONCE
     finally:
         connection.set_progress_handler(None, 0)
-    pages = None
-    if file and before is not None and after is not None:
-        pages = (after - before) // page_size
-    return rows, pages, hundreds * _AT_ONCE
 
 
 def _bytes_read() -> int | None:

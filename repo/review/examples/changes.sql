@@ -99,6 +99,16 @@ SET LOCAL lock_timeout = 0;
 -- right: lock-timeout
 SET LOCAL lock_timeout = '5s';
 
+-- refused: many-rows-written
+UPDATE market_data SET volume = 0 WHERE volume IS NULL;
+
+-- right: many-rows-written
+-- outside of a migration, until no row is left
+UPDATE market_data SET volume = 0
+WHERE volume IS NULL AND (ticker_id, date) IN (
+    SELECT m.ticker_id, m.date FROM market_data AS m WHERE m.volume IS NULL LIMIT 5000
+);
+
 -- refused: more-rows-read
 WHERE m.ticker_id = CAST(:id AS bigint) OFFSET CAST(:rows AS bigint)
 
