@@ -10,7 +10,11 @@ SELECT
     c.relname AS name,
     CAST(pg_relation_filenode(c.oid) AS bigint) AS file,
     CAST(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE 0 END AS bigint) AS rows,
-    CAST(COALESCE(x.bytes, 0) AS bigint) AS indexed,
+    CAST(COALESCE((
+        SELECT SUM(pg_relation_size(i.indexrelid))
+        FROM pg_index AS i
+        WHERE i.indrelid = c.oid
+    ), 0) AS bigint) AS indexed,
     COALESCE(pg_stat_get_xact_numscans(c.oid), 0) AS scans,
     COALESCE(
         pg_stat_get_xact_tuples_inserted(c.oid)
@@ -37,12 +41,5 @@ SELECT
     ) AS lock
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-LEFT JOIN (
-    SELECT
-        i.indrelid AS of_table,
-        SUM(pg_relation_size(i.indexrelid)) AS bytes
-    FROM pg_index AS i
-    GROUP BY i.indrelid
-) AS x ON x.of_table = c.oid
 WHERE n.nspname = current_schema() AND c.relkind = 'r'
 ORDER BY c.relname ASC;
