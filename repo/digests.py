@@ -56,7 +56,7 @@ def chunk_digests(db: Database, tables: Iterable[str] | None = None) -> dict[str
         if name not in known:
             raise ConfigurationError(f"there is no table {short(name)}; there are {', '.join(known)}")
     transfer = db._backend.transfer()
-    with db._session.connection() as connection:
+    with db._session.connection() as connection, transfer.scanning(connection):
         return {
             name: transfer.digest(
                 connection, db._session.executor.queries, known[name], FIRST_KEY, LAST_KEY

@@ -132,7 +132,8 @@ class _Export:
     def write(self, folder: Path, suffix: str) -> list[Exported]:
         """Write all files, to the disk."""
         queries = self._db._session.executor.queries
-        with self._db._session.connection() as connection:
+        scanning = self._db._backend.transfer().scanning
+        with self._db._session.connection() as connection, scanning(connection):
             totals = {each.name: each.number for each in queries["proof.counts"](connection, {})}
             return [
                 self._write_one(connection, table, folder / f"{kind}{suffix}", totals[table.name])

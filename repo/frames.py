@@ -7,9 +7,11 @@ extra ``arrow`` and is imported when a table is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from importlib import import_module
+from itertools import accumulate
 from typing import Any, Final, Protocol, runtime_checkable
 
 from repo.errors import ConfigurationError, InvalidRecord, Problem
@@ -17,6 +19,7 @@ from repo.queries import ResultColumn, columns_of
 from repo.tables import Table
 
 _SLICE_ROWS: Final = 10_000
+_CODES: Final[Mapping[type, str]] = {str: "", int: "q", float: "d", date: "i"}
 
 
 @runtime_checkable
@@ -58,17 +61,39 @@ def builder(columns: Sequence[ResultColumn]) -> Callable[[Sequence[Any]], Any]:
     """A function from columns of values to a record batch; days are ints since 1970-01-01."""
     arrow = pyarrow()
     made = schema(columns)
+    codes = [_CODES.get(column.type) for column in columns]
 
     def build(values: Sequence[Any]) -> Any:
         arrays = [
-            arrow.array(column, arrow.int32()).cast(field.type)
-            if field.type == arrow.date32()
-            else arrow.array(column, field.type)
-            for column, field in zip(values, made, strict=True)
+            _array(arrow, column, field.type, code)
+            for column, field, code in zip(values, made, codes, strict=True)
         ]
         return arrow.RecordBatch.from_arrays(arrays, schema=made)
 
     return build
+
+
+def _array(arrow: Any, column: Any, kind: Any, code: str | None) -> Any:
+    """A column as ``pyarrow.array`` makes it, which would import pandas, where that is installed: 55 MB.
+
+    :param code: of :mod:`array` for numbers and days, empty for text, None for another type.
+    :raises TypeError: for a value of another type.
+    """
+    if code is None or not isinstance(column, list | tuple):
+        return arrow.array(column, arrow.int32() if code == "i" else kind).cast(kind)
+    missing = column.count(None)
+    valid = None
+    if missing:
+        there = [value is not None for value in column]
+        valid = arrow.py_buffer(import_module("numpy").packbits(there, bitorder="little"))
+    if not code:
+        texts = [b"" if value is None else str.encode(value) for value in column]
+        ends = array("i", accumulate(map(len, texts), initial=0))
+        buffers = [valid, arrow.py_buffer(ends), arrow.py_buffer(b"".join(texts))]
+    else:
+        numbers = array(code, [0 if value is None else value for value in column] if missing else column)
+        buffers = [valid, arrow.py_buffer(numbers)]
+    return arrow.Array.from_buffers(kind, len(column), buffers, missing)
 
 
 def to_table(columns: Sequence[ResultColumn], batches: Sequence[Any]) -> Any:

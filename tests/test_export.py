@@ -21,6 +21,7 @@ from repo import Bar, ConfigurationError, Holding, Institution, InvalidRecord, S
 from repo.errors import MigrationError, TransferError
 from repo.export import export
 from repo.loading import load
+from tests.builders import python
 from tests.cli_helpers import smdi
 from tests.equivalence.exact import exact
 from tests.strategies.content import Content, contents
@@ -236,6 +237,37 @@ def test_bad_rows_of_parquet(
     Path("market.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(InvalidRecord, match="not a whole Parquet file"):
         load(lite, "market.parquet")
+
+
+EXPORTING = """
+import sys, tracemalloc, repo
+from pathlib import Path
+from repo.delimited.parquet import Parquet
+from repo.export import export
+
+with repo.connect(sys.argv[1], read_only=True) as db:
+    export(db, sys.argv[2], form="parquet")
+assert "pandas" not in sys.modules
+tracemalloc.start()
+rows = sum(len(chunk.rows) for chunk in Parquet(Path(sys.argv[3])).chunks())
+print(rows, tracemalloc.get_traced_memory()[1])
+"""
+
+
+def test_memory_of_parquet(lite: repo.Database, tmp_path: Path) -> None:
+    """An export does without pandas, and of a file's only row group no more than a buffer is held."""
+    rows = 40_000
+    made = {each: [number / 7 for number in range(rows)] for each in ("open", "high", "low", "close")}
+    parquet.write_table(
+        pa.table(made), tmp_path / "one.parquet", compression="none", use_dictionary=False
+    )
+    assert (tmp_path / "one.parquet").stat().st_size > 1_200_000
+    url = str(lite._url.secret)
+    child = python(EXPORTING, url, os.fspath(tmp_path / "files"), os.fspath(tmp_path / "one.parquet"))
+    out, err = child.communicate()
+    assert child.returncode == 0, err
+    assert int(out.split()[0]) == rows
+    assert int(out.split()[1]) < 1_000_000
 
 
 def test_command(lite: repo.Database, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from repo.frames import pyarrow
 from repo.validation import Field
 
 _MIDNIGHT: Final = time()
+_BUFFER_BYTES: Final = 1 << 16
+"""For each column."""
 
 
 class _Numbered(FileChunk):
@@ -103,7 +105,9 @@ class Parquet(RowFile):
     def _open(self) -> Iterator[Any]:
         with self.path.open("rb") as stored:
             self.hold(lambda: os.fstat(stored.fileno()))
-            with import_module("pyarrow.parquet").ParquetFile(stored, pre_buffer=False) as file:
+            # Without a buffer it would hold the row groups that it is in, which may be all of the file.
+            how = {"pre_buffer": False, "buffer_size": _BUFFER_BYTES}
+            with import_module("pyarrow.parquet").ParquetFile(stored, **how) as file:
                 yield file
 
     def _failure(self, error: Exception) -> ConfigurationError | InvalidRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -34,6 +35,9 @@ class Limits(NamedTuple):
 
 class Transfer(Protocol):
     """How an engine's tables are read as a whole, with values as in :data:`repo.batches.Columns`."""
+
+    def scanning(self, connection: Connection) -> AbstractContextManager[None]:
+        """Keep little of what a connection reads in memory, for the block: nothing is read twice."""
 
     def digest(
         self, connection: Connection, queries: BoundQueries, table: Table, first: int, last: int

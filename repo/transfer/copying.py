@@ -121,8 +121,9 @@ class _Copy:
     def run(self, *, resume: bool) -> Copied:
         """Go from wherever it stands to the end."""
         built = self._begin(resume=resume)
+        transfer = self._source._backend.transfer()
         with _advice(self._staged):
-            with self._source._session.connection() as connection:
+            with self._source._session.connection() as connection, transfer.scanning(connection):
                 self._fill(SliceReader(self._source, connection, self._part), built=built)
             self._progress("indexes", 0, 0)
             self._staged.finish()

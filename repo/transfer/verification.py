@@ -72,7 +72,12 @@ def verify(first: Database, second: Database, *, limit: int = _LIMIT) -> Verific
 
     :param limit: how many differences to narrow down to their rows.
     """
-    with first._session.connection() as one, second._session.connection() as two:
+    with (
+        first._session.connection() as one,
+        first._backend.transfer().scanning(one),
+        second._session.connection() as two,
+        second._backend.transfer().scanning(two),
+    ):
         sources = SliceReader(first, one), SliceReader(second, two)
         with ThreadPoolExecutor(2) as both:
             (chunks, wrong), (other_chunks, others_wrong) = both.map(_examined, sources)

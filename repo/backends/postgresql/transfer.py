@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -64,6 +64,9 @@ class PostgreSQLTransfer:
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
+
+    def scanning(self, connection: Any) -> AbstractContextManager[None]:
+        return nullcontext()  # the server has its own way with tables that are read whole
 
     def digest(
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int

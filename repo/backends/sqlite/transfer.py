@@ -41,6 +41,8 @@ _FILLING: Final = {
     "sentiment": "filling.sentiment",
 }
 _NAMES: Final = [table.name for table in TABLES.values()]
+_SMALL_CACHE: Final = "PRAGMA cache_size = -2000"
+"""SQLite's own choice: rows that are read or written once, in the order of keys, need no more."""
 
 
 class SQLiteTransfer:
@@ -48,6 +50,16 @@ class SQLiteTransfer:
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
+
+    @contextmanager
+    def scanning(self, connection: Any) -> Iterator[None]:
+        ((usual,),) = connection.execute("PRAGMA cache_size").fetchall()
+        connection.execute(_SMALL_CACHE)
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):  # it is closed
+                connection.execute(f"PRAGMA cache_size = {usual}")
 
     def digest(
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
@@ -181,6 +193,7 @@ class SQLiteStagedCopy(StagedCopy):
     def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
         self.close()
         with self._live() as live, _short_log(live):
+            live.execute(_SMALL_CACHE)
             live.execute("PRAGMA foreign_keys = OFF")  # they are looked at below, all at once
             live.execute(f"ATTACH DATABASE ? AS {COPY}", (str(self._file),))
             with _transaction(live):
