@@ -10,7 +10,8 @@
 -- one row that has no symbol, or a quotient of closes that is 0 or infinite. Such a row, with 0, is there
 -- for no ranking too: what is counted looks at every sum, so that one past 64 bits is an error on both
 -- engines whatever is ranked. Order: total because a ticker is ranked once.
--- Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey.
+-- Index: institutional_holdings_by_quarter, retail_sentiment_pkey (ticker_id, source, date to date),
+-- market_data_pkey (ticker_id, date).
 WITH newest AS MATERIALIZED (
     SELECT MAX(h.quarter_end) AS quarter_end
     FROM institutional_holdings AS h
@@ -215,7 +216,8 @@ ORDER BY r.divergence DESC NULLS LAST, r.symbol ASC NULLS LAST;
 -- A filing changes what is known from its day on; the changes to the newest quarter known that day,
 -- added up within the quarter, are the steps that the bars are laid against.
 -- Order: total because the ticker is one, and it has one bar a day, which at most one step covers.
--- Index: tickers_symbol_key, market_data_pkey, institutional_holdings_filed, retail_sentiment_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date), institutional_holdings_filed
+-- (ticker_id, filing_date), retail_sentiment_pkey (ticker_id, source, date to date).
 WITH bars AS MATERIALIZED (
     SELECT
         m.ticker_id AS ticker_id,

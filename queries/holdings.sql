@@ -5,7 +5,8 @@
 -- What was filed about one ticker for quarters that end from start to end, both included, by quarter
 -- end, CIK and filing date, for holdings.history(). A ticker without filings there gives one row whose
 -- quarter_end is NULL, an unknown one gives none.
--- Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey.
+-- Index: tickers_symbol_key, institutional_holdings_pkey (ticker_id, quarter_end to quarter_end),
+-- institutions_pkey.
 SELECT
     t.symbol AS symbol,
     i.cik AS cik,

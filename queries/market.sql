@@ -5,7 +5,7 @@
 -- One ticker's bars from start to end, both included, by date, for market.history(). The ticker is
 -- looked up by itself and not joined, so that the bars come in the order of the key without a sort, and
 -- the symbol, which was given, is not sent in every row.
--- Index: tickers_symbol_key, market_data_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 SELECT
     m.date AS date,
     m.open AS open,
@@ -71,8 +71,8 @@ ORDER BY t.symbol;
 -- name: on_day(date)
 -- record_class: Bar
 -- Every ticker's bar of one day, by symbol, for market.on().
--- Index: market_data_pkey, a probe for each ticker; on PostgreSQL, for a recent day, the index that smdi
--- maintain keeps, where the table is large.
+-- Index: market_data_pkey (ticker_id, date), a probe for each ticker; on PostgreSQL, for a recent day, the
+-- index that smdi maintain keeps, where the table is large.
 SELECT
     t.symbol AS symbol,
     m.date AS date,
@@ -110,7 +110,7 @@ ORDER BY t.symbol;
 
 -- name: delete(symbol, start, end)!
 -- Deletes one ticker's bars from start to end, both included, and counts them, for market.delete().
--- Index: tickers_symbol_key, market_data_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 DELETE FROM market_data
 WHERE
     ticker_id = (

@@ -150,7 +150,8 @@ class DivergenceQueries:
         one row that has no symbol, or a quotient of closes that is 0 or infinite. Such a row, with 0, is there
         for no ranking too: what is counted looks at every sum, so that one past 64 bits is an error on both
         engines whatever is ranked. Order: total because a ticker is ranked once.
-        Index: institutional_holdings_by_quarter, retail_sentiment_pkey, market_data_pkey."""
+        Index: institutional_holdings_by_quarter, retail_sentiment_pkey (ticker_id, source, date to date),
+        market_data_pkey (ticker_id, date)."""
 
     def timeline(self, *, symbol: str | None, source: str | None, start: date | None, end: date | None) -> list[Point]:
         """One row for each bar of a ticker from start to end, both included, by date, with the interest of one
@@ -159,20 +160,23 @@ class DivergenceQueries:
         A filing changes what is known from its day on; the changes to the newest quarter known that day,
         added up within the quarter, are the steps that the bars are laid against.
         Order: total because the ticker is one, and it has one bar a day, which at most one step covers.
-        Index: tickers_symbol_key, market_data_pkey, institutional_holdings_filed, retail_sentiment_pkey."""
+        Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date), institutional_holdings_filed
+        (ticker_id, filing_date), retail_sentiment_pkey (ticker_id, source, date to date)."""
 
 class HoldingsQueries:
     """holdings.sql"""
 
     def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None) -> Any:
         """Holdings of the tickers named, or of all, in a range of days, by symbol, quarter end, CIK and filing date, for holdings.frame().
-        Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey."""
+        Index: tickers_symbol_key, institutional_holdings_pkey (ticker_id, quarter_end to quarter_end),
+        institutions_pkey."""
 
     def history(self, *, symbol: str | None, start: date | None, end: date | None) -> list[Holding]:
         """What was filed about one ticker for quarters that end from start to end, both included, by quarter
         end, CIK and filing date, for holdings.history(). A ticker without filings there gives one row whose
         quarter_end is NULL, an unknown one gives none.
-        Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey."""
+        Index: tickers_symbol_key, institutional_holdings_pkey (ticker_id, quarter_end to quarter_end),
+        institutions_pkey."""
 
     def known(self, *, symbol: str | None, as_of: date | None) -> list[Holding]:
         """Each institution's last word, filed by as_of, on the newest quarter that was known of one ticker that
@@ -294,17 +298,17 @@ class MarketQueries:
 
     def delete(self, *, symbol: str | None, start: date | None, end: date | None) -> int:
         """Deletes one ticker's bars from start to end, both included, and counts them, for market.delete().
-        Index: tickers_symbol_key, market_data_pkey."""
+        Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date)."""
 
     def frame(self, *, symbols: list[str] | tuple[str, ...] | None, start: date | None, end: date | None) -> Any:
         """Bars of the tickers named, or of all, in a range of days, by symbol and date, for market.frame().
-        Index: tickers_symbol_key, market_data_pkey."""
+        Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date)."""
 
     def history(self, *, symbol: str | None, start: date | None, end: date | None) -> list[BarOfTicker]:
         """One ticker's bars from start to end, both included, by date, for market.history(). The ticker is
         looked up by itself and not joined, so that the bars come in the order of the key without a sort, and
         the symbol, which was given, is not sent in every row.
-        Index: tickers_symbol_key, market_data_pkey."""
+        Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date)."""
 
     def latest(self) -> list[Bar]:
         """The last bar of every ticker that has one, by symbol, for market.latest().
@@ -328,8 +332,8 @@ class MarketQueries:
 
     def on_day(self, *, date: date | None) -> list[Bar]:
         """Every ticker's bar of one day, by symbol, for market.on().
-        Index: market_data_pkey, a probe for each ticker; on PostgreSQL, for a recent day, the index that smdi
-        maintain keeps, where the table is large."""
+        Index: market_data_pkey (ticker_id, date), a probe for each ticker; on PostgreSQL, for a recent day, the
+        index that smdi maintain keeps, where the table is large."""
 
     def settle(self) -> int:
         """Takes out of what was set aside every row whose key comes again further on; counts them.
@@ -344,7 +348,7 @@ class MarketQueries:
         without bars there gives a row whose rows is NULL, an unknown one gives none. Closes are summed as
         whole 1e-4 dollars, for a sum of floats depends on their order. A cast
         rounds down here, and not every SQLite has floor().
-        Index: tickers_symbol_key, market_data_pkey."""
+        Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date)."""
 
     def superseded(self) -> list[Superseded]:
         """The first rows set aside that give way to others of their keys, as ranges of places, for a load in which

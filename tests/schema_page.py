@@ -11,6 +11,7 @@ from typing import Final
 
 import repo
 from repo import introspection
+from repo.catalogue import load
 from repo.schemas import Constraint, Schema, TableSchema
 from repo.tables import TABLES
 from tests import servers
@@ -19,24 +20,29 @@ __all__ = ["PAGE", "page"]
 
 SCHEMA: Final = Path(__file__).parent.parent / "schema"
 PAGE: Final = SCHEMA / "README.md"
-_REASON: Final = re.compile(r"(?P<reason>(?:^--[^\n]*\n)+)CREATE INDEX (?P<name>\w+)", re.MULTILINE)
 _REFERS: Final = re.compile(r"FOREIGN KEY \((?P<column>\w+)\) REFERENCES (?P<table>\w+)")
 _COLUMNS: Final = re.compile(r"\((?P<columns>[^)]*)\)")
+_OTHERWISE: Final = {
+    "market_data_date": "market.on_day, of fewer bars that came in day by day (`tests/bench/README.md`)"
+}
+"""What the indexes are for that no query names."""
+
 _ORDER: Final = ("primary key", "unique", "foreign key", "check")
 
 _HEAD: Final = """\
 # The schema
 
 Made from databases of both engines, migrated by the files in this folder: `nox -s pages`. Why a table is
-built as it is stands in its file. On PostgreSQL `smdi maintain` adds an index over the bars of the last
-90 days to half a million bars and more: `repo/backends/postgresql/recent.py`.
+built as it is stands in its file. An index serves the queries whose comments name it, and whose plans
+use it at a million bars, which may be fewer than its file says. On PostgreSQL `smdi maintain` adds an
+index over the bars of the last 90 days to half a million bars and more:
+`repo/backends/postgresql/recent.py`.
 """
 
 
 def page(sqlite: Schema, postgresql: Schema) -> str:
     """The page, of a migrated database on each engine."""
     parts = [_HEAD, "```mermaid\nerDiagram", *_diagram(postgresql), "```\n"]
-    reasons = {engine: _reasons(engine) for engine in ("sqlite", "postgresql")}
     for table in TABLES.values():
         one, other = sqlite.table(table.name), postgresql.table(table.name)
         assert one is not None
@@ -45,7 +51,7 @@ def page(sqlite: Schema, postgresql: Schema) -> str:
         options = f" On SQLite: {', '.join(one.options)}." if one.options else ""
         parts += [f"## {table.name}\n", f"{about}{options}\n", *_columns(one, other), ""]
         parts += [*_constraints(one, other), ""]
-        parts += _indexes(one, other, reasons)
+        parts += _indexes(one, other)
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -107,18 +113,15 @@ def _constraints(sqlite: TableSchema, postgresql: TableSchema) -> Iterator[str]:
         yield f"| {each.name} | `{definition}` |"
 
 
-def _reasons(engine: str) -> dict[str, str]:
-    """What the comment above each index says."""
-    return {
-        found["name"]: " ".join(line.strip("- ") for line in found["reason"].splitlines())
-        for file in sorted((SCHEMA / engine).glob("*.sql"))
-        for found in _REASON.finditer(file.read_text(encoding="utf-8"))
-    }
+def _served(index: str, engine: str) -> str:
+    """The queries whose comments name an index; ``tests/test_plans.py`` holds their plans to them."""
+    catalogue = load()
+    queries = [catalogue.query(name, engine) for name in catalogue.names(dialect=engine)]
+    found = [each.full_name for each in queries if index in each.comment.rpartition("Index:")[2]]
+    return ", ".join(found) or _OTHERWISE[index]
 
 
-def _indexes(
-    sqlite: TableSchema, postgresql: TableSchema, reasons: dict[str, dict[str, str]]
-) -> Iterable[str]:
+def _indexes(sqlite: TableSchema, postgresql: TableSchema) -> Iterable[str]:
     found = [
         (engine, index)
         for engine, table in (("sqlite", sqlite), ("postgresql", postgresql))
@@ -126,12 +129,12 @@ def _indexes(
     ]
     if not found:
         return
-    yield "| index | on | definition | reason |"
+    yield "| index | on | definition | serves |"
     yield "|---|---|---|---|"
     for engine, index in sorted(found, key=lambda each: (each[1].name, each[0])):
         title = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[engine]
-        reason = reasons[engine][index.name]
-        yield f"| {index.name} | {title} | `{' '.join(index.definition.split())}` | {reason} |"
+        serves = _served(index.name, engine)
+        yield f"| {index.name} | {title} | `{' '.join(index.definition.split())}` | {serves} |"
     yield ""
 
 

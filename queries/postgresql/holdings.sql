@@ -13,7 +13,8 @@ FROM STDIN WITH BINARY;
 -- record_class: Holding
 -- Holdings of the tickers named, or of all, in a range of days, by symbol, quarter end, CIK and filing date, for holdings.frame().
 -- A row is a ticker, and every column but its symbol an array of its rows: arrays are built and sent
--- in a fifth of the time that rows take. Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey.
+-- in a fifth of the time that rows take. Index: tickers_symbol_key, institutional_holdings_pkey (ticker_id,
+-- quarter_end to quarter_end), institutions_pkey.
 SELECT
     t.symbol AS symbol,
     ARRAY_AGG(i.cik ORDER BY m.quarter_end, i.cik, m.filing_date) AS cik,

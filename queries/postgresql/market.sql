@@ -37,7 +37,7 @@ ORDER BY t.symbol;
 -- without bars there gives a row whose rows is NULL, an unknown one gives none. Closes are summed as
 -- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
 -- rounds to the nearest here, so floor() comes first.
--- Index: tickers_symbol_key, market_data_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 WITH sums AS (
     SELECT
         m.ticker_id AS ticker_id,
@@ -92,7 +92,7 @@ WHERE t.symbol = CAST(:symbol AS text);
 -- record_class: Bar
 -- Bars of the tickers named, or of all, in a range of days, by symbol and date, for market.frame().
 -- A row is a ticker, and every column but its symbol an array of its rows: arrays are built and sent
--- in a fifth of the time that rows take. Index: tickers_symbol_key, market_data_pkey.
+-- in a fifth of the time that rows take. Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 SELECT
     t.symbol AS symbol,
     ARRAY_AGG(m.date ORDER BY m.date) AS date,

@@ -15,7 +15,8 @@ VALUES (
 -- name: frame(symbols, start, end)
 -- record_class: Holding
 -- Holdings of the tickers named, or of all, in a range of days, by symbol, quarter end, CIK and filing date, for holdings.frame().
--- Index: tickers_symbol_key, institutional_holdings_pkey, institutions_pkey.
+-- Index: tickers_symbol_key, institutional_holdings_pkey (ticker_id, quarter_end to quarter_end),
+-- institutions_pkey.
 SELECT
     t.symbol AS symbol,
     i.cik AS cik,

@@ -39,7 +39,7 @@ ORDER BY t.symbol;
 -- without bars there gives a row whose rows is NULL, an unknown one gives none. Closes are summed as
 -- whole 1e-4 dollars, for a sum of floats depends on their order. A cast
 -- rounds down here, and not every SQLite has floor().
--- Index: tickers_symbol_key, market_data_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 WITH sums AS (
     SELECT
         m.ticker_id AS ticker_id,
@@ -91,7 +91,7 @@ WHERE t.symbol = CAST(:symbol AS text);
 -- name: frame(symbols, start, end)
 -- record_class: Bar
 -- Bars of the tickers named, or of all, in a range of days, by symbol and date, for market.frame().
--- Index: tickers_symbol_key, market_data_pkey.
+-- Index: tickers_symbol_key, market_data_pkey (ticker_id, date to date).
 SELECT
     t.symbol AS symbol,
     m.date AS date,
