@@ -25,7 +25,7 @@ from repo.migrations.record import (
     refuse_strangers,
     states,
 )
-from repo.scripts import Statement, in_transaction, statements
+from repo.scripts import ScriptStatement, in_transaction, statements
 from repo.sessions import Session
 from repo.showing import short
 
@@ -285,7 +285,7 @@ class _Work:
         with self._session.writing():
             pass
 
-    def _run(self, step: MigrationStep, statement: Statement, run: Callable[[str], None]) -> None:
+    def _run(self, step: MigrationStep, statement: ScriptStatement, run: Callable[[str], None]) -> None:
         try:
             run(statement.sql)
         except RepoError as error:

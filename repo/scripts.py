@@ -22,7 +22,7 @@ _MAKES_NOTHING: Final = frozenset({"VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "C
 _OUTSIDE: Final = re.compile(r"--\s*transaction\s*:\s*none\s*", re.IGNORECASE)
 
 
-class Statement(NamedTuple):
+class ScriptStatement(NamedTuple):
     """One statement: its text without the comments before it, and its line."""
 
     line: int
@@ -39,7 +39,7 @@ def in_transaction(script: str) -> bool:
     return True
 
 
-def statements(script: str) -> Iterator[Statement]:
+def statements(script: str) -> Iterator[ScriptStatement]:
     """The statements of a script, split at semicolons.
 
     Semicolons do not count in literals, comments and PostgreSQL's dollar quotes, nor between BEGIN and
@@ -61,12 +61,12 @@ def statements(script: str) -> Iterator[Statement]:
                 depth += bool(_BODIES.intersection(first))
             first = [*first, word][:_HEAD]
         if piece["sign"] == ";" and not depth:
-            yield Statement(script.count("\n", 0, begin) + 1, script[begin : piece.end()])
+            yield ScriptStatement(script.count("\n", 0, begin) + 1, script[begin : piece.end()])
             begin = end = piece.end()
         else:
             end = piece.end()
     if end > begin:
-        yield Statement(script.count("\n", 0, begin) + 1, script[begin:end])
+        yield ScriptStatement(script.count("\n", 0, begin) + 1, script[begin:end])
 
 
 def for_transaction(sql: str) -> str:

@@ -25,9 +25,6 @@ from repo.catalogue import Catalogue, load
 from repo.parameters import PYTHON_TYPES, Declared
 from repo.queries import DIALECTS, Query, ResultColumn
 
-OWN: Final = "repo.query_types"
-"""The module of the package's own stub, whose classes an application's extend."""
-
 _Shape = tuple[str, tuple[ResultColumn, ...]]
 """The name and the columns of a record."""
 

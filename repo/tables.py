@@ -103,12 +103,6 @@ class Table:
         return (self.surrogate,) if self.surrogate is not None else self._key_columns
 
     @property
-    def unique_keys(self) -> tuple[tuple[str, ...], ...]:
-        """The columns of each other key."""
-        keys = [(name,) for name in self.unique]
-        return tuple(keys if self.surrogate is None else [self._key_columns, *keys])
-
-    @property
     def _key_columns(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.written[: len(self.key)])
 

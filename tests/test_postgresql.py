@@ -224,7 +224,7 @@ def test_a_connection_that_idled_is_proven(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After idling the server is asked, even where nothing was heard of an end."""
-    monkeypatch.setattr(connection.Connection, "heard_something", lambda self: False)
+    monkeypatch.setattr(connection.PooledConnection, "heard_something", lambda self: False)
     monkeypatch.setattr(connections, "_PROVE_AFTER_SECONDS", 0.0)
     assert kill(url) > 0
     assert len(db.tickers.all()) == 2

@@ -11,22 +11,6 @@ from repo.queries import many_rows, rows_per_statement
 from repo.tables import Table
 
 
-def write_rows(
-    connection: Connection,
-    queries: Bound,
-    table: Table,
-    columns: Columns,
-    values: int,
-    *,
-    statement: str = "upsert",
-) -> int:
-    """Write rows with a table's statement; see :func:`write_many`.
-
-    :param statement: ``upsert``; ``add``, which keeps stored rows; ``fill``, which sets rows aside.
-    """
-    return write_many(connection, queries, f"{table.aggregate}.{statement}", columns, values)
-
-
 def write_many(connection: Connection, queries: Bound, name: str, columns: Columns, values: int) -> int:
     """Write rows with a statement, many at once if it can: a call costs as much as a row.
 

@@ -16,7 +16,7 @@ from repo.review.codes import finding
 from repo.review.findings import Finding
 from repo.review.trial import Trial
 from repo.schemas import compare
-from repo.scripts import Statement, statements
+from repo.scripts import ScriptStatement, statements
 
 __all__ = ["Effect", "MigrationReport", "migrated", "undone", "words"]
 
@@ -127,7 +127,10 @@ def undone(
 
 
 def _effects(
-    statement: Statement, before: Mapping[str, Any], after: Mapping[str, Any], large: Collection[str]
+    statement: ScriptStatement,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    large: Collection[str],
 ) -> Iterator[Effect]:
     for name, now in after.items():
         was = before.get(name)
@@ -140,7 +143,7 @@ def _effects(
             yield Effect(statement.line, sql, name, now.lock or "", rewrites, reads, rows)
 
 
-def _of_effect(effect: Effect, statement: Statement, file: Path) -> Iterator[Finding]:
+def _of_effect(effect: Effect, statement: ScriptStatement, file: Path) -> Iterator[Finding]:
     index = _INDEX.match(statement.sql)
     if index:
         if effect.reads and not index["concurrently"]:

@@ -14,7 +14,7 @@ from repo.engine.maintenance import Task
 from repo.engine.plans import Plan
 from repo.errors import RepoError
 from repo.queries import Query
-from repo.scripts import Statement, for_transaction
+from repo.scripts import ScriptStatement, for_transaction
 
 __all__ = ["Trial", "tidy", "trial"]
 
@@ -91,7 +91,7 @@ class Trial:
             self._backend.rollback_to(self._connection, depth)
             self._depth = depth
 
-    def migrate(self, statement: Statement, limit: int) -> None:
+    def migrate(self, statement: ScriptStatement, limit: int) -> None:
         """Run a statement of a migration; where it fails, the transaction is of no more use.
 
         :param limit: the instructions it may take, where the engine counts them.

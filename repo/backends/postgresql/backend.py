@@ -16,11 +16,12 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from repo import binary
 from repo.backends.options import refuse_unknown
 from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
-from repo.backends.postgresql.connection import GRACE_SECONDS, Connection
+from repo.backends.postgresql.connection import GRACE_SECONDS, PooledConnection
 from repo.backends.postgresql.connections import Connections
 from repo.backends.postgresql.url import OPTIONS, check_options, demand_tls, url_settings
 from repo.backends.repeats import Passing, deduplicate
-from repo.backends.upserts import finder, merge, write_rows
+from repo.backends.savepoints import Savepoints
+from repo.backends.upserts import finder, merge, write_many
 from repo.batches import EPOCH, Columns, RowEncoder
 from repo.binding import dumped, sent
 from repo.conflicts import tried
@@ -52,7 +53,7 @@ _PAUSE_SECONDS: Final = 0.2
 _MERGE_MEMORY: Final = "64MB"
 
 
-class PostgreSQLBackend:
+class PostgreSQLBackend(Savepoints):
     """A server, through a pool of connections that grows with its use."""
 
     dialect = "postgresql"
@@ -105,19 +106,19 @@ class PostgreSQLBackend:
         """Leave the parent's connections alone."""
         self.connections.after_fork()
 
-    def acquire(self, *, write: bool) -> Connection:
+    def acquire(self, *, write: bool) -> PooledConnection:
         return self.connections.take()
 
-    def release(self, connection: Connection, *, write: bool) -> None:
+    def release(self, connection: PooledConnection, *, write: bool) -> None:
         if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             self.rollback(connection)
         self.connections.give_back(connection)
 
-    def waits_for(self, connection: Connection, *, write: bool) -> bool:
+    def waits_for(self, connection: PooledConnection, *, write: bool) -> bool:
         return False  # there are others
 
     @contextmanager
-    def beside(self, connection: Connection) -> Iterator[Connection | None]:
+    def beside(self, connection: PooledConnection) -> Iterator[PooledConnection | None]:
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             yield connection
             return
@@ -131,21 +132,21 @@ class PostgreSQLBackend:
             if other is not None:
                 self.release(other, write=False)
 
-    def _execute(self, connection: Connection, statement: str) -> None:
+    def _execute(self, connection: PooledConnection, statement: str) -> None:
         try:
             connection.execute(statement, prepare=False)
         except psycopg.Error as error:
             raise translate(error) from error
 
-    def begin(self, connection: Connection, *, read_only: bool, isolation: str) -> None:
+    def begin(self, connection: PooledConnection, *, read_only: bool, isolation: str) -> None:
         access = "READ ONLY" if read_only else "READ WRITE"
         connection.began = f"BEGIN ISOLATION LEVEL {isolation.upper()} {access}{connection.each_time}"
         self._execute(connection, connection.began)
 
-    def commit(self, connection: Connection) -> None:
+    def commit(self, connection: PooledConnection) -> None:
         self._execute(connection, "COMMIT")
 
-    def rollback(self, connection: Connection) -> None:
+    def rollback(self, connection: PooledConnection) -> None:
         try:
             with connection.impatient():
                 connection.execute("ROLLBACK")
@@ -153,18 +154,8 @@ class PostgreSQLBackend:
             # Nothing was committed, and a connection that cannot roll back cannot be used.
             connection.close()
 
-    def savepoint(self, connection: Connection, depth: int) -> None:
-        self._execute(connection, f"SAVEPOINT level_{depth:d}")
-
-    def release_savepoint(self, connection: Connection, depth: int) -> None:
-        self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
-
-    def rollback_to(self, connection: Connection, depth: int) -> None:
-        self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
-        self._execute(connection, f"RELEASE SAVEPOINT level_{depth:d}")
-
     def upsert(
-        self, connection: Connection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
+        self, connection: PooledConnection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows are written directly."""
         batches = rows.read(finder(connection, queries))
@@ -181,19 +172,21 @@ class PostgreSQLBackend:
     def deadlocked(self, error: RepoError) -> bool:
         return getattr(error.__cause__, "sqlstate", None) == _DEADLOCK
 
-    def _until_no_deadlock(self, connection: Connection, depth: int, write: Callable[[], int]) -> int:
+    def _until_no_deadlock(
+        self, connection: PooledConnection, depth: int, write: Callable[[], int]
+    ) -> int:
         """Write, and after a deadlock go back to where the write began and write again."""
 
         def start_over() -> None:
             if depth:
-                self._execute(connection, f"ROLLBACK TO SAVEPOINT level_{depth:d}")
+                self.rewind(connection, depth)
             else:
                 self._execute(connection, "ROLLBACK")
                 self._execute(connection, connection.began)
 
         return tried(write, _ATTEMPTS, pause=_PAUSE_SECONDS, worth=self.deadlocked, undo=start_over)
 
-    def _direct(self, connection: Connection, queries: Bound, table: Table, batch: Columns) -> int:
+    def _direct(self, connection: PooledConnection, queries: Bound, table: Table, batch: Columns) -> int:
         columns, _ = deduplicate(batch, len(table.key))
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
@@ -204,11 +197,13 @@ class PostgreSQLBackend:
             width = len(table.key)
             rows = sorted(zip(*dated, strict=True), key=lambda row: row[:width])
             dated = list(zip(*rows, strict=True))
-        return write_rows(connection, queries, table, dated, self.adapter.values_a_statement)
+        return write_many(
+            connection, queries, f"{table.aggregate}.upsert", dated, self.adapter.values_a_statement
+        )
 
     def _merge(
         self,
-        connection: Connection,
+        connection: PooledConnection,
         queries: Bound,
         table: Table,
         rows: RowEncoder,
@@ -247,7 +242,7 @@ class PostgreSQLBackend:
 
     def plan(
         self,
-        connection: Connection,
+        connection: PooledConnection,
         queries: Bound,
         query: Query,
         arguments: Mapping[str, Any],
@@ -260,17 +255,17 @@ class PostgreSQLBackend:
         sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
         return plans.plan(connection, query, sql, parameters, analyze=analyze)
 
-    def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:
+    def table_states(self, connection: PooledConnection, queries: Bound) -> Sequence[Any]:
         found: Sequence[Any] = queries["footprint.tables"](connection, {})
         return found
 
-    def run_script(self, connection: Connection, script: str, *, limit: int | None = None) -> None:
+    def run_script(self, connection: PooledConnection, script: str, *, limit: int | None = None) -> None:
         if limit is not None and connection.patience is not None:  # whatever the script has set
             seconds = connection.patience - GRACE_SECONDS
             self._execute(connection, f"SET LOCAL statement_timeout TO '{seconds:g}s'")
         self._execute(connection, script)
 
-    def run_alone(self, connection: Connection, statement: str, *, again: bool) -> None:
+    def run_alone(self, connection: PooledConnection, statement: str, *, again: bool) -> None:
         from repo.backends.postgresql.building import run_alone
 
         # A large index takes long. Behind a pooler others share the session, so its settings stay.

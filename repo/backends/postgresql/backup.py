@@ -17,7 +17,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from repo.backends.postgresql.adapter import translate
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.postgresql.programs import Program, connection_for, find
 from repo.backends.postgresql.url import demand_tls, explicit, url_settings
 from repo.engine.backup import Compare, Origin, Restoring, Writing
@@ -59,14 +59,14 @@ class PostgreSQLDumpRestore:
                 "backups and restores do not work through a pooler: give the URL of the server itself"
             )
 
-    def origin(self, connection: Connection) -> Origin:
+    def origin(self, connection: PooledConnection) -> Origin:
         info = connection.info
         major, minor = divmod(info.server_version, 10000)
         source = f"{info.host or 'localhost'}:{info.port}/{info.dbname}"
         return Origin(source, info.dbname, f"PostgreSQL {major}.{minor}")
 
     @contextmanager
-    def dump(self, connection: Connection, file: Path, progress: Progress) -> Iterator[str]:
+    def dump(self, connection: PooledConnection, file: Path, progress: Progress) -> Iterator[str]:
         self._refuse_pooler()
         program = find("pg_dump", connection.info.server_version // 10000)
         shown, environment = connection_for(self._parameters, file.parent)
@@ -95,7 +95,7 @@ class PostgreSQLDumpRestore:
         parameters["autocommit"] = True
         try:
             try:
-                with Connection.connect(**parameters) as connection:
+                with PooledConnection.connect(**parameters) as connection:
                     self._sweep(connection)
                     # In no language's order, so that the server's own does not matter.
                     connection.execute(
@@ -110,7 +110,7 @@ class PostgreSQLDumpRestore:
                 given = {**explicit(parameters), "dbname": name, "min_size": 1, "max_size": 4}
                 yield f"postgresql://?{urlencode(given, quote_via=quote)}"
             finally:  # on a new connection: the server may have ended one that was idle
-                with Connection.connect(**parameters) as connection:
+                with PooledConnection.connect(**parameters) as connection:
                     connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise BackupError(
@@ -121,7 +121,7 @@ class PostgreSQLDumpRestore:
         except psycopg.Error as error:
             raise translate(error) from error
 
-    def _sweep(self, connection: Connection) -> None:
+    def _sweep(self, connection: PooledConnection) -> None:
         """Drop unused scratch databases of killed runs, if they are older than five minutes."""
         before = int(time.time()) - _STALE_SECONDS
         for left in self._queries["backup.left_behind"](connection, {"before": before}):
@@ -158,7 +158,7 @@ class PostgreSQLDumpRestore:
                 raise BackupError(f"nothing was restored: {translate(error)}{advice}") from error
             compare(None)
 
-    def _make_room(self, connection: Connection, *, force: bool) -> None:
+    def _make_room(self, connection: PooledConnection, *, force: bool) -> None:
         """Lock everything that is stored, and drop it."""
         relations = self._queries["backup.relations"](connection, {})
         connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'")
@@ -183,7 +183,7 @@ class PostgreSQLDumpRestore:
                 names = ", ".join(each.quoted for each in found)
                 connection.execute(f"DROP {kind} IF EXISTS {names} CASCADE")
 
-    def _load(self, connection: Connection, file: Path, how: Restoring) -> None:
+    def _load(self, connection: PooledConnection, file: Path, how: Restoring) -> None:
         """Send the server pg_restore's script of a file, without extensions that cannot be replaced."""
         program = find("pg_restore")
         fixed = {each.name for each in self._queries["backup.fixed_extensions"](connection, {})}
@@ -216,7 +216,7 @@ class PostgreSQLDumpRestore:
             connection.patience = usual
 
 
-def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None:
+def _send(connection: PooledConnection, script: IO[bytes], progress: Progress) -> None:
     """Send a script in pieces: the rows of each COPY, and what is between two of them."""
     rows = 0
     pending = b""
@@ -248,7 +248,7 @@ def _send(connection: Connection, script: IO[bytes], progress: Progress) -> None
     progress("compare", rows, 0)
 
 
-def _execute(connection: Connection, statements: bytes) -> None:
+def _execute(connection: PooledConnection, statements: bytes) -> None:
     connection.execute(statements, prepare=False)
     if connection.info.transaction_status != TransactionStatus.INTRANS:
         raise BackupError("the backup's script ends the transaction that it is to be restored in")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import PooledConnection
 
 _INDEX: Final = re.compile(
     r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
@@ -16,7 +16,7 @@ _INDEX: Final = re.compile(
 _VALID: Final = "SELECT x.indisvalid FROM pg_index AS x WHERE x.indexrelid = to_regclass(%s)"
 
 
-def run_alone(connection: Connection, statement: str, *, again: bool) -> None:
+def run_alone(connection: PooledConnection, statement: str, *, again: bool) -> None:
     """Run a statement on a connection that is in no transaction.
 
     An index that a failed build left behind is dropped before it is built.

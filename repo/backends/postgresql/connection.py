@@ -43,7 +43,7 @@ SELECT
 """Sets a session up; the limit on idling only where neither server nor role sets one."""
 
 
-class Connection(psycopg.Connection[Any]):
+class PooledConnection(psycopg.Connection[Any]):
     """A pooled connection that knows when it was last used, and whether the server sent something since.
 
     ``reader`` is a cursor of binary results, kept from one query to the next. ``began`` is the statement
@@ -58,7 +58,7 @@ class Connection(psycopg.Connection[Any]):
     each_time = ""
     patience: float | None = None
     look: Callable[[], bool] | None = None
-    home: deque[Connection] | None = None
+    home: deque[PooledConnection] | None = None
     loop: object = None
     used_at = 0.0
     taken_at = 0.0
@@ -147,7 +147,7 @@ class Settings:
     def configure(self, connection: psycopg.Connection[Any]) -> None:
         """Set a new connection up."""
         LOG.info("connected to %s", connection.info.host or "the server")
-        assert isinstance(connection, Connection)
+        assert isinstance(connection, PooledConnection)
         milliseconds = round(self.statement_seconds * 1000 + 0.5)
         if self.statement_seconds:
             connection.patience = self.statement_seconds + GRACE_SECONDS

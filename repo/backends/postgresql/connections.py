@@ -14,7 +14,7 @@ import psycopg
 import psycopg_pool
 
 from repo.backends.postgresql import connection as one
-from repo.backends.postgresql.connection import Connection, Settings
+from repo.backends.postgresql.connection import PooledConnection, Settings
 from repo.engine.forks import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
@@ -70,9 +70,9 @@ class Connections:
         self.parameters.setdefault("prepare_threshold", None if pooler else _PREPARE_THRESHOLD)
         self._settings = Settings(read_only, statement_seconds, pooler)
         self._opening = threading.Lock()
-        self._warm: deque[Connection] = deque()
-        self._lost: deque[Connection] = deque()
-        self._in_loops: set[Connection] = set()
+        self._warm: deque[PooledConnection] = deque()
+        self._lost: deque[PooledConnection] = deque()
+        self._in_loops: set[PooledConnection] = set()
         self._waiting: set[int] = set()
         self._pool: _Pool | None = None
         self.closed = False
@@ -82,7 +82,7 @@ class Connections:
         """Check the server; whether a pooler is in front of it."""
         shown: str | None = None
         try:
-            with Connection.connect(**self.parameters) as connection:
+            with PooledConnection.connect(**self.parameters) as connection:
                 encoding = connection.info.parameter_status("server_encoding")
                 if encoding != "UTF8":
                     raise ConfigurationError(
@@ -115,14 +115,14 @@ class Connections:
             trouble = _trouble(parameters)
             return trouble is None or "FATAL:" in trouble  # which is an answer too
 
-        def configure(connection: Connection) -> None:
+        def configure(connection: PooledConnection) -> None:
             settings.configure(connection)
             connection.look = look
             connection.home = lost
 
         pool = psycopg_pool.ConnectionPool(
             kwargs=self.parameters,
-            connection_class=Connection,
+            connection_class=PooledConnection,
             min_size=smallest,
             max_size=largest,
             timeout=self._timeout,
@@ -161,7 +161,7 @@ class Connections:
         self._opening = threading.Lock()
         self._pool = None
 
-    def take(self, seconds: float | None = None) -> Connection:
+    def take(self, seconds: float | None = None) -> PooledConnection:
         """A connection that works.
 
         :param seconds: to wait for one; None is the usual time.
@@ -182,13 +182,13 @@ class Connections:
                 self._to_pool(connection)
             raise
 
-    def _leave_loop(self, connection: Connection) -> None:
+    def _leave_loop(self, connection: PooledConnection) -> None:
         """Forget that a task of an event loop has the connection."""
         if connection.loop is not None:
             connection.loop = None
             self._in_loops.discard(connection)
 
-    def _take_warm(self) -> Connection | None:
+    def _take_warm(self) -> PooledConnection | None:
         """The connection that was given back last, if that was a moment ago."""
         connection = None
         try:
@@ -202,10 +202,10 @@ class Connections:
             raise
         return None
 
-    def _to_pool(self, connection: Connection) -> None:
+    def _to_pool(self, connection: PooledConnection) -> None:
         return self.pool.putconn(connection)
 
-    def _take_cold(self, loop: object, seconds: float | None) -> Connection:
+    def _take_cold(self, loop: object, seconds: float | None) -> PooledConnection:
         """One of the pool, or one that is given back meanwhile."""
         pool = self.pool
         self._fetch_lost(pool)
@@ -241,7 +241,7 @@ class Connections:
             f"no connection is available: all {self.pool.max_size} were in use for {waited:g} seconds"
         )
 
-    def _take_of_pool(self, pool: _Pool, seconds: float) -> Connection:
+    def _take_of_pool(self, pool: _Pool, seconds: float) -> PooledConnection:
         """One of the pool, checked if it was idle for a while."""
         deadline = time.monotonic() + seconds
         cause: psycopg.Error | None = None
@@ -280,7 +280,7 @@ class Connections:
             connection._pool = pool
             pool.putconn(connection)
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: PooledConnection) -> None:
         """Keep a connection for the next caller if it is still usable."""
         self._leave_loop(connection)
         connection.used_at = time.monotonic()
@@ -302,7 +302,7 @@ class Connections:
         self._close()
 
 
-_Pool = psycopg_pool.ConnectionPool[Connection]
+_Pool = psycopg_pool.ConnectionPool[PooledConnection]
 
 
 def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
@@ -311,7 +311,7 @@ def _try_again(pool: psycopg_pool.ConnectionPool[Any]) -> None:
         pool.check()
 
 
-def _last(warm: deque[Connection]) -> Connection | None:
+def _last(warm: deque[PooledConnection]) -> PooledConnection | None:
     """Take the connection that was kept last; None if another thread has taken it."""
     try:
         return warm.pop()
@@ -319,7 +319,7 @@ def _last(warm: deque[Connection]) -> Connection | None:
         return None
 
 
-def _is_warm(connection: Connection) -> bool:
+def _is_warm(connection: PooledConnection) -> bool:
     """Whether a connection can be used unchecked: used a moment ago, and not kept for too long."""
     now = time.monotonic()
     return (
@@ -329,12 +329,14 @@ def _is_warm(connection: Connection) -> bool:
     )
 
 
-def _cool(pool: _Pool, warm: deque[Connection]) -> None:
+def _cool(pool: _Pool, warm: deque[PooledConnection]) -> None:
     while connection := _last(warm):
         pool.putconn(connection)
 
 
-def _close(process: int, pool: _Pool, warm: deque[Connection], lost: deque[Connection]) -> None:
+def _close(
+    process: int, pool: _Pool, warm: deque[PooledConnection], lost: deque[PooledConnection]
+) -> None:
     """Close a pool, unless it is of the process that forked this one."""
     if process == os.getpid():
         _cool(pool, warm)
@@ -346,7 +348,7 @@ def _close(process: int, pool: _Pool, warm: deque[Connection], lost: deque[Conne
 def _trouble(parameters: Mapping[str, Any]) -> str | None:
     """The error that a new connection meets; None if it succeeds."""
     try:
-        Connection.connect(**{**parameters, "connect_timeout": round(one.PROOF_SECONDS)}).close()
+        PooledConnection.connect(**{**parameters, "connect_timeout": round(one.PROOF_SECONDS)}).close()
     except psycopg.Error as error:
         return _without_secrets(str(error), parameters)
     return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from repo.backends.postgresql.adapter import translate
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.postgresql.recent import day_of
 from repo.engine.backend import Backend, taken
 from repo.engine.connection import Bound
@@ -36,7 +36,7 @@ class PostgreSQLIntrospection:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def describe(self, connection: Connection, queries: Bound) -> Schema:
+    def describe(self, connection: PooledConnection, queries: Bound) -> Schema:
         def asked(name: str, key: str = "relation") -> dict[str, list[Any]]:
             found: dict[str, list[Any]] = defaultdict(list)
             for row in queries[name](connection, {}):
@@ -73,7 +73,7 @@ class PostgreSQLIntrospection:
         )
 
     @contextmanager
-    def scratch(self) -> Iterator[Connection]:
+    def scratch(self) -> Iterator[PooledConnection]:
         """A new schema in a transaction that is rolled back.
 
         If the role may not make one, the tables are temporary; functions of migrations are not found

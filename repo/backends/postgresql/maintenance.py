@@ -10,7 +10,7 @@ import psycopg
 
 from repo.backends.postgresql import deployment, recent
 from repo.backends.postgresql.adapter import translate
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import PooledConnection
 from repo.engine.backend import Backend, taken
 from repo.engine.maintenance import Check, Relation, Space, Status, Task, checked
 from repo.errors import ConfigurationError, RepoError
@@ -117,7 +117,7 @@ class PostgreSQLMaintenance:
         return "; ".join(refused) or self._kept(ask, task)
 
     @contextmanager
-    def _patient(self) -> Iterator[Connection]:
+    def _patient(self) -> Iterator[PooledConnection]:
         """A connection whose statements may take long, but wait for locks only briefly."""
         usual: Any = None
         with taken(self._backend, write=True) as connection:

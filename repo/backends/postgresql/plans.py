@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from repo.backends.postgresql.adapter import translate
-from repo.backends.postgresql.connection import Connection
+from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.results import unlike
 from repo.engine.plans import Plan, Step
 from repo.errors import QueryContractError
@@ -104,7 +104,9 @@ def _written(root: Mapping[str, Any], step: Step) -> int:
     return int(root["Tuples Inserted"]) + int(root.get("Conflicting Tuples", 0)) - alike
 
 
-def plan(connection: Connection, query: Query, sql: str, parameters: Any, *, analyze: bool) -> Plan:
+def plan(
+    connection: PooledConnection, query: Query, sql: str, parameters: Any, *, analyze: bool
+) -> Plan:
     """See :meth:`repo.engine.backend.Backend.plan`."""
     options = "FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE" if analyze else "FORMAT JSON"
     try:

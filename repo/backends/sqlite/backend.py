@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from repo.backends.options import check_option, refuse_unknown
 from repo.backends.repeats import Passing
+from repo.backends.savepoints import Savepoints
 from repo.backends.sqlite.adapter import SQLiteAdapter, translate
 from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
-from repo.backends.upserts import finder, merge, write_rows
+from repo.backends.upserts import finder, merge, write_many
 from repo.batches import Columns, RowEncoder
 from repo.binding import dumped, sent
 from repo.engine.connection import Bound
@@ -33,7 +34,7 @@ _OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
 
 
-class SQLiteBackend(Connections):
+class SQLiteBackend(Savepoints, Connections):
     """One file, or one database in memory."""
 
     dialect = "sqlite"
@@ -94,16 +95,6 @@ class SQLiteBackend(Connections):
         if begun:
             self._execute(connection, "ROLLBACK")
 
-    def savepoint(self, connection: sqlite3.Connection, depth: int) -> None:
-        self._execute(connection, f"SAVEPOINT level_{depth:d}")
-
-    def release_savepoint(self, connection: sqlite3.Connection, depth: int) -> None:
-        self._execute(connection, f"RELEASE level_{depth:d}")
-
-    def rollback_to(self, connection: sqlite3.Connection, depth: int) -> None:
-        self._execute(connection, f"ROLLBACK TO level_{depth:d}")
-        self._execute(connection, f"RELEASE level_{depth:d}")
-
     def upsert(
         self,
         connection: sqlite3.Connection,
@@ -127,7 +118,7 @@ class SQLiteBackend(Connections):
         written = DirectWrite(connection, queries, table, values, rows.tally).write(rows)
         if written is None:
             if depth:
-                self._execute(connection, f"ROLLBACK TO level_{depth:d}")
+                self.rewind(connection, depth)
             else:
                 self.rollback(connection)
                 self.begin(connection, read_only=False, isolation="serializable")
@@ -152,7 +143,7 @@ class SQLiteBackend(Connections):
         for batch in passing.watch(chain(first, batches)):
             end = start + len(batch[0])
             numbered = [range(start, end), *batch]
-            write_rows(connection, queries, table, numbered, values, statement="fill")
+            write_many(connection, queries, f"{table.aggregate}.fill", numbered, values)
             start = end
         written = merge(connection, queries, table, rows, repeats=passing.repeats)
         queries[f"{table.aggregate}.unstage"](connection, {})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from functools import partial
 from typing import Any
 
 from repo.backends.repeats import SeenKeyRanges, deduplicate
-from repo.backends.upserts import finder, write_rows
+from repo.backends.upserts import finder, write_many
 from repo.batches import Columns, RowEncoder, Tally
 from repo.engine.connection import Bound
 from repo.errors import IntegrityError, UniqueViolation
@@ -114,11 +113,14 @@ class DirectWrite:
 
         On PostgreSQL two such statements would take locks out of order.
         """
-        write = partial(write_rows, self._connection, self._queries, self._table, columns, self._values)
         new = 0
         if self._tally is not None and columns:
-            new = write(statement="add")
+            new = self._run(columns, statement="add")
             self._tally.new += new
             if new == len(columns[0]):
                 return new
-        return new + write()
+        return new + self._run(columns, statement="upsert")
+
+    def _run(self, columns: Columns, *, statement: str) -> int:
+        name = f"{self._table.aggregate}.{statement}"
+        return write_many(self._connection, self._queries, name, columns, self._values)
