@@ -12,12 +12,12 @@ from repo.conflicts import tried
 from repo.engine.backend import taken
 from repo.errors import ConfigurationError, ConflictError, MigrationError, RepoError
 from repo.migrations.files import PACKAGE, Migration
-from repo.migrations.record import (
+from repo.migrations.history import (
     APPLIED,
     APPLYING,
     UNDOING,
     Chains,
-    Record,
+    History,
     State,
     chains,
     read,
@@ -82,9 +82,9 @@ def applied(session: Session) -> list[Migration]:
 
     :raises MigrationError: when they are not those of the files.
     """
-    record, files = read(session.read), chains(session.dialect, session.migration_folders)
-    refuse_differences(record, files)
-    return [each for name, chain in files.items() for each in chain[: record.at(name)]]
+    history, files = read(session.read), chains(session.dialect, session.migration_folders)
+    refuse_differences(history, files)
+    return [each for name, chain in files.items() for each in chain[: history.at(name)]]
 
 
 def plan(session: Session, to: int | None = None, of: str | None = None) -> list[MigrationStep]:
@@ -93,43 +93,43 @@ def plan(session: Session, to: int | None = None, of: str | None = None) -> list
     :raises ConfigurationError: for a number or a sequence that is not there.
     :raises MigrationError: as :func:`migrate` would.
     """
-    record = read(session.read)
-    if not record.tables:
+    history = read(session.read)
+    if not history.tables:
         refuse_strangers(session.read)
-    return _plan(record, chains(session.dialect, session.migration_folders), to, of)
+    return _plan(history, chains(session.dialect, session.migration_folders), to, of)
 
 
-def _plan(record: Record, files: Chains, to: int | None, of: str | None) -> list[MigrationStep]:
+def _plan(history: History, files: Chains, to: int | None, of: str | None) -> list[MigrationStep]:
     sequence = PACKAGE if of is None else of
     if sequence not in files:
         raise ConfigurationError(f"there is no sequence {short(sequence)}; there are {', '.join(files)}")
     there = len(files[sequence])
     if to is not None and not 0 <= to <= there:
         raise ConfigurationError(f"there are migrations 0 to {there}, not {short(to)}")
-    refuse_differences(record, files)
-    _refuse_renamed(record, files)
+    refuse_differences(history, files)
+    _refuse_renamed(history, files)
     if to is None:
         names = list(files) if of is None else [of]
         steps = [
-            MigrationStep(each, up=True) for name in names for each in files[name][record.at(name) :]
+            MigrationStep(each, up=True) for name in names for each in files[name][history.at(name) :]
         ]
     else:
-        at = record.at(sequence)
+        at = history.at(sequence)
         steps = [MigrationStep(each, up=True) for each in files[sequence][at:to]]
         if to < at:
-            upon = _standing_upon(record, files, to) if sequence == PACKAGE else []
+            upon = _standing_upon(history, files, to) if sequence == PACKAGE else []
             steps = [
                 *upon,
                 *(MigrationStep(each, up=False) for each in reversed(files[sequence][to:at])),
             ]
-    return [*_unfinished(record, files, steps), *steps]
+    return [*_unfinished(history, files, steps), *steps]
 
 
-def _refuse_renamed(record: Record, files: Chains) -> None:
+def _refuse_renamed(history: History, files: Chains) -> None:
     """Refuse migrations that were applied under another name: their tables exist."""
-    for name in [each for each in files if each not in record.applied]:
-        for other in [each for each in record.applied if each not in files]:
-            was, first = record.applied[other][0], files[name][0]
+    for name in [each for each in files if each not in history.applied]:
+        for other in [each for each in history.applied if each not in files]:
+            was, first = history.applied[other][0], files[name][0]
             if (was.name, was.checksum) == (first.name, first.checksum):
                 raise MigrationError(
                     f"the migrations of {name} were applied as those of {other}: "
@@ -137,13 +137,13 @@ def _refuse_renamed(record: Record, files: Chains) -> None:
                 )
 
 
-def _standing_upon(record: Record, files: Chains, to: int) -> list[MigrationStep]:
+def _standing_upon(history: History, files: Chains, to: int) -> list[MigrationStep]:
     """The steps to undo before the package's migrations above a number."""
     steps = []
     # Each folder may refer to the tables of those given before it.
-    unknown = [name for name in record.applied if name not in files]
+    unknown = [name for name in history.applied if name not in files]
     for name in [*unknown, *reversed([name for name in files if name != PACKAGE])]:
-        above = [row.version for row in record.applied.get(name, ()) if row.upon > to]
+        above = [row.version for row in history.applied.get(name, ()) if row.upon > to]
         if above and name not in files:
             raise MigrationError(
                 f"the migrations of {name} stand upon what is to be undone, and its folder was not "
@@ -153,11 +153,11 @@ def _standing_upon(record: Record, files: Chains, to: int) -> list[MigrationStep
     return steps
 
 
-def _unfinished(record: Record, files: Chains, steps: list[MigrationStep]) -> list[MigrationStep]:
+def _unfinished(history: History, files: Chains, steps: list[MigrationStep]) -> list[MigrationStep]:
     """Steps back from what was begun, where the steps do not go on with it."""
     going = {(each.key, each.up) for each in steps}
     found = []
-    for (name, number), state in record.begun.items():
+    for (name, number), state in history.begun.items():
         up = state == APPLYING
         if name in files and number <= len(files[name]) and ((name, number), up) not in going:
             found.append(MigrationStep(files[name][number - 1], up=not up))
@@ -226,7 +226,7 @@ class _Work:
                 return label
 
     @contextmanager
-    def _alone(self) -> Iterator[tuple[Record, MigrationStep | None]]:
+    def _alone(self) -> Iterator[tuple[History, MigrationStep | None]]:
         """A transaction with the record and the next step, once no other process migrates."""
         session = self._session
         deadline = time.monotonic() + _WAIT_SECONDS
@@ -236,12 +236,12 @@ class _Work:
             with session.writing():
                 if session.read("migrations.lock"):
                     session.read("migrations.patience", milliseconds=self._milliseconds)
-                    record = read(session.read)
-                    if not record.tables:
+                    history = read(session.read)
+                    if not history.tables:
                         refuse_strangers(session.read)
                         session.write("migrations.prepare")
-                    steps = _plan(record, self._files, self._to, self._of)
-                    yield record, steps[0] if steps else None
+                    steps = _plan(history, self._files, self._to, self._of)
+                    yield history, steps[0] if steps else None
                     return
             if time.monotonic() > deadline:
                 raise ConflictError(f"another process has been migrating for {_WAIT_SECONDS:g} seconds")
@@ -250,23 +250,23 @@ class _Work:
     def _begin(self) -> tuple[tuple[MigrationStep, bool] | None, str | None]:
         """Do the next step; of one that runs outside of a transaction, only note that it is begun."""
         session, backend = self._session, self._session.executor.backend
-        with self._alone() as (record, step):
+        with self._alone() as (history, step):
             if step is None:
                 return None, None
             if not in_transaction(step.sql) and not backend.one_writer:  # which builds beside none
-                if step.key not in record.begun:
-                    self._note(record, step, APPLYING if step.up else UNDOING)
-                return (step, step.key in record.begun), step.label
+                if step.key not in history.begun:
+                    self._note(history, step, APPLYING if step.up else UNDOING)
+                return (step, step.key in history.begun), step.label
             for statement in statements(step.sql):
                 self._run(step, statement, session.run_script)
-            self._done(record, step)
+            self._done(history, step)
             return None, step.label
 
     def _finish(self, begun: MigrationStep, again: bool) -> bool:
         """Run what was begun; False if another process has done so meanwhile."""
         backend = self._session.executor.backend
-        with self._alone() as (record, step):
-            if step != begun or step.key not in record.begun:
+        with self._alone() as (history, step):
+            if step != begun or step.key not in history.begun:
                 return False
             self._let_go()
             with taken(backend, write=True) as connection:  # in no transaction
@@ -274,7 +274,7 @@ class _Work:
                     self._run(
                         step, statement, lambda sql: backend.run_alone(connection, sql, again=again)
                     )
-            self._done(record, step)
+            self._done(history, step)
             return True
 
     def _let_go(self) -> None:
@@ -294,11 +294,11 @@ class _Work:
             kind = ConflictError if isinstance(error, ConflictError) else MigrationError
             raise kind(f"{step.label} failed: {step.file}:{statement.line}: {shown}: {error}") from error
 
-    def _done(self, record: Record, step: MigrationStep) -> None:
+    def _done(self, history: History, step: MigrationStep) -> None:
         """Record a step, in its transaction."""
         session, migration = self._session, step.migration
         if migration.sequence == PACKAGE:
-            if step.up and migration.number > record.at():
+            if step.up and migration.number > history.at():
                 session.write(
                     "migrations.record",
                     version=migration.number,
@@ -308,12 +308,12 @@ class _Work:
             elif not step.up:
                 session.write("migrations.forget", version=migration.number)
         elif step.up:
-            self._note(record, step, APPLIED)
+            self._note(history, step, APPLIED)
             return
-        if record.tables > 1:
+        if history.tables > 1:
             session.write("migrations.drop_step", sequence=migration.sequence, version=migration.number)
 
-    def _note(self, record: Record, step: MigrationStep, state: str) -> None:
+    def _note(self, history: History, step: MigrationStep, state: str) -> None:
         session, migration = self._session, step.migration
         session.write("migrations.prepare_steps")
         session.write(
@@ -322,6 +322,6 @@ class _Work:
             version=migration.number,
             name=migration.name,
             checksum=migration.checksum,
-            upon=record.at(),
+            upon=history.at(),
             state=state,
         )

@@ -6,12 +6,15 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from repo.batches import Columns, FindKeys, RepeatedKeys, RowEncoder, Unfit
-from repo.engine.connection import Bound, Connection
+from repo.binding import BoundQueries
+from repo.engine.connection import Connection
 from repo.queries import many_rows, rows_per_statement
 from repo.tables import Table
 
 
-def write_many(connection: Connection, queries: Bound, name: str, columns: Columns, values: int) -> int:
+def write_many(
+    connection: Connection, queries: BoundQueries, name: str, columns: Columns, values: int
+) -> int:
     """Write rows with a statement, many at once if it can: a call costs as much as a row.
 
     :param values: the best number of values for a statement that takes many rows at once.
@@ -31,7 +34,7 @@ def write_many(connection: Connection, queries: Bound, name: str, columns: Colum
     return written
 
 
-def finder(connection: Connection, queries: Bound) -> FindKeys:
+def finder(connection: Connection, queries: BoundQueries) -> FindKeys:
     """A function that looks keys up on the connection on which rows are written."""
 
     def find(table: Table, names: list[Any]) -> Iterable[tuple[Any, int]]:
@@ -45,7 +48,7 @@ def finder(connection: Connection, queries: Bound) -> FindKeys:
 
 def merge(
     connection: Connection,
-    queries: Bound,
+    queries: BoundQueries,
     table: Table,
     rows: RowEncoder,
     *,

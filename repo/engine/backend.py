@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
-from repo.binding import Adapter
-from repo.engine.connection import Bound, Connection
+from repo.binding import Adapter, BoundQueries
+from repo.engine.connection import Connection
 from repo.queries import Query
 
 if TYPE_CHECKING:
@@ -77,7 +77,13 @@ class Backend(Protocol):
         """Undo the changes since the savepoint, and release it."""
 
     def upsert(
-        self, connection: Connection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
+        self,
+        connection: Connection,
+        queries: BoundQueries,
+        table: Table,
+        rows: RowEncoder,
+        *,
+        depth: int,
     ) -> int:
         """Write rows inside a transaction; how many were new or different.
 
@@ -94,7 +100,7 @@ class Backend(Protocol):
     def transfer(self) -> Transfer:
         """How whole tables are read and filled."""
 
-    def table_states(self, connection: Connection, queries: Bound) -> Sequence[Any]:
+    def table_states(self, connection: Connection, queries: BoundQueries) -> Sequence[Any]:
         """What a transaction did to each table: rows of ``footprint.tables``.
 
         Empty for an engine that locks only the whole database.
@@ -103,7 +109,7 @@ class Backend(Protocol):
     def plan(
         self,
         connection: Connection,
-        queries: Bound,
+        queries: BoundQueries,
         query: Query,
         arguments: Mapping[str, Any],
         *,
@@ -139,7 +145,7 @@ class Backend(Protocol):
     def introspection(self) -> Introspection:
         """Describes the database's schema."""
 
-    def backup(self, queries: Bound) -> DumpRestore:
+    def backup(self, queries: BoundQueries) -> DumpRestore:
         """Writes and restores backups of the database."""
 
     def maintenance(self) -> Maintenance:

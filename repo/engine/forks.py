@@ -41,7 +41,7 @@ def running_loop() -> AbstractEventLoop | None:
     return loop
 
 
-class Forking(Protocol):
+class ForkAware(Protocol):
     """An object that is told of forks: its sockets and locks belong to one process."""
 
     def before_fork(self) -> None:
@@ -54,8 +54,8 @@ class Forking(Protocol):
         """Called in the child, first of all."""
 
 
-_forking: WeakSet[Forking] = WeakSet()
-_told: list[Forking] = []
+_forking: WeakSet[ForkAware] = WeakSet()
+_told: list[ForkAware] = []
 _lock = threading.Lock()
 _forks = 0
 
@@ -65,7 +65,7 @@ def forks() -> int:
     return _forks
 
 
-def on_fork(each: Forking) -> None:
+def on_fork(each: ForkAware) -> None:
     """Tell an object of every fork, as long as it lives."""
     with held(_lock):
         _forking.add(each)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from repo.engine.connection import Bound, Connection
+from repo.binding import BoundQueries
+from repo.engine.connection import Connection
 
 if TYPE_CHECKING:
     from repo.schemas import Schema
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Introspection(Protocol):
     """Describes a schema, and offers an empty database to build one in."""
 
-    def describe(self, connection: Connection, queries: Bound) -> Schema:
+    def describe(self, connection: Connection, queries: BoundQueries) -> Schema:
         """The tables with their columns, constraints and indexes, without the record of migrations."""
 
     def scratch(self) -> AbstractContextManager[Connection]:

@@ -14,7 +14,7 @@ package's migrations, and undone before those of the package that they were appl
 """
 
 from repo.migrations.files import PACKAGE, Folders, Migration, MigrationFolder, load, named_folders
-from repo.migrations.record import State, chains, fitting, lacking, require_newest
+from repo.migrations.history import State, chains, fitting, lacking, require_newest
 
 __all__ = [
     "PACKAGE",

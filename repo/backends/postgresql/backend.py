@@ -23,9 +23,8 @@ from repo.backends.repeats import Passing, deduplicate
 from repo.backends.savepoints import Savepoints
 from repo.backends.upserts import finder, merge, write_many
 from repo.batches import EPOCH, Columns, RowEncoder
-from repo.binding import dumped, sent
+from repo.binding import BoundQueries, dumped, sent
 from repo.conflicts import tried
-from repo.engine.connection import Bound
 from repo.engine.forks import on_fork
 from repo.engine.introspection import Introspection
 from repo.engine.transfer import Transfer
@@ -155,7 +154,13 @@ class PostgreSQLBackend(Savepoints):
             connection.close()
 
     def upsert(
-        self, connection: PooledConnection, queries: Bound, table: Table, rows: RowEncoder, *, depth: int
+        self,
+        connection: PooledConnection,
+        queries: BoundQueries,
+        table: Table,
+        rows: RowEncoder,
+        *,
+        depth: int,
     ) -> int:
         """Copy the rows into a temporary table and merge it; a few rows are written directly."""
         batches = rows.read(finder(connection, queries))
@@ -186,7 +191,9 @@ class PostgreSQLBackend(Savepoints):
 
         return tried(write, _ATTEMPTS, pause=_PAUSE_SECONDS, worth=self.deadlocked, undo=start_over)
 
-    def _direct(self, connection: PooledConnection, queries: Bound, table: Table, batch: Columns) -> int:
+    def _direct(
+        self, connection: PooledConnection, queries: BoundQueries, table: Table, batch: Columns
+    ) -> int:
         columns, _ = deduplicate(batch, len(table.key))
         dated = [
             column if kind != "day" else [date.fromordinal(day + EPOCH) for day in column]
@@ -204,7 +211,7 @@ class PostgreSQLBackend(Savepoints):
     def _merge(
         self,
         connection: PooledConnection,
-        queries: Bound,
+        queries: BoundQueries,
         table: Table,
         rows: RowEncoder,
         batches: Iterable[Columns],
@@ -243,7 +250,7 @@ class PostgreSQLBackend(Savepoints):
     def plan(
         self,
         connection: PooledConnection,
-        queries: Bound,
+        queries: BoundQueries,
         query: Query,
         arguments: Mapping[str, Any],
         *,
@@ -255,7 +262,7 @@ class PostgreSQLBackend(Savepoints):
         sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
         return plans.plan(connection, query, sql, parameters, analyze=analyze)
 
-    def table_states(self, connection: PooledConnection, queries: Bound) -> Sequence[Any]:
+    def table_states(self, connection: PooledConnection, queries: BoundQueries) -> Sequence[Any]:
         found: Sequence[Any] = queries["footprint.tables"](connection, {})
         return found
 
@@ -294,7 +301,7 @@ class PostgreSQLBackend(Savepoints):
 
         return PostgreSQLIntrospection(self)
 
-    def backup(self, queries: Bound) -> DumpRestore:
+    def backup(self, queries: BoundQueries) -> DumpRestore:
         from repo.backends.postgresql.backup import PostgreSQLDumpRestore
 
         connections = self.connections

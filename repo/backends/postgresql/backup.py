@@ -20,8 +20,8 @@ from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.postgresql.programs import Program, connection_for, find
 from repo.backends.postgresql.url import demand_tls, explicit, url_settings
+from repo.binding import BoundQueries
 from repo.engine.backup import Compare, Origin, Restoring, Writing
-from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.progress import Progress
 from repo.showing import listed
@@ -47,7 +47,7 @@ class PostgreSQLDumpRestore:
 
     suffix = ".dump"
 
-    def __init__(self, parameters: Mapping[str, Any], queries: Bound, *, pooler: bool) -> None:
+    def __init__(self, parameters: Mapping[str, Any], queries: BoundQueries, *, pooler: bool) -> None:
         self._parameters = parameters
         self._queries = queries
         self._pooler = pooler

@@ -137,7 +137,7 @@ class PooledConnection(psycopg.Connection[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SessionSettings:
     """The settings of each session, or of each transaction where a ``pooler`` shares sessions."""
 
     read_only: bool

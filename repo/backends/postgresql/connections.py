@@ -14,7 +14,7 @@ import psycopg
 import psycopg_pool
 
 from repo.backends.postgresql import connection as one
-from repo.backends.postgresql.connection import PooledConnection, Settings
+from repo.backends.postgresql.connection import PooledConnection, SessionSettings
 from repo.engine.forks import running_loop
 from repo.errors import ConfigurationError, DatabaseUnavailable
 
@@ -68,7 +68,7 @@ class Connections:
         self._timeout = timeout
         pooler = self._first()
         self.parameters.setdefault("prepare_threshold", None if pooler else _PREPARE_THRESHOLD)
-        self._settings = Settings(read_only, statement_seconds, pooler)
+        self._settings = SessionSettings(read_only, statement_seconds, pooler)
         self._opening = threading.Lock()
         self._warm: deque[PooledConnection] = deque()
         self._lost: deque[PooledConnection] = deque()

@@ -12,8 +12,8 @@ import psycopg
 from repo.backends.postgresql.adapter import translate
 from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.postgresql.recent import day_of
+from repo.binding import BoundQueries
 from repo.engine.backend import Backend, taken
-from repo.engine.connection import Bound
 from repo.errors import ConfigurationError, ConflictError
 from repo.schemas import ColumnSchema, Constraint, Index, Schema, TableSchema, Trigger
 
@@ -36,7 +36,7 @@ class PostgreSQLIntrospection:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def describe(self, connection: PooledConnection, queries: Bound) -> Schema:
+    def describe(self, connection: PooledConnection, queries: BoundQueries) -> Schema:
         def asked(name: str, key: str = "relation") -> dict[str, list[Any]]:
             found: dict[str, list[Any]] = defaultdict(list)
             for row in queries[name](connection, {}):

@@ -16,8 +16,7 @@ from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.backends.upserts import finder, merge, write_many
 from repo.batches import Columns, RowEncoder
-from repo.binding import dumped, sent
-from repo.engine.connection import Bound
+from repo.binding import BoundQueries, dumped, sent
 from repo.engine.introspection import Introspection
 from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, RepoError
@@ -98,7 +97,7 @@ class SQLiteBackend(Savepoints, Connections):
     def upsert(
         self,
         connection: sqlite3.Connection,
-        queries: Bound,
+        queries: BoundQueries,
         table: Table,
         rows: RowEncoder,
         *,
@@ -128,7 +127,7 @@ class SQLiteBackend(Savepoints, Connections):
     def _settled(
         self,
         connection: sqlite3.Connection,
-        queries: Bound,
+        queries: BoundQueries,
         table: Table,
         rows: RowEncoder,
         batches: Iterator[Columns],
@@ -157,7 +156,7 @@ class SQLiteBackend(Savepoints, Connections):
     def plan(
         self,
         connection: sqlite3.Connection,
-        queries: Bound,
+        queries: BoundQueries,
         query: Query,
         arguments: Mapping[str, Any],
         *,
@@ -169,7 +168,7 @@ class SQLiteBackend(Savepoints, Connections):
         sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
         return plans.plan(connection, queries, query, sql, parameters, analyze=analyze, limit=limit)
 
-    def table_states(self, connection: sqlite3.Connection, queries: Bound) -> Sequence[Any]:
+    def table_states(self, connection: sqlite3.Connection, queries: BoundQueries) -> Sequence[Any]:
         return ()
 
     def run_script(
@@ -194,7 +193,7 @@ class SQLiteBackend(Savepoints, Connections):
 
         return SQLiteIntrospection()
 
-    def backup(self, queries: Bound) -> DumpRestore:
+    def backup(self, queries: BoundQueries) -> DumpRestore:
         from repo.backends.sqlite.backup import SQLiteDumpRestore
 
         return SQLiteDumpRestore(self, self.path, queries)

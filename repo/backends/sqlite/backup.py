@@ -10,9 +10,9 @@ from typing import Final
 from urllib.parse import quote
 
 from repo.backends.sqlite.adapter import translate
+from repo.binding import BoundQueries
 from repo.engine.backend import Backend, taken
 from repo.engine.backup import Compare, Origin, Restoring, Writing
-from repo.engine.connection import Bound
 from repo.errors import BackupError, ConfigurationError, ConflictError
 from repo.progress import Progress
 from repo.showing import listed
@@ -29,7 +29,7 @@ class SQLiteDumpRestore:
 
     suffix = ".db"
 
-    def __init__(self, backend: Backend, path: Path | None, queries: Bound) -> None:
+    def __init__(self, backend: Backend, path: Path | None, queries: BoundQueries) -> None:
         self._backend = backend
         self._path = path
         self._queries = queries

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-from repo.engine.connection import Bound
+from repo.binding import BoundQueries
 from repo.schemas import ColumnSchema, Constraint, Index, Schema, TableSchema, Trigger
 
 _TOKEN: Final = re.compile(
@@ -45,7 +45,7 @@ _NO_BLANK_AFTER: Final = frozenset({"(", "."})
 class SQLiteIntrospection:
     """See :class:`repo.engine.Introspection`."""
 
-    def describe(self, connection: sqlite3.Connection, queries: Bound) -> Schema:
+    def describe(self, connection: sqlite3.Connection, queries: BoundQueries) -> Schema:
         columns: dict[str, list[Any]] = {}
         for row in queries["introspection.table_columns"](connection, {}):
             columns.setdefault(row.relation, []).append(row)

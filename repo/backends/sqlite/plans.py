@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from repo.backends.results import unlike
 from repo.backends.sqlite.adapter import translate
-from repo.engine.connection import Bound
+from repo.binding import BoundQueries
 from repo.engine.plans import Plan, Step
 from repo.errors import RepoError
 from repo.parameters import plain
@@ -105,7 +105,7 @@ def _tree(rows: Sequence[tuple[Any, ...]], names: _Names) -> tuple[Step, ...]:
 
 def plan(
     connection: sqlite3.Connection,
-    queries: Bound,
+    queries: BoundQueries,
     query: Query,
     sql: str,
     parameters: Any,

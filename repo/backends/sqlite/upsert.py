@@ -8,7 +8,7 @@ from typing import Any
 from repo.backends.repeats import SeenKeyRanges, deduplicate
 from repo.backends.upserts import finder, write_many
 from repo.batches import Columns, RowEncoder, Tally
-from repo.engine.connection import Bound
+from repo.binding import BoundQueries
 from repo.errors import IntegrityError, UniqueViolation
 from repo.tables import Table
 
@@ -23,7 +23,7 @@ class DirectWrite:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        queries: Bound,
+        queries: BoundQueries,
         table: Table,
         values: int,
         tally: Tally | None,

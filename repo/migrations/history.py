@@ -1,4 +1,4 @@
-"""The record of migrations in a database, compared with the files."""
+"""The history of migrations that a database records, compared with the files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Chains = Mapping[str, Sequence[Migration]]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class History:
     """The migrations applied, by sequence and number, and the state of those begun and not finished.
 
     ``tables`` counts the tables of the record: none in an empty database; that of unfinished steps is
@@ -51,14 +51,14 @@ def chains(dialect: str, folders: Iterable[MigrationFolder] = (), schema: Path |
     return own | {each.name: load(dialect, each.folder, each.name) for each in folders}
 
 
-def read(ask: RunQuery) -> Record:
+def read(ask: RunQuery) -> History:
     """The record of a database.
 
     :raises MigrationError: when it is another program's.
     """
     tables = ask("migrations.started")
     if not tables:
-        return Record(0)
+        return History(0)
     try:
         applied: dict[str, list[Any]] = {PACKAGE: list(ask("migrations.applied"))}
         steps = ask("migrations.steps") if tables > 1 else []
@@ -72,7 +72,7 @@ def read(ask: RunQuery) -> Record:
             begun[step.sequence, step.version] = step.state
         if step.sequence != PACKAGE and step.state != APPLYING:
             applied.setdefault(step.sequence, []).append(step)
-    return Record(tables, applied, begun)
+    return History(tables, applied, begun)
 
 
 def refuse_strangers(ask: RunQuery) -> None:
@@ -85,23 +85,23 @@ def refuse_strangers(ask: RunQuery) -> None:
         )
 
 
-def states(record: Record, files: Chains) -> list[State]:
+def states(history: History, files: Chains) -> list[State]:
     """The state of each migration, by sequence and number."""
     found = []
     for sequence, migrations in files.items():
-        applied = record.applied.get(sequence, ())
+        applied = history.applied.get(sequence, ())
         for index, each in enumerate(applied):
             name = label(sequence, each.version, each.name)
-            found.append(State(name, *_state(record, sequence, each, migrations, index, name)))
+            found.append(State(name, *_state(history, sequence, each, migrations, index, name)))
         for migration in migrations[len(applied) :]:
-            if (sequence, migration.number) in record.begun:
+            if (sequence, migration.number) in history.begun:
                 state = "unfinished", f"{migration.label} was begun and not finished: migrate again"
             else:
                 state = "pending", f"{migration.label} is not applied"
             found.append(State(migration.label, *state))
     found += [
         State(name, "other", f"{name} was applied from a folder that was not given")
-        for sequence, rows in record.applied.items()
+        for sequence, rows in history.applied.items()
         if sequence not in files
         for name in [label(sequence, each.version, each.name) for each in rows]
     ]
@@ -109,7 +109,7 @@ def states(record: Record, files: Chains) -> list[State]:
 
 
 def _state(
-    record: Record, sequence: str, row: Any, files: Sequence[Migration], index: int, name: str
+    history: History, sequence: str, row: Any, files: Sequence[Migration], index: int, name: str
 ) -> tuple[str, str]:
     if index >= len(files):
         whose = "this package" if sequence == PACKAGE else f"the files of {sequence}"
@@ -118,23 +118,23 @@ def _state(
         return "changed", f"{name} was applied where the files have {files[index].label}"
     if files[index].checksum != row.checksum:
         return "changed", f"{name} was changed after it was applied"
-    if (sequence, row.version) in record.begun:
+    if (sequence, row.version) in history.begun:
         return "unfinished", f"the undo of {name} was begun and not finished: migrate again"
     return APPLIED, ""
 
 
-def refuse_differences(record: Record, files: Chains) -> None:
+def refuse_differences(history: History, files: Chains) -> None:
     """Refuse a database whose migrations are not those of the files."""
-    found = [each.meaning for each in states(record, files) if each.state in ("changed", "newer")]
+    found = [each.meaning for each in states(history, files) if each.state in ("changed", "newer")]
     if found:
         raise MigrationError("; ".join(found))
 
 
 def lacking(dialect: str, ask: RunQuery, folders: Iterable[MigrationFolder] = ()) -> str:
     """What to say of a database that lacks migrations; empty if it lacks none."""
-    record = read(ask)
+    history = read(ask)
     for name, chain in chains(dialect, folders).items():
-        if lacks := _behind(record.at(name), len(chain), name):
+        if lacks := _behind(history.at(name), len(chain), name):
             return lacks
     return ""
 
@@ -161,9 +161,9 @@ def fitting(dialect: str, ask: RunQuery, folders: Iterable[MigrationFolder] = ()
     :raises MigrationError: when it is newer than these files, was migrated by other files, or is another
         program's.
     """
-    record = read(ask)
-    if not record.tables:
+    history = read(ask)
+    if not history.tables:
         refuse_strangers(ask)
         return False
-    refuse_differences(record, chains(dialect, folders))
-    return record.at() > 0
+    refuse_differences(history, chains(dialect, folders))
+    return history.at() > 0
