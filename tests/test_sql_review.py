@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import sqlglot
@@ -227,6 +229,61 @@ def test_change_is_what_it_is(name: str, place: Path) -> None:
         for rule in change.found:
             assert rule in text
         assert str(place) not in text
+    check_sarif(review.written(report, "sarif"), report)
+    if report.open:
+        told = annotations(review.written(report, "github"))
+        places = [(each.file.as_posix(), each.line, each.rule) for each in report.open]
+        assert [each[1:4] for each in told] == places
+
+
+COMMAND = re.compile(r"::(error|warning|notice) file=([^:,]+),line=(\d+),title=([^:,]+)::(.*)")
+
+
+def annotations(text: str) -> list[tuple[str, str, int, str, str]]:
+    """GitHub's commands as it reads them: level, file, line, title and message."""
+    found = []
+    for command in map(COMMAND.fullmatch, text.splitlines()):
+        assert command is not None
+        level, file, line, title, message = map(unquote, command.groups())
+        found.append((level, file, int(line), title, message))
+    return found
+
+
+def check_sarif(text: str, report: Review) -> None:
+    """Hold a report to what GitHub's code scanning asks of SARIF 2.1.0."""
+    whole = json.loads(text)
+    assert whole["version"] == "2.1.0"
+    assert whole["$schema"].endswith("/sarif-2.1.0.json")
+    (run,) = whole["runs"]
+    assert set(run) == {"tool", "results"}
+    rules = run["tool"]["driver"]["rules"]
+    assert run["tool"]["driver"]["name"] == "smdi review"
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    for rule in rules:
+        for of in ("shortDescription", "fullDescription", "help"):
+            assert rule[of]["text"]
+        assert len(rule["fullDescription"]["text"]) <= 1000
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
+    prints = set()
+    found = [*report.open, *report.accepted]
+    for result, finding in zip(run["results"], found, strict=True):
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == finding.rule
+        assert result["level"] in ("error", "warning", "note")
+        assert finding.message in result["message"]["text"]
+        (place,) = (each["physicalLocation"] for each in result["locations"])
+        uri = urlsplit(place["artifactLocation"]["uri"])
+        assert (uri.scheme, uri.netloc, uri.query, uri.fragment) == ("", "", "", "")
+        assert Path(unquote(uri.path)) == finding.file
+        assert not finding.file.is_absolute()
+        region = place["region"]
+        assert region["startLine"] == region["endLine"] == finding.line >= 1
+        assert 1 == region["startColumn"] <= region["endColumn"]
+        (given,) = (
+            each["justification"] for each in result.get("suppressions", [{"justification": ""}])
+        )
+        assert given == finding.accepted
+        prints.add(result["partialFingerprints"]["primaryLocationLineHash"])
+    assert len(prints) == len(found)
 
 
 NEW = "0003_change"
@@ -543,6 +600,36 @@ def test_nothing_changed_and_what_is_accepted(application: Path) -> None:
     assert "nothing here breaks star" in smdi(*command).out
 
 
+def test_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are those in the repository, whatever is in their names, from wherever the review is run."""
+    folder = tmp_path / "100%, a:b" / "c d#"
+    (folder / "sql").mkdir(parents=True)
+    git(folder.parent, "init")
+    (folder / "app.py").write_text(CODE, encoding="utf-8")
+    git(folder.parent, "add", ".")
+    git(folder.parent, "commit", "--quiet", "--message", "Code")
+    (folder / "sql" / "movers.sql").write_text(
+        GAINERS.replace("\nORDER BY t.symbol;", "-- review: allow star because of 50%\n;")
+    )
+    monkeypatch.chdir(folder)
+    report = review.review("main", queries="sql", bars=None)
+    text = review.written(report, "sarif")
+    check_sarif(text, report)
+    assert '"uri": "c%20d%23/sql/movers.sql"' in text
+    assert {each.file.as_posix() for each in report.open} == {"c d#/sql/movers.sql"}
+    done = smdi("review", "--queries", "sql", "--no-engines", "--format", "github")
+    told = annotations(done.out)
+    assert ("error", "c d#/sql/movers.sql", 1, "order") in {each[:4] for each in told}
+    assert [each.message for each in report.open if each.query == ""] == [
+        message for *_, message in told if not message.startswith("movers.")
+    ]
+    odd = replace(
+        report, findings=[report.open[0]._replace(file=Path("50%,\n:.sql"), message="%0A\r\n")]
+    )
+    ((_, file, _, _, message),) = annotations(review.written(odd, "github"))
+    assert (file, message) == ("50%,\n:.sql", f"{report.open[0].query}: %0A\r\n")
+
+
 def test_wrong_uses(application: Path, tmp_path: Path) -> None:
     """What cannot be compared is refused with what to do; rules are explained; a first commit counts."""
     for wrong, told in {
@@ -584,8 +671,7 @@ def test_callers_by_function(application: Path) -> None:
     assert len(told) == 2
     assert all("Page.body is as it was" in each for each in told)
     git(application, "add", ".")
-    (result,) = json.loads(review.written(report, "sarif"))["runs"]
-    assert {each["ruleId"] for each in result["results"]} >= {"breaks-callers"}
+    check_sarif(review.written(report, "sarif"), report)
     git(application, "commit", "--quiet", "--all", "--message", "Since")
     (application / "app.py").write_text("", encoding="utf-8")
     assert read(application, "main~1", "main").queries[0].callers == found.callers
@@ -706,7 +792,7 @@ def _named(variants: Variants, name: str) -> Variants:
 
 
 def test_one_sample_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: str, server: servers.Server
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: servers.Server
 ) -> None:
     """A second review waits for the first, and what a killed one left half built is built anew."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -730,8 +816,11 @@ def test_one_sample_at_a_time(
         assert not other.done()
     assert other.result() == 10
     assert notes[built:] == ["waiting for another review to end"]
+    url = server.url_of(server.create(), min_size="1")
+    with samples.samples(asked, 1, postgresql=url) as found:
+        assert len(found["postgresql"].tickers.all()) == 10
     with (
         pytest.raises(repo.ConfigurationError, match="name an empty database"),
-        samples.samples(asked, 1, postgresql=sample),
+        samples.samples(replace(asked, seed=2), 1, postgresql=url),
     ):
         pass

@@ -13,7 +13,7 @@ from repo.review.codes import CODES
 from repo.review.findings import Level
 from repo.review.folders import REASONS
 
-__all__ = ["EXAMPLES", "example", "explanation"]
+__all__ = ["EXAMPLES", "example", "explanation", "said_of"]
 
 _FOLDER: Final = Path(__file__).parent / "examples"
 
@@ -26,16 +26,25 @@ _TITLE: Final = re.compile(r"^-- ((?:refused|right): [a-z-]+)\n", re.MULTILINE)
 
 def explanation(code: str) -> str:
     """See :func:`repo.review.explain`."""
-    known = {**REASONS, **{name: each.reason for name, each in CODES.items()}}
-    if code not in known:
-        near = get_close_matches(code, known, n=1, cutoff=0)
-        raise ConfigurationError(f"there is no rule {code!r}; did you mean {near[0]}?")
-    level = CODES[code].level if code in CODES else Level.ERROR
+    reason, level = said_of(code)
     refused, right = example(code)
     shown = [
         f"{title}:\n\n{indent(sql, '    ')}" for title, sql in (("Refused", refused), ("Right", right))
     ]
-    return "\n\n".join([f"{code} ({level}): {known[code]}", *shown])
+    return "\n\n".join([f"{code} ({level}): {reason}", *shown])
+
+
+def said_of(code: str) -> tuple[str, Level]:
+    """Why a rule is there, and how much a finding of it weighs.
+
+    :raises ConfigurationError: for a code that is none's; it names the nearest.
+    """
+    if code in CODES:
+        return CODES[code].reason, CODES[code].level
+    if code not in REASONS:
+        (near,) = get_close_matches(code, [*REASONS, *CODES], n=1, cutoff=0)
+        raise ConfigurationError(f"there is no rule {code!r}; did you mean {near}?")
+    return REASONS[code], Level.ERROR
 
 
 def example(code: str) -> tuple[str, str]:

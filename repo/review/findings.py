@@ -27,7 +27,8 @@ class Finding(NamedTuple):
     """One thing to mend: where, in which query, which rule it breaks and what to do about it.
 
     ``query`` is empty where it is about a migration or a file. ``accepted`` is the reason that the SQL
-    gives for leaving it as it is; empty where it gives none.
+    gives for leaving it as it is; empty where it gives none. ``width`` is how many characters the line
+    has, where that was looked at.
     """
 
     file: Path
@@ -37,6 +38,7 @@ class Finding(NamedTuple):
     message: str
     level: Level = Level.ERROR
     accepted: str = ""
+    width: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.query}: {self.message} [{self.rule}]"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -12,9 +14,8 @@ from urllib.parse import quote
 
 from repo.engine.plans import Plan
 from repo.review.changes import BOTH, Kind
-from repo.review.codes import CODES
+from repo.review.explaining import explanation, said_of
 from repo.review.findings import Finding, Level
-from repo.review.folders import REASONS
 from repo.review.migrating import MigrationReport
 from repo.review.report import QueryReport, Review
 from repo.review.verdicts import PlanChange, tree
@@ -231,12 +232,14 @@ def _plan(change: PlanChange) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return {
+    told = {
         **finding._asdict(),
         "file": finding.file.as_posix(),
         "level": str(finding.level),
         "accepted": finding.accepted or None,
     }
+    del told["width"]
+    return told
 
 
 _COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
@@ -267,28 +270,49 @@ def _property(text: str) -> str:
 def sarif(review: Review) -> str:
     """The findings as SARIF 2.1.0, which code scanning and editors read."""
     found = [*review.open, *review.accepted]
-    reasons = {**REASONS, **{code: each.reason for code, each in CODES.items()}}
     rules = sorted({each.rule for each in found})
-    driver = {
-        "name": "smdi review",
-        "rules": [{"id": rule, "shortDescription": {"text": reasons.get(rule, rule)}} for rule in rules],
-    }
-    run = {"tool": {"driver": driver}, "results": [_result(each, rules) for each in found]}
+    driver = {"name": "smdi review", "rules": [_rule(each) for each in rules]}
+    seen: Counter[str] = Counter()
+    run = {"tool": {"driver": driver}, "results": [_result(each, rules, seen) for each in found]}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"version": "2.1.0", "$schema": schema, "runs": [run]}, indent=2)
 
 
-def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
+def _rule(code: str) -> dict[str, Any]:
+    reason, level = said_of(code)
+    return {
+        "id": code,
+        "shortDescription": {"text": reason},
+        "fullDescription": {"text": reason},
+        "help": {"text": explanation(code)},
+        "defaultConfiguration": {"level": str(level)},
+    }
+
+
+def _result(finding: Finding, rules: list[str], seen: Counter[str]) -> dict[str, Any]:
+    """A finding; those like it that were ``seen`` make its fingerprint another."""
+    line = finding.line
     place = {
         "artifactLocation": {"uri": quote(os.fsencode(finding.file.as_posix()))},
-        "region": {"startLine": finding.line},
+        "region": {
+            "startLine": line,
+            "startColumn": 1,
+            "endLine": line,
+            "endColumn": finding.width + 1,
+        },
     }
+    # Of what does not change when lines are moved, and the engine's numbers are others.
+    name = hashlib.sha256(
+        f"{finding.rule} {finding.file} {finding.query}".encode(errors="surrogateescape")
+    ).hexdigest()[:16]
+    seen[name] += 1
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
         "level": str(finding.level),
         "message": {"text": _about(finding)},
         "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"primaryLocationLineHash": f"{name}:{seen[name]}"},
     }
     if finding.accepted:
         result["suppressions"] = [{"kind": "inSource", "justification": finding.accepted}]

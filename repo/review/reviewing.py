@@ -17,6 +17,7 @@ from repo.review.contract import differences
 from repo.review.engines import Answers, ask, differing
 from repo.review.findings import Finding
 from repo.review.folders import REASONS
+from repo.review.layout import text_of
 from repo.review.report import QueryReport, Review
 from repo.review.revisions import SHORT, commit_of, edited, exported, merge_base, root_of, working_tree
 from repo.review.samples import Asked, facts, samples
@@ -145,8 +146,12 @@ def _accepted(findings: Iterable[Finding], comparison: Comparison) -> Iterator[F
 def _shown(finding: Finding, comparison: Comparison) -> Finding:
     for side in (comparison.after, comparison.before):
         if finding.file.is_relative_to(side.revision.root):
-            shown = Path(side.revision.shown(finding.file))
-            return finding._replace(file=shown, message=_in_repository(finding.message, comparison))
+            lines = text_of(finding.file)
+            return finding._replace(
+                file=Path(side.revision.shown(finding.file)),
+                message=_in_repository(finding.message, comparison),
+                width=len(lines[finding.line - 1]) if finding.line <= len(lines) else 0,
+            )
     return finding
 
 
