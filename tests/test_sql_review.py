@@ -388,13 +388,19 @@ ASKED = {
         {},
         {},
     ),
-    "migration that fails": Change(
-        alike(
-            "INSERT INTO tickers (symbol, company_name) SELECT t.symbol, 'X' FROM tickers AS t",
-            "SELECT 1",
+    "migration that fails, and one that was released": Change(
+        every(
+            alike(
+                "INSERT INTO tickers (symbol, company_name) SELECT t.symbol, 'X' FROM tickers AS t",
+                "SELECT 1",
+            ),
+            appended("schema/sqlite/0001_tables.sql", "-- Said later.\n"),
         ),
         {},
-        {"failing-migration": "fails on sqlite & fails on postgresql"},
+        {
+            "failing-migration": "fails on sqlite & fails on postgresql",
+            "changed-migration": "0001_tables was released",
+        },
         ("On sqlite, a migration fails", "On postgresql, a migration fails"),
     ),
     "not null without default": Change(
@@ -725,8 +731,70 @@ def test_any_base(application: Path, tmp_path: Path) -> None:
     assert len(read(clone, "before").queries) == 1
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "--quiet", "--depth", "1", "--no-single-branch", url, str(shallow))
-    with pytest.raises(repo.ConfigurationError, match="git fetch --unshallow"):
-        read(shallow, "before")
+    for base in ("before", "before~1"):
+        with pytest.raises(repo.ConfigurationError, match="fetch --unshallow, or fetch-depth: 0"):
+            read(shallow, base)
+
+
+def test_merge_as_of_a_pull_request(application: Path, tmp_path: Path) -> None:
+    """The merge that GitHub makes of a pull request is held against the branch that it goes into."""
+    movers = application / "sql" / "movers.sql"
+    git(application, "switch", "--quiet", "--create", "change")
+    movers.write_text(GAINERS.replace("t.symbol;", "t.symbol DESC;"), encoding="utf-8")
+    git(application, "commit", "--quiet", "--all", "--message", "Turn it round")
+    git(application, "switch", "--quiet", "main")
+    (application / "sql" / "others.sql").write_text(GAINERS, encoding="utf-8")
+    git(application, "add", ".")
+    git(application, "commit", "--quiet", "--message", "Meanwhile")
+    git(application, "switch", "--quiet", "--detach")
+    git(application, "merge", "--quiet", "--message", "Merge", "change")
+    git(application, "update-ref", "refs/pull/1/merge", "HEAD")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", "--no-checkout", application.as_uri(), str(clone))
+    git(clone, "fetch", "--quiet", "--depth", "2", "origin", "+refs/pull/1/merge:refs/remotes/pull")
+    git(clone, "checkout", "--quiet", "refs/remotes/pull")
+    for base in ("origin/main", "HEAD^1"):
+        assert [each.change.name for each in read(clone, base).queries] == ["movers.gainers"]
+
+
+def test_odd_checkouts(application: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worktree, a hook's, a submodule and a sparse checkout are read as what they are, or refused."""
+    for dialect in ("sqlite", "postgresql"):
+        (application / "schema" / dialect).mkdir(parents=True)
+        for name in ("0001_w", "0001_w.undo"):
+            (application / "schema" / dialect / f"{name}.sql").write_text("SELECT 1;\n")
+    (application / "lib").mkdir()
+    (application / "lib" / "code.py").touch()
+    git(application, "add", ".")
+    git(application, "commit", "--quiet", "--message", "Migrations")
+    tree = tmp_path / "tree"
+    git(application, "worktree", "add", "--quiet", str(tree))
+    (tree / "sql" / "movers.sql").write_text(GAINERS.replace("t.symbol;", "t.symbol DESC;"))
+    assert [each.change.name for each in read(tree).queries] == ["movers.gainers"]
+    git_dir = git(tree, "rev-parse", "--absolute-git-dir").strip()
+    with monkeypatch.context() as hook:
+        hook.setenv("GIT_DIR", git_dir)
+        hook.setenv("GIT_INDEX_FILE", f"{git_dir}/index")
+        assert [each.change.name for each in read(tree).queries] == ["movers.gainers"]
+        assert not read(application).changed
+    above = tmp_path / "above"
+    above.mkdir()
+    git(above, "init")
+    allowed = ("-c", "protocol.file.allow=always")
+    git(above, *allowed, "submodule", "--quiet", "add", application.as_uri(), "db")
+    assert not read(above / "db").changed
+    shutil.copytree(application / "sql", above / "sql")
+    with pytest.raises(repo.ConfigurationError, match="db is not in the repository"):
+        review.review("HEAD", queries=above / "sql", schema=above / "db", bars=None)
+    sparse = tmp_path / "sparse"
+    git(tmp_path, "clone", "--quiet", "--no-checkout", application.as_uri(), str(sparse))
+    git(sparse, "sparse-checkout", "set", "--cone", "sql")
+    git(sparse, "checkout", "--quiet", "main")
+    with pytest.raises(repo.ConfigurationError, match="git sparse-checkout add schema/"):
+        read(sparse)
+    git(sparse, "sparse-checkout", "add", "schema")
+    (sparse / "sql" / "movers.sql").write_text(GAINERS.replace("t.symbol;", "t.symbol DESC;"))
+    assert "1 Python files are not checked out: what they call is not known." in read(sparse).notes
 
 
 def test_variants(application: Path) -> None:

@@ -90,6 +90,10 @@ class Comparison:
         self.after = after
         self._edited = edited
         self.notes = [f"At {before.revision.name}: {error}" for _, error in before.wrong]
+        if after.revision.absent:
+            self.notes.append(
+                f"{after.revision.absent} Python files are not checked out: what they call is not known."
+            )
         # What is in a file that cannot be read is not taken for removed.
         unread = {after.revision.shown(file) for file, _ in after.wrong}
         known = {

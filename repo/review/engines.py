@@ -105,8 +105,9 @@ class _Engine:
         self._old = {renamed.get(name, name): each for name, each in self._queries(comparison.before)}
         self._new = dict(self._queries(comparison.after))
         self._there = self._migrations(comparison.before)
-        self._added = self._migrations(comparison.after)[len(self._there) :]
-        self._folders = [side.schema / db.dialect for side in (comparison.before, comparison.after)]
+        self._all = self._migrations(comparison.after)
+        self._added = self._all[len(self._there) :]
+        self._folder = comparison.after.schema / db.dialect
 
     def _queries(self, side: Side) -> Iterator[tuple[str, Query]]:
         for name, variants in side.catalogue.items():
@@ -166,17 +167,17 @@ class _Engine:
         for name in changed:
             yield from self._judged(name, was.get(name), now[name], large)
         first = [*([] if self._own else load(self._db.dialect)), *self._there]
-        yield from undone(self._db, first, self._added, self._folders[1], self._patience)
+        yield from undone(self._db, first, self._added, self._folder, self._patience)
 
     def _note(self, text: str) -> None:
         self.answers.notes.append(f"On {self._db.dialect}, {text}.")
 
     def _changed_migrations(self) -> Iterator[Finding]:
-        for label in (each.label for each in self._there):
-            old, new = (folder / f"{label}.sql" for folder in self._folders)
-            if not new.is_file() or old.read_bytes() != new.read_bytes():
-                message = f"{label} was released: add a migration instead"
-                yield finding(new, 1, "", "changed-migration", message)
+        now = {each.label: each.checksum for each in self._all}
+        for each in self._there:
+            if now.get(each.label) != each.checksum:
+                message = f"{each.label} was released: add a migration instead"
+                yield finding(self._file(each), 1, "", "changed-migration", message)
 
     def _large(self, there: Trial) -> set[str]:
         """The tables of which it matters that they are read whole, or locked."""
@@ -295,7 +296,7 @@ class _Engine:
         return {each.table for each in effects if each.rewrites or each.many}
 
     def _file(self, migration: Migration) -> Path:
-        return self._folders[1] / f"{migration.label}.sql"
+        return self._folder / f"{migration.label}.sql"
 
     def _last(self) -> Path:
         """The last migration that was added: why plans differ of queries that did not change."""

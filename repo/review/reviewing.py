@@ -43,7 +43,7 @@ def compare(base: str, head: str | None, queries: Path, schema: Path | None, ask
     beside = (queries if queries == root else queries.parent) / "schema"
     schema = (beside if schema is None else schema).resolve()
     for folder in (queries, schema):
-        if not folder.is_relative_to(root):
+        if not folder.is_relative_to(root) or (folder.is_dir() and root_of(folder) != root):
             raise ConfigurationError(f"{folder} is not in the repository {root}")
     places = [folder.relative_to(root).as_posix() for folder in (queries, schema)]
     tip = commit_of(root, head or "HEAD")
@@ -66,7 +66,7 @@ def compare(base: str, head: str | None, queries: Path, schema: Path | None, ask
             )
         )
         if head is None:
-            new = working_tree(root)
+            new = working_tree(root, is_sql)
         else:
             new = stack.enter_context(
                 exported(

@@ -29,7 +29,11 @@ WORKING_TREE: Final = "the working tree"
 SHORT: Final = 9
 """How much of a commit's name is shown."""
 
+_OF_A_HOOK: Final = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"})
 _LINK: Final = "120000"
+_UNSHALLOW: Final = (
+    "this clone has only the last commits: git fetch --unshallow, or fetch-depth: 0 of actions/checkout"
+)
 _OUTSIDE: Final = "outside of the repository"
 
 
@@ -37,12 +41,14 @@ _OUTSIDE: Final = "outside of the repository"
 class Revision:
     """A state of the files: what it is called, and the folder in which they lie as in the repository.
 
-    ``code`` are the Python files, by their paths in the repository.
+    ``code`` are the Python files, by their paths in the repository; ``absent`` is how many more there
+    are that a sparse checkout leaves out.
     """
 
     name: str
     root: Path
     code: Sequence[Path]
+    absent: int = 0
 
     def folder(self, place: str) -> Path:
         """A folder of the repository at this revision; it may be missing."""
@@ -76,8 +82,12 @@ def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes:
     :raises ConfigurationError: with git's own words.
     """
     command = ["git", "-C", str(root), *arguments]
+    # Of the hook that this may be run by: it may be another repository's, or the folder not its top.
+    settings = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     try:
-        ran = subprocess.run(command, input=given, capture_output=True, check=False)  # noqa: S603  # no shell
+        ran = subprocess.run(  # noqa: S603  # no shell
+            command, input=given, capture_output=True, check=False, env=settings
+        )
     except FileNotFoundError:
         raise ConfigurationError("the review needs git, which is not installed") from None
     if ran.returncode:
@@ -110,8 +120,14 @@ def commit_of(root: Path, name: str) -> str:
     if name == "HEAD":  # before the first commit: the tree without files, which git always knows
         return _git(root, "hash-object", "-t", "tree", "--stdin", given=b"").decode().strip()
     raise ConfigurationError(
-        f"git knows no revision {name!r} here; fetch it, or name another with --base"
+        f"git knows no revision {name!r} here; {_UNSHALLOW}"
+        if _shallow(root)
+        else f"git knows no revision {name!r} here; fetch it, or name another with --base"
     )
+
+
+def _shallow(root: Path) -> bool:
+    return _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def merge_base(root: Path, base: str, head: str) -> str:
@@ -127,8 +143,8 @@ def merge_base(root: Path, base: str, head: str) -> str:
         return _git(root, "merge-base", base, head).decode().strip()
     except ConfigurationError:
         raise ConfigurationError(
-            f"{base[:SHORT]} and {head[:SHORT]} have no commit in common; fetch the whole history "
-            "(git fetch --unshallow)"
+            f"{base[:SHORT]} and {head[:SHORT]} have no commit in common"
+            + (f"; {_UNSHALLOW}" if _shallow(root) else "")
         ) from None
 
 
@@ -145,10 +161,23 @@ def edited(root: Path, base: str, head: str | None) -> frozenset[str]:
     return frozenset(found)
 
 
-def working_tree(root: Path) -> Revision:
-    """The files as they are, those included that are new and not ignored."""
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
-    return Revision(WORKING_TREE, root, [Path(each) for each in sorted({*_paths(listed)})])
+def working_tree(root: Path, wanted: Callable[[str], bool]) -> Revision:
+    """The files as they are, those included that are new and not ignored.
+
+    :param wanted: tells by their paths which have to be there.
+    :raises ConfigurationError: when a sparse checkout leaves one of those out.
+    """
+    listed = _git(root, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
+    files = {path: tag == "S" for tag, _, path in (each.partition(" ") for each in _paths(listed))}
+    for path, absent in files.items():
+        if absent and wanted(path):
+            raise ConfigurationError(
+                f"{path} is not checked out: git sparse-checkout add {posixpath.dirname(path)}, or name "
+                "a commit to review with --head"
+            )
+    code = [path for path in sorted(files) if path.endswith(".py")]
+    there = [Path(path) for path in code if not files[path]]
+    return Revision(WORKING_TREE, root, there, len(code) - len(there))
 
 
 @contextmanager
