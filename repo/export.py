@@ -91,11 +91,11 @@ def export(
         place.mkdir(exist_ok=True)
         _check(place, suffix, force=force)
     except OSError as error:
-        raise ConfigurationError(f"cannot use {place}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot use {place}: {error.strerror}: name another folder") from error
     with workplace(place, TransferError) as aside:
         found = _Export(db, form, compress=compress, progress=progress).write(aside, suffix)
         _check(place, suffix, force=force)
-        for each in found:
+        for each in reversed(found):  # a kill in this moment leaves no tickers to load the rest with
             each.file.replace(place / each.file.name)
         keep_names(place)
     return [each._replace(file=place / each.file.name) for each in found]
@@ -112,6 +112,8 @@ def _check(folder: Path, suffix: str, *, force: bool) -> None:
                     f"{entry} is there, and a load of {folder} would find two files of "
                     f"{parts[0].lower()}: remove it first, or name another folder"
                 )
+            if entry.is_dir():
+                raise ConfigurationError(f"{entry} is a folder: remove it first, or name another")
             taken.append(entry.name)
     if taken and not force:
         raise ConfigurationError(
@@ -222,7 +224,8 @@ def _parquet(table: Table, file: IO[bytes]) -> Iterator[_Write]:
     build = frames.builder(columns)
     batches: list[Any] = []
     made = frames.schema(columns)
-    with import_module("pyarrow.parquet").ParquetWriter(file, made, compression="zstd") as writer:
+    how = {"compression": "zstd", "write_page_checksum": True}
+    with import_module("pyarrow.parquet").ParquetWriter(file, made, **how) as writer:
 
         def put() -> None:
             writer.write_table(frames.to_table(columns, batches))

@@ -20,6 +20,13 @@ if sys.platform != "win32":
 _PARTIAL: Final = ".smdi-partial"
 _NOT_BY_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
+_FULL: Final = "; nothing was left there: make room, or name a folder on another disk"
+_FORBIDDEN: Final = "; name a folder that you may write to"
+_ADVICE: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN),
+}
+
 PRIVATE: Final = 0o600
 """The mode of a file that its owner alone reads."""
 
@@ -42,7 +49,8 @@ def workplace(folder: Path, error: type[RepoError]) -> Iterator[Path]:
             raise error(f"something else began to write into {folder} in this moment: try again")
         yield work
     except OSError as reason:
-        raise error(f"cannot write into {folder}: {reason.strerror or reason}") from reason
+        advice = _ADVICE.get(reason.errno or 0, "")
+        raise error(f"cannot write into {folder}: {reason.strerror or reason}{advice}") from reason
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)

@@ -7,7 +7,9 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from repo import Bar, ConfigurationError, Holding, Institution, InvalidRecord, S
 from repo.errors import MigrationError, TransferError
 from repo.export import export
 from repo.loading import load
-from tests.builders import python
+from tests.builders import file_limit, python
 from tests.cli_helpers import smdi
 from tests.equivalence.exact import exact
 from tests.strategies.content import Content, contents
@@ -158,6 +160,19 @@ def test_a_failure_leaves_what_was_there(seeded: repo.Database, tmp_path: Path) 
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_disk_that_is_full(lite: repo.Database, form: dict[str, Any], tmp_path: Path) -> None:
+    """What was there stays, nothing is added, and the error says how to go on."""
+    folder = tmp_path / "files"
+    export(lite, folder, **form)
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    days = [date.fromordinal(730_000 + number) for number in range(2_000)]
+    lite.market.upsert(Bar("A", day, None, None, None, day.toordinal() / 7, None) for day in days)
+    with file_limit(4_000), pytest.raises(TransferError, match="nothing was left there: make room"):
+        export(lite, folder, force=True, **form)
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+
+
 @pytest.fixture
 def lite(tmp_path: Path) -> Any:
     """A SQLite database with one ticker."""
@@ -176,8 +191,11 @@ def test_refusals(lite: repo.Database, tmp_path: Path) -> None:
     with repo.connect("sqlite://") as empty, pytest.raises(MigrationError):
         export(empty, tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(ConfigurationError, match="cannot use"):
+    with pytest.raises(ConfigurationError, match=r"cannot use .*: name another folder"):
         export(lite, tmp_path / "lite.db")
+    (tmp_path / "new" / "holdings.csv").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"holdings.csv is a folder: remove it"):
+        export(lite, tmp_path / "new", force=True)
 
 
 def test_without_pyarrow(lite: repo.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +216,7 @@ def test_parquet_of_others(lite: repo.Database, tmp_path: Path) -> None:
             "Date": pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)], pa.timestamp("ns")),
             "Close": pa.array([3, 4], pa.int32()),
             "Vol": pa.array([5.0, None], pa.float64()),
+            "Low": pa.array([Decimal("0.10"), None], pa.decimal128(20, 10)),
             "Note": [["x"], None],
         }
     )
@@ -205,9 +224,54 @@ def test_parquet_of_others(lite: repo.Database, tmp_path: Path) -> None:
     (done,) = load(lite, tmp_path / "prices.parquet")
     assert (done.kind, done.rows, done.new, done.ignored) == ("market", 2, 2, ("Note",))
     assert lite.market.history("A") == [
-        Bar("A", date(2020, 1, 1), None, None, None, 3.0, 5),
+        Bar("A", date(2020, 1, 1), None, None, 0.1, 3.0, 5),
         Bar("A", date(2020, 1, 2), None, None, None, 4.0, None),
     ]
+
+
+NO_VALUES: list[tuple[str, Any, str]] = [
+    ("date", pa.array([0, 2**62], pa.int64()).cast(pa.timestamp("us")), "must be a date, not str"),
+    ("date", pa.array([0, 2**30], pa.int32()).cast(pa.date32()), "must be a date, not str"),
+    ("date", pa.array([0, 1], pa.timestamp("ns")), "must be a date, not str"),
+    ("date", pa.array([0, 0], pa.timestamp("us", "UTC")), "must be a date, not datetime"),
+    ("close", pa.array([Decimal(1), Decimal("1.00000000000000001")]), "must be a float, not Decimal"),
+    ("volume", pa.array([Decimal(1), Decimal("1.5")]), "must be an int, not Decimal"),
+    ("symbol", pa.array([b"A", b"\xff"]).cast(pa.string(), safe=False), "must be a str, not bytes"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "reason"), NO_VALUES)
+def test_values_that_none_can_be(
+    lite: repo.Database, tmp_path: Path, name: str, column: Any, reason: str
+) -> None:
+    """What Python or a field has no value for is a problem of its row alone."""
+    columns = {"symbol": ["A", "A"], "date": [LONG, LONG], "close": [1.0, 1.0], name: column}
+    parquet.write_table(pa.table(columns), tmp_path / "market.parquet")
+    with pytest.raises(InvalidRecord) as refused:
+        load(lite, tmp_path / "market.parquet")
+    problems = [(each.line, each.field, each.reason) for each in refused.value.problems]
+    assert problems[-1] == (2, name, reason)
+    assert len(problems) == (2 if "datetime" in reason else 1)
+
+
+def test_damage_is_noticed(lite: repo.Database, tmp_path: Path) -> None:
+    """A file of an export is refused wherever a byte of its rows is another, and cut off anywhere."""
+    days = [date.fromordinal(730_000 + number) for number in range(40)]
+    lite.market.upsert(Bar("A", day, None, None, None, day.toordinal() / 7, None) for day in days)
+    export(lite, tmp_path / "files", form="parquet")
+    file = tmp_path / "files" / "market.parquet"
+    whole = file.read_bytes()
+    rows = parquet.ParquetFile(file).metadata.row_group(0)
+    end = sum(rows.column(number).total_compressed_size for number in range(rows.num_columns))
+    for place in range(4, end, 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with suppress(InvalidRecord):
+            (done,) = load(lite, file)
+            assert (done.rows, done.changed) == (40, 0)
+    for length in (0, 4, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        with pytest.raises(InvalidRecord, match="not a whole Parquet file, or damaged: write or copy"):
+            load(lite, file)
 
 
 def test_bad_rows_of_parquet(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import re
-import resource
 import signal
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -18,7 +17,7 @@ import repo
 from repo import Bar, Holding, Institution, Sentiment, Ticker, TransferError
 from repo.digests import digests
 from repo.transfer import Slice, abandon, copy, verify
-from tests.builders import python, raw
+from tests.builders import file_limit, python, raw
 from tests.cli_helpers import smdi
 from tests.conftest import Databases
 from tests.test_digests import fill
@@ -282,15 +281,11 @@ def test_disk_that_is_full(pair: tuple[str, str]) -> None:
     world(pair[0], tickers=20, days=200)
     with repo.connect(pair[0]) as source, repo.connect(pair[1]) as target:
         target.migrate()
-        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-        kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, usual[1]))
-            with pytest.raises(TransferError, match="have what they had; --resume goes on, --abandon"):
-                copy(source, target)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-            signal.signal(signal.SIGXFSZ, kept)
+        with (
+            file_limit(200_000),
+            pytest.raises(TransferError, match="have what they had; --resume goes on, --abandon"),
+        ):
+            copy(source, target)
         assert digests(target)["market_data"].rows == 0
         copy(source, target, resume=True)
         assert verify(source, target).equal

@@ -152,4 +152,4 @@ def lay_out(
 
 
 def _shown(header: Sequence[str]) -> str:
-    return listed([column or "(a column without a name)" for column in header])
+    return listed([column or "(a column without a name)" for column in header]) or "none"
