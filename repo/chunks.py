@@ -82,6 +82,11 @@ class ChunkHashes:
         self._hash = hashlib.sha256()
         self.ended: list[ChunkDigest] = []
 
+    def take(self, columns: Columns) -> None:
+        """Take some rows, in the order of the key."""
+        for chunk, piece in pieces(self._table, columns):
+            self.add(chunk, len(piece[0]), encoded(self._table, piece))
+
     def add(self, chunk: int, rows: int, data: bytes) -> None:
         """Take some rows of a chunk; the one before it has ended where that is another."""
         if chunk != self._chunk:

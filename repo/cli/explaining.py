@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repo.cli.options import Queries, Schema, Url, opened
+from repo.cli.options import QueryFolders, SchemaFolders, Url, opened
 from repo.cli.output import say
 from repo.errors import ConfigurationError, DatabaseUnavailable
 from repo.parameters import PYTHON_TYPES
@@ -29,7 +29,9 @@ class _Form(StrEnum):
     JSON = "json"
 
 
-def check(ctx: typer.Context, queries: Queries = None, schema: Schema = None, url: Url = None) -> None:
+def check(
+    ctx: typer.Context, queries: QueryFolders = None, schema: SchemaFolders = None, url: Url = None
+) -> None:
     """Have the database prepare every query, and list those that do not fit its schema.
 
     Each with its name, file, line and the engine's words. Nothing is run or written. If the database
@@ -73,7 +75,7 @@ def explain(
         bool,
         typer.Option("--analyze", help="Run it too, and show what it reads; what it writes is undone."),
     ] = False,
-    queries: Queries = None,
+    queries: QueryFolders = None,
     form: Annotated[_Form, typer.Option("--format", help="tree is for reading, json for scripts.")] = (
         _Form.TREE
     ),

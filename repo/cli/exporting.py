@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from repo.cli.options import Url, opened
-from repo.cli.output import show_table
-from repo.cli.transferring import progress_lines
+from repo.cli.output import progress_lines, show_table
 
 __all__ = ["export"]
 

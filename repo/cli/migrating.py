@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repo.cli.options import As, Schema, Url, opened
+from repo.cli.options import As, SchemaFolders, Url, opened
 from repo.cli.output import Format, say, show
 from repo.errors import ConfigurationError
 
@@ -56,7 +56,7 @@ def migrate(
             "it. Then it is undone and tried again, ten times in all. 0 is no limit.",
         ),
     ] = 3.0,
-    schema: Schema = None,
+    schema: SchemaFolders = None,
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:

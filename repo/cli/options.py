@@ -39,7 +39,7 @@ Url = Annotated[
         "sqlite:///data/divergence.db.",
     ),
 ]
-Schema = Annotated[
+SchemaFolders = Annotated[
     list[str] | None,
     typer.Option(
         "--schema",
@@ -48,7 +48,7 @@ Schema = Annotated[
         "sequence is named for the folder, or as in NAME=FOLDER; may be given again.",
     ),
 ]
-Queries = Annotated[
+QueryFolders = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FOLDER",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -14,7 +15,10 @@ from typing import Any, Final
 
 import typer
 
+from repo.progress import Progress, no_progress
 from repo.showing import visible
+
+_SECONDS_BETWEEN: Final = 0.5
 
 
 def say(text: str, *, err: bool = True) -> None:
@@ -115,15 +119,47 @@ def show_table(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
 @contextmanager
 def progress_bar(before: str, after: str) -> Iterator[Any]:
     """A bar of rich's on stderr, between two texts of its tasks; None where that is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not _stderr_is_a_terminal():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn(before), BarColumn(), TextColumn(after), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
         yield bar
+
+
+@contextmanager
+def progress_lines() -> Iterator[Progress]:
+    """Lines on stderr, twice a second at most: rows, rate and time left."""
+    started: dict[str, tuple[float, int]] = {}
+    last = 0.0
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        begun, before = started.setdefault(what, (now, done))
+        if not total and not done:
+            if what == "indexes":
+                say(what)
+            return
+        if not 0 < total <= done and now - last < _SECONDS_BETWEEN:
+            return
+        last = now
+        line = f"{what}: {done:,} of {total:,} rows" if total else f"{what}: {done:,} rows"
+        if now > begun and done > before:
+            rate = (done - before) / (now - begun)
+            line += f", {rate:,.0f} a second"
+            line += f", {(total - done) / rate:.0f} s left" if total else ""
+        say(line)
+
+    yield tell if _stderr_is_a_terminal() else no_progress
+
+
+def _stderr_is_a_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:

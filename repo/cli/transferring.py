@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repo.cli.options import As, day
-from repo.cli.output import Format, say, show_table
+from repo.cli.output import Format, progress_lines, say, show_table
 from repo.errors import ConfigurationError
 from repo.settings import database_url
 
 if TYPE_CHECKING:
-    from repo.transfer import Copied, Progress
+    from repo.transfer import Copied
 
-__all__ = ["copy", "progress_lines", "verify"]
-
-_SECONDS_BETWEEN = 0.5
+__all__ = ["copy", "verify"]
 
 SourceUrl = Annotated[str, typer.Argument(metavar="SOURCE", help="The URL of the database to read.")]
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="The URL of the database to fill.")]
@@ -158,33 +152,3 @@ def verify(
         say(line)
     if not found.equal:
         raise typer.Exit(1)
-
-
-@contextmanager
-def progress_lines() -> Iterator[Progress]:
-    """Lines on stderr, twice a second at most: rows, rate and time left."""
-    started: dict[str, tuple[float, int]] = {}
-    last = 0.0
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        begun, before = started.setdefault(what, (now, done))
-        if not total and not done:
-            if what == "indexes":
-                say(what)
-            return
-        if not 0 < total <= done and now - last < _SECONDS_BETWEEN:
-            return
-        last = now
-        line = f"{what}: {done:,} of {total:,} rows" if total else f"{what}: {done:,} rows"
-        if now > begun and done > before:
-            rate = (done - before) / (now - begun)
-            line += f", {rate:,.0f} a second"
-            line += f", {(total - done) / rate:.0f} s left" if total else ""
-        say(line)
-
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda what, done, total: None
-    else:
-        yield tell

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from repo.batches import Columns
-from repo.chunks import ChunkDigest, ChunkHashes, encoded, pieces
+from repo.chunks import ChunkDigest, ChunkHashes
 from repo.engine.transfer import FIRST_KEY, LAST_KEY, Limits
 from repo.errors import UnknownTicker
 from repo.tables import TABLES, Table
@@ -88,12 +88,7 @@ class SliceReader:
         if self._whole:
             return self._transfer.digest(self._connection, self._queries, table, FIRST_KEY, last)
         hashes = ChunkHashes(table)
-
-        def take(columns: Columns) -> None:
-            for chunk, piece in pieces(table, columns):
-                hashes.add(chunk, len(piece[0]), encoded(table, piece))
-
-        self.read(table, take, last=last)
+        self.read(table, hashes.take, last=last)
         return hashes.end()
 
 

@@ -18,7 +18,7 @@ from repo.backends.sqlite.adapter import translate
 from repo.backends.upserts import write_many
 from repo.batches import Columns
 from repo.binding import BoundQueries
-from repo.chunks import ChunkDigest, ChunkHashes, encoded, pieces
+from repo.chunks import ChunkDigest, ChunkHashes
 from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
 from repo.engine.transfer import Limits
 from repo.errors import ConfigurationError, ConflictError, TransferError
@@ -65,12 +65,7 @@ class SQLiteTransfer:
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
     ) -> list[ChunkDigest]:
         hashes = ChunkHashes(table)
-
-        def add(columns: Columns) -> None:
-            for chunk, piece in pieces(table, columns):
-                hashes.add(chunk, len(piece[0]), encoded(table, piece))
-
-        self.read(connection, queries, table, Limits(first, last), add)
+        self.read(connection, queries, table, Limits(first, last), hashes.take)
         return hashes.end()
 
     def read(
