@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import repo
 from tests import servers
 from tests.builders import seed
+from tests.equivalence import profiles
 
 BACKENDS = ("sqlite", "postgresql")
 REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+profiles.register()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         help="run the tests of this engine only; both by default",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis' own option chooses the profile; without it, it is ours for CI."""
+    settings.load_profile(config.getoption("--hypothesis-profile") or profiles.DEFAULT)
+    # The threads of psycopg's pool roll dice, at times while a strategy draws.
+    warning = "hypothesis.errors.HypothesisDeprecationWarning"
+    config.addinivalue_line("filterwarnings", f"ignore:Do not use the `random` module:{warning}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

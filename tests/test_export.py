@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pyarrow import parquet
 
 import repo
@@ -25,6 +25,7 @@ from repo.export import export
 from repo.loading import load
 from tests.builders import file_limit, python
 from tests.cli_helpers import smdi
+from tests.equivalence import profiles
 from tests.equivalence.exact import exact
 from tests.strategies.content import Content, contents
 
@@ -89,7 +90,7 @@ def test_there_and_back(
 
 
 @given(content=contents())
-@settings(max_examples=12, deadline=None)
+@profiles.examples(0.2)
 def test_any_rows(content: Content) -> None:
     """Whatever a database may hold comes back from Parquet, and from a CSV unless it is refused."""
     with repo.connect("sqlite://") as source, tempfile.TemporaryDirectory() as folder:
