@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def server() -> Iterator[servers.Server]:
 
 
 @pytest.fixture(scope="session")
+def file_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy; nothing connects to it after this."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    with repo.connect(f"sqlite:///{path}") as db:
+        db.migrate()
+    return path
+
+
+@pytest.fixture(scope="session")
 def template(server: servers.Server) -> str:
     """A migrated PostgreSQL database to copy; nothing connects to it after this."""
     name = server.create()
@@ -122,10 +132,8 @@ def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
 def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a migrated database without rows on the engine under test."""
     if backend == "sqlite":
-        made = f"sqlite:///{tmp_path / 'test.db'}"
-        with repo.connect(made) as db:
-            db.migrate()
-        yield made
+        shutil.copyfile(request.getfixturevalue("file_template"), tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     databases: Databases = request.getfixturevalue("databases")
     name = databases.take()
@@ -149,14 +157,16 @@ def seeded(url: str) -> Iterator[repo.Database]:
 
 
 @pytest.fixture
-def pair(tmp_path: Path, databases: Databases) -> Iterator[tuple[repo.Database, repo.Database]]:
+def pair(
+    tmp_path: Path, file_template: Path, databases: Databases
+) -> Iterator[tuple[repo.Database, repo.Database]]:
     """Two migrated databases without rows: one on SQLite, one on PostgreSQL."""
+    shutil.copyfile(file_template, tmp_path / "pair.db")
     name = databases.take()
     with (
         repo.connect(f"sqlite:///{tmp_path / 'pair.db'}") as sqlite,
         repo.connect(databases.server.url_of(name, min_size="1")) as postgresql,
     ):
-        sqlite.migrate()
         yield sqlite, postgresql
     databases.give_back(name)
 

@@ -19,6 +19,13 @@ from psycopg import sql
 __all__ = ["Server", "running"]
 
 _numbers = itertools.count()
+_WRITTEN = """
+SELECT SUM(pg_relation_size(c.oid)) > 0 OR (SELECT t.is_called OR i.is_called
+    FROM tickers_ticker_id_seq AS t, institutions_institution_id_seq AS i)
+FROM pg_class AS c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname !~ '^schema_'
+"""
+"""Whether there were rows since the tables were made or emptied, or numbers given to some."""
 
 
 class Server:
@@ -57,10 +64,12 @@ class Server:
             )
             if _shape(connection) != self.shape(like):
                 return False
-            connection.execute(
-                "TRUNCATE tickers, institutions, market_data, institutional_holdings,"
-                " retail_sentiment RESTART IDENTITY"
-            )
+            ((written,),) = connection.execute(_WRITTEN)
+            if written:
+                connection.execute(
+                    "TRUNCATE tickers, institutions, market_data, institutional_holdings,"
+                    " retail_sentiment RESTART IDENTITY"
+                )
         return True
 
     def shape(self, database: str) -> object:

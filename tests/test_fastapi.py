@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from tests.builders import raw
 from tests.readme import module
@@ -21,8 +20,10 @@ REQUESTS = 200
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: Any) -> Iterator[str]:
     """Serve an application from a thread, as uvicorn does; its address."""
+    import uvicorn
+
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -51,15 +52,15 @@ async def ask(address: str, clients: int) -> dict[str, int]:
     answers: dict[str, int] = {}
     numbers = iter(range(REQUESTS))
 
-    async def client() -> None:
-        async with httpx.AsyncClient(base_url=address, timeout=60) as http:
-            for number in numbers:
-                symbol = f"S{number}"
-                bars = put(symbol, fails=bool(number % 2))
-                answer = await http.put("/bars", json=bars, headers={"Connection": "close"})
-                answers[symbol] = answer.status_code
+    async def client(http: httpx.AsyncClient) -> None:
+        for number in numbers:
+            symbol = f"S{number}"
+            bars = put(symbol, fails=bool(number % 2))
+            answer = await http.put("/bars", json=bars, headers={"Connection": "close"})
+            answers[symbol] = answer.status_code
 
-    await asyncio.gather(*(client() for _ in range(clients)))
+    async with httpx.AsyncClient(base_url=address, timeout=60) as http:
+        await asyncio.gather(*(client(http) for _ in range(clients)))
     return answers
 
 

@@ -7,8 +7,8 @@ import random
 import sqlite3
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-import polars as pl
 import psycopg
 import pytest
 
@@ -16,6 +16,8 @@ import repo
 from repo import Bar, Database, Holding, Institution, InvalidRecord, Sentiment, Ticker, UniqueViolation
 from repo.loading import Loaded, load
 from tests import servers
+
+pa: Any = pytest.importorskip("pyarrow")
 
 DAY = date(2020, 1, 2)
 KEYS = 3000
@@ -243,11 +245,13 @@ def test_a_column_that_is_not_there_may_contradict(stocked: Database) -> None:
     assert (problem.line, problem.field, problem.value, problem.reason) == (3, "high", "40", reason)
     with pytest.raises(InvalidRecord) as refused:
         stocked.market.upsert(
-            pl.DataFrame({"symbol": "A", "date": days[2], "high": 40.0, "close": 39.0})
+            pa.table({"symbol": ["A"], "date": [days[2]], "high": [40.0], "close": [39.0]})
         )
     assert str(refused.value).endswith(f"row 0: high = 40.0: {reason}")
     with pytest.raises(InvalidRecord, match="is above the stored high of the bar, 60"):
-        stocked.market.upsert(pl.DataFrame({"symbol": "A", "date": days[1], "low": 61.0, "close": 61.0}))
+        stocked.market.upsert(
+            pa.table({"symbol": ["A"], "date": [days[1]], "low": [61.0], "close": [61.0]})
+        )
     assert stocked.market.history("A") == before
     # A row that is passed over leaves the one before it of the same key.
     written("market.csv", "symbol,date,high,close", *rows[:2], rows[3], rows[2])

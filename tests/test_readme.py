@@ -10,9 +10,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from opentelemetry import metrics
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 
 import repo
 from repo import Bar, Database, Ticker, review
@@ -146,6 +143,10 @@ def test_fixtures(tmp_path: Path) -> None:
 
 def test_telemetry(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each query is measured by its name."""
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+
     reader = InMemoryMetricReader()
     monkeypatch.setattr(metrics, "get_meter", MeterProvider([reader], shutdown_on_exit=False).get_meter)
     monkeypatch.setenv("DATABASE_URL", url)

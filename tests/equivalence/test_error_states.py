@@ -56,7 +56,7 @@ def test_unknown_names(
 _CODES: Final = ("000000001", "00000000A", "@00000000")
 
 
-@examples(2)
+@examples()
 @given(
     batches=st.lists(
         st.lists(
