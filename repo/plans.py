@@ -56,4 +56,4 @@ def explain(
         connection = transaction.connection
         if query.aside:
             queries[f"{query.aggregate}.stage"](connection, {})
-        return backend.plan(connection, queries, query, given, analyze=analyze)
+        return backend.planner().plan(connection, queries, query, given, analyze=analyze)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from repo.binding import Adapter, BoundQueries
 from repo.engine.connection import Connection
-from repo.queries import Query
 
 if TYPE_CHECKING:
     from repo.batches import RowEncoder
     from repo.engine.backup import DumpRestore
     from repo.engine.introspection import Introspection
     from repo.engine.maintenance import Maintenance
-    from repo.engine.plans import Plan
+    from repo.engine.plans import Planner
     from repo.engine.transfer import Transfer
     from repo.errors import RepoError
     from repo.tables import Table
@@ -106,24 +105,8 @@ class Backend(Protocol):
         Empty for an engine that locks only the whole database.
         """
 
-    def plan(
-        self,
-        connection: Connection,
-        queries: BoundQueries,
-        query: Query,
-        arguments: Mapping[str, Any],
-        *,
-        analyze: bool,
-        limit: int | None = None,
-    ) -> Plan:
-        """How the engine runs a query, inside a transaction.
-
-        :param arguments: of its parameters; those of one row for a query that takes rows.
-        :param analyze: run the query and measure it.
-        :param limit: stop it after so many instructions, where the engine counts those.
-        :raises InvalidRecord: for a value that is not of its parameter's type.
-        :raises DatabaseUnavailable: if it was stopped, or took longer than a statement may.
-        """
+    def planner(self) -> Planner:
+        """Says how this engine runs a query."""
 
     def run_script(self, connection: Connection, script: str, *, limit: int | None = None) -> None:
         """Run a statement of a migration inside a transaction.

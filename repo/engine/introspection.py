@@ -1,4 +1,4 @@
-"""What introspection needs of an engine."""
+"""What introspection needs of an engine: a schema described, and an empty one to build in."""
 
 from __future__ import annotations
 

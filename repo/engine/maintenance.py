@@ -1,4 +1,4 @@
-"""The words of maintenance: sizes, tasks and checks, and what an engine tells of them."""
+"""What maintenance needs of an engine: sizes, tasks and checks."""
 
 from __future__ import annotations
 

@@ -1,9 +1,14 @@
-"""A plan of a statement: its steps, and what they read."""
+"""What plans need of an engine: the steps of a statement, and what they read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from repo.binding import BoundQueries
+from repo.engine.connection import Connection
+from repo.queries import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +101,26 @@ class Plan:
             if step.rows is not None and step.table is not None
         ]
         return sum(read) if read else None
+
+
+class Planner(Protocol):
+    """One engine's way to say how it runs a query."""
+
+    def plan(
+        self,
+        connection: Connection,
+        queries: BoundQueries,
+        query: Query,
+        arguments: Mapping[str, Any],
+        *,
+        analyze: bool,
+        limit: int | None = None,
+    ) -> Plan:
+        """How the engine runs a query, inside a transaction.
+
+        :param arguments: of its parameters; those of one row for a query that takes rows.
+        :param analyze: run the query and measure it.
+        :param limit: stop it after so many instructions, where the engine counts those.
+        :raises InvalidRecord: for a value that is not of its parameter's type.
+        :raises DatabaseUnavailable: if it was stopped, or took longer than a statement may.
+        """

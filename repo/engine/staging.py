@@ -23,10 +23,10 @@ MEANWHILE: Final = "rows came into the target meanwhile: add --replace if they m
 
 
 class RunAll(Protocol):
-    """Puts questions to connections that see the same, several at once where the engine can."""
+    """Runs functions on connections that see the same rows, several at once where the engine can."""
 
-    def __call__(self, questions: Iterable[Callable[[Connection], _T]]) -> Iterator[_T]:
-        """The answers, in the order of the questions."""
+    def __call__(self, functions: Iterable[Callable[[Connection], _T]], /) -> Iterator[_T]:
+        """What the functions return, in their order."""
 
 
 class _Writing(NamedTuple):
@@ -70,7 +70,7 @@ class StagedCopy(ABC):
     def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
         """Put the tables where readers see them, all at once, if ``prove`` does not raise.
 
-        :param prove: may ask connections that see the copy by the tables' own names.
+        :param prove: may run functions on connections that see the copy by the tables' own names.
         :param replace: whether there may be rows, which are then gone.
         :raises TransferError: if there are rows that may not be replaced.
         """

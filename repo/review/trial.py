@@ -138,7 +138,7 @@ class Trial:
         queries = self._executor.queries
         with self._savepoint():
             self._stage(query)
-            return self._backend.plan(
+            return self._backend.planner().plan(
                 self._connection, queries, query, arguments, analyze=analyze, limit=limit
             )
 

@@ -241,12 +241,12 @@ class _Copy:
         keep()
         self._sent[table.name] = [*arrived, *hashes.end()]
 
-    def _prove(self, ask: RunAll) -> None:
+    def _prove(self, run_all: RunAll) -> None:
         """See that what arrived is what left.
 
         :raises TransferError: naming the first chunks that differ, and what breaks a constraint.
         """
-        if wrong := prove(self._target, self._sent, ask, self._progress):
+        if wrong := prove(self._target, self._sent, run_all, self._progress):
             raise TransferError(f"what arrived is not what left: {'; '.join(wrong[:_NAMED])}")
 
 

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from repo.engine.staging import RunAll
 
 _DIGEST_ROWS: Final = 200_000
-"""Rows that are hashed by one question; a server answers two at once."""
+"""Rows that are hashed by one query; a server answers two at once."""
 
 
 def prove(
     target: Database,
     sent: Mapping[str, Sequence[ChunkDigest]],
-    ask: RunAll,
+    run_all: RunAll,
     progress: Callable[[str, int, int], None],
 ) -> list[str]:
     """In what a copy differs from the chunks that were sent, and what breaks its constraints.
 
-    :param ask: puts questions to connections that see the copy.
+    :param run_all: runs functions on connections that see the copy.
     """
     queries = target._session.executor.queries
     transfer = target._backend.transfer()
@@ -36,7 +36,7 @@ def prove(
     def hashed(
         table: Table, chunks: Sequence[ChunkDigest], first: int, last: int
     ) -> Callable[[Connection], tuple[int, list[str]]]:
-        def question(connection: Connection) -> tuple[int, list[str]]:
+        def digest(connection: Connection) -> tuple[int, list[str]]:
             found = transfer.digest(connection, queries, table, first, last)
             rows = sum(each.rows for each in chunks)
             differing = sorted({each.chunk for each in {*found} ^ {*chunks}})
@@ -46,7 +46,7 @@ def prove(
                 f"{table.name} differs in {len(differing)} chunks, the first at {differing[0]}"
             ]
 
-        return question
+        return digest
 
     def broken(connection: Connection) -> tuple[int, list[str]]:
         return 0, faults(lambda name: queries[name](connection, {}))
@@ -57,7 +57,7 @@ def prove(
     total = sum(each.rows for chunks in sent.values() for each in chunks)
     done = 0
     wrong: list[str] = []
-    for rows, differences in ask([broken, *(hashed(*piece) for piece in pieces)]):
+    for rows, differences in run_all([broken, *(hashed(*piece) for piece in pieces)]):
         done += rows
         wrong += differences
         progress("proof", done, total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
@@ -23,20 +23,19 @@ from repo.backends.repeats import Passing, deduplicate
 from repo.backends.savepoints import Savepoints
 from repo.backends.upserts import finder, merge, write_many
 from repo.batches import EPOCH, Columns, RowEncoder
-from repo.binding import BoundQueries, dumped, sent
+from repo.binding import BoundQueries
 from repo.conflicts import tried
 from repo.engine.forks import on_fork
 from repo.engine.introspection import Introspection
 from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
-from repo.queries import Query
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.engine.backup import DumpRestore
     from repo.engine.maintenance import Maintenance
-    from repo.engine.plans import Plan
+    from repo.engine.plans import Planner
 
 _APPLICATION: Final = "smart-money-repo"
 _MIN_SIZE: Final = 10
@@ -247,20 +246,10 @@ class PostgreSQLBackend(Savepoints):
 
         return PostgreSQLTransfer(self)
 
-    def plan(
-        self,
-        connection: PooledConnection,
-        queries: BoundQueries,
-        query: Query,
-        arguments: Mapping[str, Any],
-        *,
-        analyze: bool,
-        limit: int | None = None,
-    ) -> Plan:
-        from repo.backends.postgresql import plans
+    def planner(self) -> Planner:
+        from repo.backends.postgresql.plans import PostgreSQLPlanner
 
-        sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
-        return plans.plan(connection, query, sql, parameters, analyze=analyze)
+        return PostgreSQLPlanner(self.adapter)
 
     def table_states(self, connection: PooledConnection, queries: BoundQueries) -> Sequence[Any]:
         found: Sequence[Any] = queries["footprint.tables"](connection, {})

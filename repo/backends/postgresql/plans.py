@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import psycopg
 
-from repo.backends.postgresql.adapter import translate
+from repo.backends.postgresql.adapter import PostgreSQLAdapter, translate
 from repo.backends.postgresql.connection import PooledConnection
 from repo.backends.results import unlike
+from repo.binding import BoundQueries, dumped, sent
 from repo.engine.plans import Plan, Step
 from repo.errors import QueryContractError
 from repo.queries import Query
@@ -104,25 +105,41 @@ def _written(root: Mapping[str, Any], step: Step) -> int:
     return int(root["Tuples Inserted"]) + int(root.get("Conflicting Tuples", 0)) - alike
 
 
-def plan(
-    connection: PooledConnection, query: Query, sql: str, parameters: Any, *, analyze: bool
-) -> Plan:
-    """See :meth:`repo.engine.backend.Backend.plan`."""
-    options = "FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE" if analyze else "FORMAT JSON"
-    try:
-        ((answer,),) = connection.execute(
-            f"EXPLAIN ({options}) {sql}", parameters, prepare=False
-        ).fetchall()
-    except psycopg.Error as error:
-        found = translate(error)
-        raise unlike(query, str(found)) if isinstance(found, QueryContractError) else found from error
-    root = answer[0]["Plan"]
-    step = _step(root)
-    rows = step.rows if query.answers else _written(root, step)
-    return Plan(
-        query.full_name,
-        "postgresql",
-        (step,),
-        rows if analyze else None,
-        step.pages if analyze else None,
-    )
+class PostgreSQLPlanner:
+    """See :class:`repo.engine.plans.Planner`."""
+
+    def __init__(self, adapter: PostgreSQLAdapter) -> None:
+        self._adapter = adapter
+
+    def plan(
+        self,
+        connection: PooledConnection,
+        queries: BoundQueries,
+        query: Query,
+        arguments: Mapping[str, Any],
+        *,
+        analyze: bool,
+        limit: int | None = None,
+    ) -> Plan:
+        adapter = self._adapter
+        sql, parameters = sent(query, adapter), dumped(query, adapter, arguments)
+        options = "FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE" if analyze else "FORMAT JSON"
+        try:
+            ((answer,),) = connection.execute(
+                f"EXPLAIN ({options}) {sql}", parameters, prepare=False
+            ).fetchall()
+        except psycopg.Error as error:
+            found = translate(error)
+            if isinstance(found, QueryContractError):
+                found = unlike(query, str(found))
+            raise found from error
+        root = answer[0]["Plan"]
+        step = _step(root)
+        rows = step.rows if query.answers else _written(root, step)
+        return Plan(
+            query.full_name,
+            "postgresql",
+            (step,),
+            rows if analyze else None,
+            step.pages if analyze else None,
+        )

@@ -197,25 +197,25 @@ class PostgreSQLStagedCopy(StagedCopy):
 
     @contextmanager
     def _two(self) -> Iterator[RunAll]:
-        """Asks questions of two connections, each at one after another."""
+        """Runs functions on two connections, on each one after another."""
         other = self._backend.acquire(write=True)
         free: SimpleQueue[Any] = SimpleQueue()
         free.put(self._connection)
         free.put(other)
 
-        def ask(questions: Iterable[Callable[[Any], _T]]) -> Iterator[_T]:
-            def answer(question: Callable[[Any], _T]) -> _T:
+        def run_all(functions: Iterable[Callable[[Any], _T]]) -> Iterator[_T]:
+            def run(function: Callable[[Any], _T]) -> _T:
                 connection = free.get()
                 try:
-                    return question(connection)
+                    return function(connection)
                 finally:
                     free.put(connection)
 
             with ThreadPoolExecutor(2) as pool:
-                yield from pool.map(answer, questions)
+                yield from pool.map(run, functions)
 
         try:
-            yield ask
+            yield run_all
         finally:
             self._backend.release(other, write=True)
 
@@ -243,8 +243,8 @@ class PostgreSQLStagedCopy(StagedCopy):
 
             return make
 
-        with self._two() as ask:
-            for _ in ask(map(whole, _NAMES)):
+        with self._two() as run_all:
+            for _ in run_all(map(whole, _NAMES)):
                 pass
         if not self.built:
             with self.inside() as connection:
@@ -254,8 +254,8 @@ class PostgreSQLStagedCopy(StagedCopy):
                 self.queries["journal.change"](connection, {"token": self._token, "built": 1})
 
     def install(self, *, replace: bool, prove: Callable[[RunAll], None]) -> None:
-        with self._two() as ask:
-            prove(lambda questions: ask(map(self._seeing, questions)))
+        with self._two() as run_all:
+            prove(lambda functions: run_all(map(self._seeing, functions)))
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._change_places(replace=replace)
@@ -266,12 +266,12 @@ class PostgreSQLStagedCopy(StagedCopy):
                 time.sleep(1)
         self._backend.schema_changed()
 
-    def _seeing(self, question: Callable[[Any], _T]) -> Callable[[Any], _T]:
-        def answer(connection: Any) -> _T:
+    def _seeing(self, function: Callable[[Any], _T]) -> Callable[[Any], _T]:
+        def run(connection: Any) -> _T:
             with self._inside(connection):
-                return question(connection)
+                return function(connection)
 
-        return answer
+        return run
 
     def _change_places(self, *, replace: bool) -> None:
         tables = ", ".join(_NAMES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -16,18 +16,17 @@ from repo.backends.sqlite.connections import Connections
 from repo.backends.sqlite.upsert import DirectWrite
 from repo.backends.upserts import finder, merge, write_many
 from repo.batches import Columns, RowEncoder
-from repo.binding import BoundQueries, dumped, sent
+from repo.binding import BoundQueries
 from repo.engine.introspection import Introspection
 from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, RepoError
-from repo.queries import Query
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.engine.backup import DumpRestore
     from repo.engine.maintenance import Maintenance
-    from repo.engine.plans import Plan
+    from repo.engine.plans import Planner
 
 _OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
@@ -153,20 +152,10 @@ class SQLiteBackend(Savepoints, Connections):
 
         return SQLiteTransfer(self)
 
-    def plan(
-        self,
-        connection: sqlite3.Connection,
-        queries: BoundQueries,
-        query: Query,
-        arguments: Mapping[str, Any],
-        *,
-        analyze: bool,
-        limit: int | None = None,
-    ) -> Plan:
-        from repo.backends.sqlite import plans
+    def planner(self) -> Planner:
+        from repo.backends.sqlite.plans import SQLitePlanner
 
-        sql, parameters = sent(query, self.adapter), dumped(query, self.adapter, arguments)
-        return plans.plan(connection, queries, query, sql, parameters, analyze=analyze, limit=limit)
+        return SQLitePlanner(self.adapter)
 
     def table_states(self, connection: sqlite3.Connection, queries: BoundQueries) -> Sequence[Any]:
         return ()

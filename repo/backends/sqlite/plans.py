@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo.backends.results import unlike
-from repo.backends.sqlite.adapter import translate
-from repo.binding import BoundQueries
+from repo.backends.sqlite.adapter import SQLiteAdapter, translate
+from repo.binding import BoundQueries, dumped, sent
 from repo.engine.plans import Plan, Step
 from repo.errors import RepoError
 from repo.parameters import plain
@@ -103,33 +103,40 @@ def _tree(rows: Sequence[tuple[Any, ...]], names: _Names) -> tuple[Step, ...]:
     return below(0)
 
 
-def plan(
-    connection: sqlite3.Connection,
-    queries: BoundQueries,
-    query: Query,
-    sql: str,
-    parameters: Any,
-    *,
-    analyze: bool,
-    limit: int | None = None,
-) -> Plan:
-    """See :meth:`repo.engine.backend.Backend.plan`."""
-    names = _names(queries["relations.all"](connection, {}), query.sql)
-    try:
-        explained = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
-    except sqlite3.Error as error:
-        found = translate(error)
-        raise unlike(query, str(error)) if type(found) is RepoError else found from error
-    steps = _tree(explained, names)
-    try:
-        if not analyze:
-            return Plan(query.full_name, "sqlite", steps)
-        # A statement that has run before would go on counting where it ended.
-        fresh = f"/* {next(_NUMBERS)} */ {sql}"
-        measured = _measured(connection, fresh, parameters, answers=query.answers, limit=limit)
-    except sqlite3.Error as error:
-        raise translate(error) from error
-    return Plan(query.full_name, "sqlite", steps, *measured)
+class SQLitePlanner:
+    """See :class:`repo.engine.plans.Planner`."""
+
+    def __init__(self, adapter: SQLiteAdapter) -> None:
+        self._adapter = adapter
+
+    def plan(
+        self,
+        connection: sqlite3.Connection,
+        queries: BoundQueries,
+        query: Query,
+        arguments: Mapping[str, Any],
+        *,
+        analyze: bool,
+        limit: int | None = None,
+    ) -> Plan:
+        adapter = self._adapter
+        sql, parameters = sent(query, adapter), dumped(query, adapter, arguments)
+        names = _names(queries["relations.all"](connection, {}), query.sql)
+        try:
+            explained = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+        except sqlite3.Error as error:
+            found = translate(error)
+            raise unlike(query, str(error)) if type(found) is RepoError else found from error
+        steps = _tree(explained, names)
+        try:
+            if not analyze:
+                return Plan(query.full_name, "sqlite", steps)
+            # A statement that has run before would go on counting where it ended.
+            fresh = f"/* {next(_NUMBERS)} */ {sql}"
+            measured = _measured(connection, fresh, parameters, answers=query.answers, limit=limit)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return Plan(query.full_name, "sqlite", steps, *measured)
 
 
 def _measured(

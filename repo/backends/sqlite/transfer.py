@@ -204,7 +204,7 @@ class SQLiteStagedCopy(StagedCopy):
                     if broken is not None:
                         raise TransferError(f"{name} would refer to rows of {broken[2]} that are gone")
                 try:
-                    prove(lambda questions: (question(live) for question in questions))
+                    prove(lambda functions: (function(live) for function in functions))
                 except TransferError as error:
                     if moved:
                         raise
