@@ -19,6 +19,9 @@ class Report:
 
 def helper(session, table, statement="gainers"):
     return session.read(f"{table}.{statement}")
+
+def every(session, name):
+    return session.read(f"movers.{name}")
 """
 
 
@@ -47,7 +50,7 @@ def test_an_applications_queries_and_their_callers(tmp_path: Path) -> None:
         "engines": "both, one statement",
         "documentation": "The gainers of a day.",
         "files": "sql/movers.sql",
-        "callers": "Report.lines, helper",
+        "callers": "Report.lines, helper, every",
     }
     assert "movers.gainers  as_of date" in smdi(*asked).out
     assert smdi(*asked, "movers.losers").code == 1

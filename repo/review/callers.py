@@ -1,8 +1,9 @@
 """Who calls which named query, found by reading Python files.
 
 A call names its query in full (``session.read("market.history", ...)``), by attributes
-(``db.queries.movers.gainers(...)``), or by a name whose file is known only when it runs
-(``queries[f"{table.aggregate}.merge"]``): the last calls every query that is named so.
+(``db.queries.movers.gainers(...)``), or by a name of which a part is known only when it runs
+(``queries[f"{table.aggregate}.merge"]``, ``queries[f"rows.{table.aggregate}"]``): these call every query
+that is named so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["Caller", "callers", "functions"]
 
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "build", "dist"})
 _FULL_NAME: Final = re.compile(r"\w+\.\w+")
+_FILE: Final = re.compile(r"\w+\.")
 _NAMED: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _MODULE: Final = "<module>"
 
@@ -45,10 +47,12 @@ def callers(names: Collection[str], code: Iterable[Path]) -> Mapping[str, list[C
     variables = {"", *(each for _, mentions in files for each in mentions.variables)}
     for file, mentions in files:
         for line, function, text, by in mentions.named:
-            if by is None:
-                called = [text] if text in found else []
-            else:
+            if by is not None:
                 called = by_last[text] if by in variables else []
+            elif text.endswith("."):
+                called = [name for name in found if name.startswith(text)]
+            else:
+                called = [text] if text in found else []
             for name in called:
                 found[name].setdefault((file, function), Caller(file, line, function))
     return {name: sorted(each.values()) for name, each in found.items()}
@@ -102,8 +106,8 @@ def _parsed(source: bytes) -> ast.Module | None:
 class _Mention(NamedTuple):
     """A query that a function may name: in full, or by what stands behind the dot.
 
-    ``by`` is None for a full name, and otherwise the variable that holds what stands behind the dot;
-    empty where it stands there itself.
+    ``by`` is None for a full name, and for a file's name with a dot. Otherwise it is the variable that
+    holds what stands behind the dot; empty where it stands there itself.
     """
 
     line: int
@@ -144,6 +148,8 @@ def _named(node: ast.AST) -> Iterator[tuple[str, str | None]]:
     """The queries that a node may name, as :class:`_Mention` has them."""
     match node:
         case ast.Constant(value=str(text)) if _FULL_NAME.fullmatch(text):
+            yield text, None
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), _]) if _FILE.fullmatch(text):
             yield text, None
         case ast.JoinedStr(values=[*_, ast.Constant(value=str(text))]) if text.startswith("."):
             yield text[1:], ""

@@ -31,27 +31,6 @@ from repo.tables import TABLES, Table
 
 __all__ = ["PostgreSQLTransfer"]
 
-_DIGESTS: Final = {
-    "tickers": "digests.tickers",
-    "institutions": "digests.institutions",
-    "market": "digests.market",
-    "holdings": "digests.holdings",
-    "sentiment": "digests.sentiment",
-}
-_ARRAYS: Final = {
-    "tickers": "arrays.tickers",
-    "institutions": "arrays.institutions",
-    "market": "arrays.market",
-    "holdings": "arrays.holdings",
-    "sentiment": "arrays.sentiment",
-}
-_COPYING: Final = {
-    "tickers": "copying.tickers",
-    "institutions": "copying.institutions",
-    "market": "copying.market",
-    "holdings": "copying.holdings",
-    "sentiment": "copying.sentiment",
-}
 _BUILDING_MEMORY: Final = "256MB"
 _LOCK_SECONDS: Final = 3
 _ATTEMPTS: Final = 10
@@ -71,7 +50,7 @@ class PostgreSQLTransfer:
     def digest(
         self, connection: Any, queries: BoundQueries, table: Table, first: int, last: int
     ) -> list[ChunkDigest]:
-        found = queries[_DIGESTS[table.aggregate]](connection, {"first": first, "last": last})
+        found = queries[f"digests.{table.aggregate}"](connection, {"first": first, "last": last})
         return [ChunkDigest(*each) for each in found]
 
     def read(
@@ -82,7 +61,7 @@ class PostgreSQLTransfer:
         limits: Limits,
         take: Callable[[Columns], None],
     ) -> None:
-        statement, code = queries.statement(_ARRAYS[table.aggregate])
+        statement, code = queries.statement(f"arrays.{table.aggregate}")
         waiting: list[list[Any]] = [[] for _ in table.columns]
         try:
             with connection.cursor(binary=True) as cursor:
@@ -183,7 +162,7 @@ class PostgreSQLStagedCopy(StagedCopy):
 
     @contextmanager
     def filling(self, connection: Any, table: Table) -> Iterator[Callable[[Columns, bytes], None]]:
-        statement, _ = self.queries.statement(_COPYING[table.aggregate])
+        statement, _ = self.queries.statement(f"copying.{table.aggregate}")
         try:
             with connection.cursor() as cursor, cursor.copy(statement) as stream:
                 stream.write(binary.HEADER)

@@ -26,20 +26,6 @@ from repo.tables import TABLES, Table
 
 __all__ = ["SQLiteTransfer"]
 
-_ROWS: Final = {
-    "tickers": "rows.tickers",
-    "institutions": "rows.institutions",
-    "market": "rows.market",
-    "holdings": "rows.holdings",
-    "sentiment": "rows.sentiment",
-}
-_FILLING: Final = {
-    "tickers": "filling.tickers",
-    "institutions": "filling.institutions",
-    "market": "filling.market",
-    "holdings": "filling.holdings",
-    "sentiment": "filling.sentiment",
-}
 _NAMES: Final = [table.name for table in TABLES.values()]
 _SMALL_CACHE: Final = "PRAGMA cache_size = -2000"
 """SQLite's own choice: rows that are read or written once, in the order of keys, need no more."""
@@ -76,7 +62,7 @@ class SQLiteTransfer:
         limits: Limits,
         take: Callable[[Columns], None],
     ) -> None:
-        queries.columnar(_ROWS[table.aggregate])(connection, limits._asdict(), take)
+        queries.columnar(f"rows.{table.aggregate}")(connection, limits._asdict(), take)
 
     def staged(self, queries: BoundQueries) -> SQLiteStagedCopy:
         return SQLiteStagedCopy(self._backend, queries)
@@ -155,7 +141,7 @@ class SQLiteStagedCopy(StagedCopy):
 
     @contextmanager
     def filling(self, connection: Any, table: Table) -> Iterator[Callable[[Columns, bytes], object]]:
-        name, values = _FILLING[table.aggregate], self._backend.adapter.values_a_statement
+        name, values = f"filling.{table.aggregate}", self._backend.adapter.values_a_statement
         yield lambda columns, data: write_many(connection, self.queries, name, columns, values)
 
     def empty(self, connection: Any, table: Table) -> None:
