@@ -834,6 +834,32 @@ def test_many_queries(application: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "duplicate-query" in errors(read(application))
 
 
+def test_layout_where_it_is_configured(application: Path) -> None:
+    """How SQL is laid out is looked at where the repository configures sqlfluff, and as it does so."""
+    movers = application / "sql" / "movers.sql"
+    movers.write_text(GAINERS.replace("FROM tickers AS t", "from   tickers AS t"), encoding="utf-8")
+    git(application, "commit", "--quiet", "--all", "--message", "Loud")
+
+    def found(head: str | None = None) -> set[str]:
+        report = read(application, first, head)
+        notes.append(
+            any("nothing in the repository configures sqlfluff" in each for each in report.notes)
+        )
+        return {each.message[:4] for each in report.findings if each.rule == "layout"}
+
+    first, notes = git(application, "rev-parse", "main~1").strip(), list[bool]()
+    assert found() == set()
+    config = application / "pyproject.toml"
+    config.write_text('[tool.sqlfluff.core]\nexclude_rules = "AL09"\n[project]\nname = "x"\n')
+    assert found() == {"LT01", "CP01"}
+    config.write_text('[tool.sqlfluff.core]\nrules = "CP01"\n')
+    git(application, "add", ".")
+    git(application, "commit", "--quiet", "--message", "Configured")
+    config.unlink()
+    assert found("main") == {"CP01"}
+    assert notes == [True, False, False]
+
+
 def test_comment_is_whole(application: Path) -> None:
     """A report that is longer than a comment may be is cut between its sections, and says so."""
     movers = application / "sql" / "movers.sql"

@@ -20,7 +20,7 @@ from repo.review.codes import finding
 from repo.review.contract import ContractChange, differences
 from repo.review.findings import Finding
 from repo.review.folders import findings_of, tables_of
-from repo.review.layout import changed_lines, installed, layout, text_of
+from repo.review.layout import changed_lines, configured, installed, layout, text_of
 from repo.review.revisions import Revision
 
 __all__ = ["Comparison", "Side"]
@@ -234,6 +234,11 @@ class Comparison:
         """What sqlfluff says of changed lines, which takes it a tenth of a second a query."""
         if not installed():
             self.notes.append("Layout was not looked at: sqlfluff is not installed.")
+            return
+        revision = self.after.revision
+        folders = {self.after.queries, self.after.schema}
+        if not any(configured(each, revision.root) for each in folders):
+            self.notes.append("Layout was not looked at: nothing in the repository configures sqlfluff.")
             return
         changed: dict[Path, set[int]] = {}
         queries = [

@@ -11,16 +11,27 @@ from typing import Final
 from repo.review.findings import Finding, Level
 from repo.review.tables import GRAMMARS
 
-__all__ = ["changed_lines", "installed", "layout", "text_of"]
+__all__ = ["CONFIGURATIONS", "changed_lines", "configured", "installed", "layout", "text_of"]
 
 _CODE: Final = "layout"
 _CONTRARY: Final = frozenset({"AL09"})
 """Codes that refuse what the rule ``alias`` asks for."""
 
 
+CONFIGURATIONS: Final = frozenset({".sqlfluff", "pyproject.toml", "setup.cfg", "tox.ini", "pep8.ini"})
+"""The files in which sqlfluff looks for its configuration."""
+
+
 def installed() -> bool:
     """Whether sqlfluff is there."""
     return find_spec("sqlfluff") is not None
+
+
+def configured(folder: Path, root: Path) -> bool:
+    """Whether a folder of a repository, or one above it, configures sqlfluff."""
+    above = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    files = [each / name for each in above for name in CONFIGURATIONS]
+    return any("sqlfluff" in line for file in files for line in text_of(file))
 
 
 def text_of(file: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from repo.review.contract import differences
 from repo.review.engines import Answers, ask, differing
 from repo.review.findings import Finding
 from repo.review.folders import REASONS
-from repo.review.layout import text_of
+from repo.review.layout import CONFIGURATIONS, text_of
 from repo.review.report import QueryReport, Review
 from repo.review.revisions import SHORT, commit_of, edited, exported, merge_base, root_of, working_tree
 from repo.review.samples import Asked, facts, samples
@@ -70,7 +71,14 @@ def compare(base: str, head: str | None, queries: Path, schema: Path | None, ask
         else:
             new = stack.enter_context(
                 exported(
-                    root, tip, head, lambda path: is_sql(path) or path.endswith((".py", ".sqlfluff"))
+                    root,
+                    tip,
+                    head,
+                    lambda path: (
+                        is_sql(path)
+                        or path.endswith(".py")
+                        or posixpath.basename(path) in CONFIGURATIONS
+                    ),
                 )
             )
         if old.same(new, places):
