@@ -24,6 +24,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -242,6 +243,12 @@ def read(file: QueryFile) -> Iterator[Query]:
 
 
 def _as_query(datum: QueryDatum, file: QueryFile, path: Path, header: _Header) -> Query:
+    name = datum.query_name.rpartition(".")[2]
+    for each in (path.stem, name):
+        if iskeyword(each):
+            raise QueryContractError(
+                f"{each!r} is a keyword of Python, which cannot be written in a call"
+            )
     operator = OPERATORS.get(datum.operation_type)
     if operator is None:
         raise QueryContractError("scripts ('#') commit behind a transaction's back; use '!'")
@@ -253,7 +260,7 @@ def _as_query(datum: QueryDatum, file: QueryFile, path: Path, header: _Header) -
     types = declared(datum.sql)
     return Query(
         aggregate=path.stem,
-        name=datum.query_name.rpartition(".")[2],
+        name=name,
         dialect=file.dialect,
         operator=operator,
         parameters=parameters,

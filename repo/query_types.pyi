@@ -3,6 +3,9 @@
 # fmt: off
 """The named queries as type checkers see them; there is no such module when a program runs."""
 
+import builtins
+import datetime as dates
+import typing
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypedDict

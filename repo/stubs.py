@@ -14,9 +14,10 @@ Names, parameters and their types, records and comments are those of the SQL fil
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +35,22 @@ _HEAD: Final = '''\
 # fmt: off
 """The named queries as type checkers see them; there is no such module when a program runs."""
 
+import builtins
+import datetime as dates
+import typing
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypedDict
 '''
+_QUALIFIED: Final = {
+    **dict.fromkeys(["float", "int", "list", "str", "tuple"], "builtins"),
+    **dict.fromkeys(["date", "datetime"], "dates"),
+    **dict.fromkeys(["Any", "Iterable"], "typing"),
+}
+"""The modules of the names in annotations, which a class hides from itself that has such a member."""
+_TAKEN: Final = {*_QUALIFIED, "Mapping", "NamedTuple", "Queries", "TypedDict"}
+_OF_TUPLES: Final = frozenset({"count", "index"})
+_IGNORED: Final = "  # type: ignore[assignment]  # hides a method of tuples"
 
 
 def stub(folders: Sequence[Path | str]) -> str:
@@ -112,7 +125,8 @@ class _Records:
             if ours is query.record:
                 self.known.append(name)
                 continue
-            if times[name] > 1 or ours is not None:  # two of a name with different columns
+            # Two of a name with different columns, or a name that stands for something else.
+            if times[name] > 1 or ours is not None or name in _TAKEN:
                 name = f"{_title(query.aggregate)}{_title(query.name)}{name}"
             self._names[shape] = name
             self.definitions.append(_record_class(name, query))
@@ -125,9 +139,24 @@ class _Records:
 
 
 def _record_class(name: str, query: Query) -> str:
-    fields = [f"    {c.name}: {c.type.__name__}{' | None' if c.nullable else ''}" for c in query.columns]
+    types = {c.name: f"{c.type.__name__}{' | None' if c.nullable else ''}" for c in query.columns}
+    fields = [
+        f"    {field}: {_seen(kind, types)}{_IGNORED if field in _OF_TUPLES else ''}"
+        for field, kind in types.items()
+    ]
     return "\n".join(
         [f"class {name}(NamedTuple):", f'    """A row of {query.full_name}."""', "", *fields]
+    )
+
+
+def _seen(annotation: str, members: Collection[str]) -> str:
+    """An annotation as it has to be written in a class that has these members."""
+    return re.sub(
+        r"\b[A-Za-z]+\b",
+        lambda name: (
+            f"{_QUALIFIED[name[0]]}.{name[0]}" if name[0] in _QUALIFIED.keys() & {*members} else name[0]
+        ),
+        annotation,
     )
 
 
@@ -139,30 +168,40 @@ def _parameter(declared: Declared) -> str:
 
 def _file_class(file: str, queries: Sequence[Query], names: _Records, base: str) -> str:
     """A class of a file, preceded by the classes of the rows that its ``*!`` queries take."""
-    rows = [each for each in queries if each.operator == "*!"]
-    before = [
-        "\n".join(
-            [f"class {_row_name(each)}(TypedDict):", f'    """A row that {each.full_name} takes."""', ""]
-            + [f"    {name}: {_parameter(kind)}" for name, kind in each.types.items()]
-        )
-        for each in rows
-    ]
+    before = [_row_class(each) for each in queries if each.operator == "*!"]
+    members = {each.name for each in queries}
     head = f'class {_title(file)}Queries{f"({base})" if base else ""}:\n    """{file}.sql"""'
-    return "\n\n".join([*before, "\n\n".join([head, *(_method(each, names) for each in queries)])])
+    return "\n\n".join(
+        [*before, "\n\n".join([head, *(_method(each, names, members) for each in queries)])]
+    )
+
+
+def _row_class(query: Query) -> str:
+    head = [
+        f"class {_row_name(query)}(TypedDict):",
+        f'    """A row that {query.full_name} takes."""',
+        "",
+    ]
+    return "\n".join([*head, *_typed(query, query.types, "    ")])
+
+
+def _typed(query: Query, members: Collection[str], before: str = "") -> list[str]:
+    """The parameters of a query with their types, in a class that has these members."""
+    return [f"{before}{name}: {_seen(_parameter(kind), members)}" for name, kind in query.types.items()]
 
 
 def _row_name(query: Query) -> str:
     return f"{_title(query.aggregate)}{_title(query.name)}Row"
 
 
-def _method(query: Query, names: _Records) -> str:
+def _method(query: Query, names: _Records, members: Collection[str]) -> str:
+    """A query as a method of a class that has these members."""
     if query.operator == "*!":
-        parameters = f"self, rows: Iterable[{_row_name(query)}], /"
+        parameters = f"self, rows: {_seen('Iterable', members)}[{_row_name(query)}], /"
     else:
-        typed = [f"{name}: {_parameter(kind)}" for name, kind in query.types.items()]
-        parameters = ", ".join(["self", *(["*", *typed] if typed else [])])
+        parameters = ", ".join(["self", *(["*"] if query.types else []), *_typed(query, members)])
     lines = "\n".join(_documentation(query.comment))
-    return f"    def {query.name}({parameters}) -> {_answer(query, names)}:\n{lines}"
+    return f"    def {query.name}({parameters}) -> {_seen(_answer(query, names), members)}:\n{lines}"
 
 
 def _answer(query: Query, names: _Records) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import repo
 
 if TYPE_CHECKING:
-    from sql.queries import MoversGainersGain, Queries, WatchPutRow
+    from sql.queries import MoversGainersGain, OddListdate, Queries, WatchPutRow
 
 db: repo.Database[Queries] = repo.connect("sqlite://", queries=["sql"])
 
@@ -40,6 +40,21 @@ def writes(db: repo.Database[Queries], rows: Iterable[WatchPutRow]) -> int:
         tx.queries.watch.put([{"symbol": "AAPL", "goal": 1.0}])  # WRONG
         written: str = tx.queries.watch.drop(symbol="AAPL")  # WRONG
     return db.run(lambda tx: tx.queries.watch.drop(symbol=written))
+
+
+def odd(db: repo.Database[Queries], day: date) -> int | None:
+    """Names of queries, parameters and columns that are those of types."""
+    rows: list[OddListdate] = db.queries.odd.list(since=day, date=None)
+    db.queries.odd.list(since=day, date="2020-06-01")  # WRONG
+    days: list[date] = [row.date for row in rows]
+    days = [row.until for row in rows]  # WRONG
+    bar: repo.Bar = db.queries.odd.int(symbols="A")  # WRONG
+    bar = db.queries.odd.int(symbols="A") or repo.Bar("A", day, None, None, None, 1.0, None)
+    db.queries.odd.put([{"date": bar.date, "at": day}])  # WRONG
+    written: int = db.queries.odd.put([{"date": bar.date, "at": None}])
+    one: int = db.queries.odd.date()  # WRONG
+    index: str = rows[0].index  # WRONG
+    return db.queries.odd.date() or rows[0].count + len(days) + written + one + len(index)
 
 
 def anything(db: repo.Database) -> None:

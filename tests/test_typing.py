@@ -46,6 +46,26 @@ SELECT 1.0 AS share FROM tickers AS t WHERE t.symbol = CAST(:symbol AS text);
 -- Another record of the name, in a file that the package has too.
 SELECT t.symbol AS symbol, 1.0 AS close FROM tickers AS t WHERE t.symbol = CAST(:symbol AS text);
 """,
+    "odd.sql": """
+-- name: list(since, date)
+-- record_class: date(date: date, until: date | None, count: int, index: int | None)
+-- Names that annotations use as well, and those of a tuple's methods.
+SELECT CAST(:since AS date) AS date, CAST(:date AS date) AS until, 1 AS count, 2 AS index;
+
+-- name: date()$
+-- record_class: Queries(int: int)
+-- No parameters, and one value.
+SELECT 1 AS int;
+
+-- name: int(symbols)^
+-- record_class: Bar
+-- A row of the package's record, which has a date too.
+SELECT 1 AS symbol WHERE CAST(:symbols AS text) IS NOT NULL;
+
+-- name: put(date, at)*!
+-- Rows with a date.
+INSERT INTO odd VALUES (CAST(:date AS date), CAST(:at AS timestamptz));
+""",
     "watch.sql": """
 -- name: put(symbol, target)*!
 -- Rows.
@@ -131,3 +151,18 @@ def test_a_stub_that_is_not_current_is_told_of(application: Path) -> None:
     (folder / "queries.pyi").unlink()
     assert smdi("stubs", "--queries", folder, "--check").code == 1
     assert smdi("stubs", "--check").code == 0
+
+
+def test_stubs_that_cannot_be_made(application: Path) -> None:
+    """What is wrong is named: a folder, a file that cannot be written, a name that cannot be called."""
+    folder = application / "sql"
+    assert smdi("stubs", "--queries", application / "none", "--check").code == 2
+    unwritable = smdi("stubs", "--queries", folder, "--output", folder)
+    assert (unwritable.code, unwritable.err) == (1, f"error: {folder}: Is a directory\n")
+    for name, text in (("class.sql", "x()"), ("x.sql", "from()")):
+        (folder / name).write_text(f"-- name: {text}!\n-- Nothing.\nDELETE FROM tickers;\n")
+        told = smdi("stubs", "--queries", folder)
+        assert told.code == 1
+        assert f"{name}:1: '" in told.err
+        assert "is a keyword of Python" in told.err
+        (folder / name).unlink()

@@ -48,7 +48,8 @@ class _Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except OSError as error:
-            say(f"error: {error.strerror or error}")
+            what = f"{error.filename}: " if error.filename else ""
+            say(f"error: {what}{error.strerror or error}")
             raise typer.Exit(1) from None
         return result
 

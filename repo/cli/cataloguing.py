@@ -17,6 +17,8 @@ Folders = Annotated[
     typer.Option(
         "--queries",
         metavar="FOLDER",
+        exists=True,
+        file_okay=False,
         help="A folder of an application's queries, laid out as the package's; may be given again. "
         "Without it, the package's own.",
     ),
