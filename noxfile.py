@@ -100,6 +100,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def killing(session: nox.Session) -> None:
+    """Kill copies of a million bars, ten times each way; ``-- --seed 2`` for other moments."""
+    session.install("-e", EXTRAS, *TEST)
+    session.run("python", "-m", "tests.killing", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and the layout of SQL by the grammar of each dialect."""
     session.install("-e", EXTRAS, *LINT)

@@ -25,7 +25,9 @@ _SHORTEST: Final = 4
 _LARGEST_FILE: Final = 1 << 20
 
 
-def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check]:
+def doctor(
+    url: str | None = None, *, backups: Path | None = None, schema: migrations.Folders = ()
+) -> list[Check]:
     """Check whether a database is fit for production; nothing is written.
 
     Settings of the server, the file and the machine, privileges, the schema and the last backup; rows
@@ -33,6 +35,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
 
     :param url: None takes DATABASE_URL from the environment.
     :param backups: the folder that backups are written to.
+    :param schema: the folders of an application's own migrations, as :func:`repo.connect` takes them.
     :raises ConfigurationError: for a URL that cannot be used.
     """
     address = database_url(url)
@@ -46,7 +49,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
         _in_files(address.secret),
     ]
     try:
-        db = connect(address.secret, read_only=True)
+        db = connect(address.secret, read_only=True, schema=schema)
     except ConfigurationError:
         raise
     except RepoError as error:
@@ -55,7 +58,7 @@ def doctor(url: str | None = None, *, backups: Path | None = None) -> list[Check
     with db:
         found.append(Check(Status.PASS, "reachable", "yes"))
         found += db._backend.maintenance().deployment(db._session.read)
-        found += _schema(db, address.secret)
+        found += _schema(db, address.secret, schema)
         found.append(_last_backup(db, backups))
     return found
 
@@ -85,22 +88,23 @@ def _in_files(secret: str) -> Check:
     return checked(name, holding, advice, otherwise="in none that git keeps", status=Status.FAIL)
 
 
-def _schema(db: Database, url: str) -> Iterator[Check]:
+def _schema(db: Database, url: str, folders: migrations.Folders) -> Iterator[Check]:
     try:
         at, head = db.version(), len(migrations.load(db.dialect))
+        states = [each for each in db.migrations() if each.state not in ("applied", "other")]
     except RepoError as error:
         yield Check(Status.FAIL, "schema", str(error), "see smdi migrate --help")
         return
     yield checked(
         "schema",
-        [] if at == head else [f"at migration {at} of {head}"],
-        "smdi migrate" if at < head else "upgrade this package",
+        ([] if at == head else [f"at migration {at} of {head}"]) + [each.meaning for each in states],
+        "smdi migrate" if at <= head else "upgrade this package",
         otherwise=f"at migration {at}, the newest",
         status=Status.FAIL,
     )
     try:
         # A schema is built and rolled back for the comparison, which takes more rights than reading.
-        with connect(url) as writing:
+        with connect(url, schema=folders) as writing:
             altered = [str(each) for each in introspection.differences(writing)]
     except RepoError as error:
         found = f"not compared with the migrations: {error}"

@@ -257,8 +257,9 @@ class _Work:
                 if step.key not in history.begun:
                     self._note(history, step, APPLYING if step.up else UNDOING)
                 return (step, step.key in history.begun), step.label
-            for statement in statements(step.sql):
-                self._run(step, statement, session.run_script)
+            with session.writing() as connection:
+                for statement in statements(step.sql):
+                    self._run(step, statement, lambda sql: backend.run_script(connection, sql))
             self._done(history, step)
             return None, step.label
 
@@ -291,8 +292,12 @@ class _Work:
         except RepoError as error:
             text = " ".join(statement.sql.split())
             shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-            kind = ConflictError if isinstance(error, ConflictError) else MigrationError
-            raise kind(f"{step.label} failed: {step.file}:{statement.line}: {shown}: {error}") from error
+            told = f"{step.label} failed: {step.file}:{statement.line}: {shown}: {error}"
+            if isinstance(error, ConflictError):
+                raise ConflictError(told) from error
+            whole = in_transaction(step.sql) or self._session.executor.backend.one_writer
+            left = "nothing of it was kept" if whole else "it is unfinished"
+            raise MigrationError(f"{told}; {left}: mend the cause, then migrate again") from error
 
     def _done(self, history: History, step: MigrationStep) -> None:
         """Record a step, in its transaction."""

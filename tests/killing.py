@@ -1,4 +1,4 @@
-"""``python -m tests.killing``: a copy of a million bars, killed at random moments, resumed each time.
+"""``nox -s killing``: a copy of a million bars, killed at random moments, resumed each time.
 
 SQLite to PostgreSQL, and back into another file. After each kill the target's readers have none of the
 rows or all of them. A copy that came to its end before it was killed is begun anew with ``--replace``.

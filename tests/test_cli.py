@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import repo
 from repo import Bar, Database, Holding, Institution, Sentiment, Ticker
 from repo.cli import demo_data
+from repo.cli.app import app
 from repo.export import export
 from tests.builders import content, python
 from tests.cli_helpers import on_a_terminal, smdi, start, whole
@@ -226,6 +228,8 @@ def test_load(empty_url: str, filled: Database) -> None:
     assert (done.code, done.err) == (0, "")
     assert [line.split()[2:4] for line in done.out.splitlines()[1:4]] == [["0", "0"]] * 3
     assert done.out.endswith("\nnothing changed\n")
+    (told,) = json.loads(smdi("--url", empty_url, "load", files[0], "--format", "json").out)
+    assert (told["kind"], told["unchanged"], told["file"]) == ("tickers", 2, str(files[0]))
 
 
 def test_load_with_options(db: Database, url: str) -> None:
@@ -347,6 +351,23 @@ def test_where_the_url_comes_from(filled: Database, url: str, monkeypatch: pytes
     assert smdi("coverage").code == 0
     assert smdi("--url", wrong, "coverage").code == 1
     assert not Path("wrong.db").exists()
+
+
+def test_options_are_the_same_everywhere() -> None:
+    """What opens the usual database takes --url; what shows rows, --format; what migrates, --schema."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+
+    def without(option: str) -> set[str]:
+        return {
+            name for name, each in commands.items() if all(option not in p.opts for p in each.params)
+        }
+
+    assert without("--url") == {"copy", "verify", "restore", "demo", "queries", "stubs", "review"}
+    assert without("--format") == {"check", "grant", "stubs", "demo", "copy"}
+    reading = {"tickers", "history", "summary", "coverage", "holdings", "ranking", "timeline", "export"}
+    keeping = {"maintain", "sizes", "health", "grant", "backup", "restore", "copy", "verify"}
+    assert without("--schema") == {*reading, *keeping, "queries", "stubs", "demo"}
+    assert {*commands} - without("--queries") == {"check", "explain", "queries", "stubs", "review"}
 
 
 def test_help() -> None:

@@ -48,6 +48,13 @@ def test_what_is_wrong(db: Database, url: str, tmp_path: Path, monkeypatch: pyte
     db.migrate(1)
     assert wrong(url)["schema"].startswith("fail at migration 1 of ")
     db.migrate()
+    folder = tmp_path / "own"
+    for name in ("sqlite", "postgresql"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "0001_own.sql").write_text("CREATE TABLE own (id integer);")
+        (folder / name / "0001_own.undo.sql").write_text("DROP TABLE own;")
+    told = smdi("doctor", "--url", url, "--schema", folder)
+    assert (told.code, "fail  schema: own/0001_own is not applied" in told.out) == (1, True)
     raw(url, "DROP INDEX institutional_holdings_filed")
     assert "institutional_holdings_filed" in wrong(url)["schema as migrated"]
     gone = f"sqlite:///{tmp_path / 'none.db'}" if db.dialect == "sqlite" else url + "&dbname=none"

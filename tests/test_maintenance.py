@@ -221,7 +221,7 @@ ILL = {
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tickers_cusip_key'::regclass",
         "fail tickers_cusip_key",
     ),
-    "constraints": (
+    "unvalidated constraints": (
         "ALTER TABLE market_data ADD CONSTRAINT dear CHECK (close > 5) NOT VALID",
         "fail dear of market_data",
     ),

@@ -18,7 +18,7 @@ import repo
 from repo import ConfigurationError, ConflictError, MigrationError, introspection, migrating
 from repo.queries import DIALECTS, shipped
 from tests import servers
-from tests.builders import bar, plain_url, raw, seed, until
+from tests.builders import bar, path_of, plain_url, raw, seed, until
 from tests.cli_helpers import smdi
 from tests.readme import code, module
 
@@ -198,6 +198,11 @@ def test_folders_that_cannot_be(watching: Path, folders: object, message: str) -
 def test_the_commands_that_change_nothing(empty_url: str, tmp_path: Path) -> None:
     """--check, --status and --dry-run, before, half way and after."""
     on = ["--url", empty_url]
+    if empty_url.startswith("sqlite"):  # and of a file that is not there
+        done = smdi("migrate", "--dry-run", *on)
+        assert (done.code, done.err.endswith(".db is not there yet\n")) == (0, True)
+        assert "-- 0002_indexes: " in done.out
+        assert not path_of(empty_url).exists()
     with repo.connect(empty_url):
         pass  # which makes the file
     assert smdi("migrate", "--check", *on).out.splitlines() == [
@@ -235,8 +240,20 @@ def test_what_failed_is_told(empty_url: str, schema: Path) -> None:
         file = schema / db.dialect / "0003_fails.sql"
         assert told.startswith(f"0003_fails failed: {file}:5: INSERT INTO nowhere VALUES (1);: ")
         assert "nowhere" in told.partition("(1);: ")[2]
+        assert told.endswith("; nothing of it was kept: mend the cause, then migrate again")
         assert introspection.describe(db).table("one") is None
         assert db.version() == 2
+
+
+def test_what_a_query_lacks_is_told(empty_url: str, watching: Path) -> None:
+    """Of an application's table that is not there yet: what to type for it."""
+    sql = watching.parent / "sql"
+    for schema, option in ((watching, str(watching)), ({"mine": watching}, f"mine={watching}")):
+        with repo.connect(empty_url, schema=schema, queries=sql) as db:
+            db.migrate(2)
+            with pytest.raises(MigrationError) as raised:
+                db.queries.watching.of(owner="me")
+            assert f": smdi migrate --schema {option}, or db.migrate()" in str(raised.value)
 
 
 def test_several_processes_apply_each_step_once(empty_url: str, watching: Path) -> None:

@@ -79,6 +79,7 @@ def explain(
     form: Annotated[_Form, typer.Option("--format", help="tree is for reading, json for scripts.")] = (
         _Form.TREE
     ),
+    schema: SchemaFolders = None,
     url: Url = None,
 ) -> None:
     """Show how the database runs a query, step by step.
@@ -90,10 +91,10 @@ def explain(
     from repo import plans
 
     folders = queries or ()
-    with opened(ctx, url, queries=folders) as db:  # read only, so that no file is made
+    with opened(ctx, url, queries=folders, schema=schema) as db:  # read only, so that no file is made
         query = _query(db, name)
     writes = query.aside or (analyze and query.writes)
-    with opened(ctx, url, read_only=not writes, queries=folders) as db:
+    with opened(ctx, url, read_only=not writes, queries=folders, schema=schema) as db:
         plan = plans.explain(db, name, _arguments(query, given or []), analyze=analyze)
     if form is _Form.JSON:
         facts = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repo.cli.options import As, Url, opened
+from repo.cli.options import As, SchemaFolders, Url, folders, opened
 from repo.cli.output import Format, say, show, show_table
 from repo.errors import ConfigurationError
 
@@ -119,6 +119,7 @@ def doctor(
             metavar="FOLDER", help="Where backups are written, to see how old the last one is."
         ),
     ] = None,
+    schema: SchemaFolders = None,
     form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
@@ -132,7 +133,8 @@ def doctor(
     """
     from repo.doctor import doctor as examine
 
-    _tell(form, examine(url if url is not None else ctx.obj, backups=backups))
+    given = url if url is not None else ctx.obj
+    _tell(form, examine(given, backups=backups, schema=folders(schema or ())))
 
 
 def grant(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repo.cli.options import As, SchemaFolders, Url, opened
+from repo.cli.options import IN_MEMORY, As, SchemaFolders, Url, chosen, opened
 from repo.cli.output import Format, say, show
 from repo.errors import ConfigurationError
 
@@ -41,7 +41,8 @@ def migrate(
         bool, typer.Option("--status", help="Change nothing; list the migrations and their states.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; print the SQL that would be run.")
+        bool,
+        typer.Option("--dry-run", help="Change nothing, make no file; print the SQL that would be run."),
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Go down, which deletes tables and the rows in them.")
@@ -67,6 +68,9 @@ def migrate(
     """
     if check + status + dry_run > 1:
         raise ConfigurationError("--check, --status and --dry-run exclude each other")
+    if dry_run and (file := chosen(ctx, url).file) is not None and not file.exists():
+        say(f"{file} is not there yet")
+        url = IN_MEMORY  # where the same is applied as to a new file
     with opened(ctx, url, read_only=check or status or dry_run, schema=schema) as db:
         if check:
             _check(db)

@@ -11,12 +11,12 @@ import typer
 
 from repo.cli.output import Format
 from repo.errors import ConfigurationError
-from repo.settings import database_url
+from repo.settings import DatabaseURL, database_url
 
 if TYPE_CHECKING:
     from repo.database import Database
 
-_IN_MEMORY: Final = "sqlite://"
+IN_MEMORY: Final = "sqlite://"
 
 
 def day(text: str) -> date:
@@ -81,6 +81,11 @@ Source = Annotated[
 ]
 
 
+def chosen(ctx: typer.Context, url: str | None) -> DatabaseURL:
+    """The URL of the command's --url, or else of the one before the command's name."""
+    return database_url(ctx.obj if url is None else url)
+
+
 def opened(
     ctx: typer.Context,
     url: str | None,
@@ -89,17 +94,16 @@ def opened(
     queries: Sequence[Path] = (),
     schema: Sequence[str] | None = None,
 ) -> Database:
-    """The database of the command's --url, or else of the one before the command's name."""
+    """The database of :func:`chosen`."""
     from repo.database import connect  # with the drivers, which --help does not need
 
-    if url is None:
-        url = ctx.obj
-    if not read_only and database_url(url).secret == _IN_MEMORY:
+    address = chosen(ctx, url)
+    if not read_only and address.secret == IN_MEMORY:
         raise ConfigurationError("a database in memory is gone when the command ends: name a file")
-    return connect(url, read_only=read_only, queries=queries, schema=_folders(schema or ()))
+    return connect(address.secret, read_only=read_only, queries=queries, schema=folders(schema or ()))
 
 
-def _folders(given: Sequence[str]) -> dict[str, Path]:
+def folders(given: Sequence[str]) -> dict[str, Path]:
     """The folders of ``--schema``, by their names or those given before them."""
     found: dict[str, Path] = {}
     for each in given:

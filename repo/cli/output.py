@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -178,6 +179,8 @@ def _on_a_terminal() -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repo.cli.options import Url, opened
-from repo.cli.output import progress_bar, say, show_table
+from repo.cli.options import As, SchemaFolders, Url, opened
+from repo.cli.output import Format, progress_bar, say, show, show_table
 from repo.errors import Missing
 from repo.showing import listed, short_name
 from repo.tables import SINGLE_TICKER, TABLES
@@ -65,6 +65,8 @@ def load(
             help="The reject file; without it <file name>.rejects.csv in the current folder.",
         ),
     ] = None,
+    schema: SchemaFolders = None,
+    form: As = Format.TABLE,
     url: Url = None,
 ) -> None:
     """Load CSV, TSV and Parquet files, all or nothing.
@@ -79,7 +81,7 @@ def load(
     from repo import loading
 
     fields = _as_mapping(mapping or [])
-    with opened(ctx, url, read_only=False) as db:
+    with opened(ctx, url, read_only=False, schema=schema) as db:
         if db.version() == 0:
             typer.echo(f"the database is empty; applied {', '.join(db.migrate())}", err=True)
         try:
@@ -99,7 +101,7 @@ def load(
         except Missing as error:
             _explain_missing(error)
             raise typer.Exit(1) from None
-    _report(done)
+    _report(form, done)
     if any(each.rejected and each.rejected == each.rows for each in done):
         raise typer.Exit(1)
 
@@ -124,10 +126,15 @@ def _explain_missing(error: Missing) -> None:
     )
 
 
-def _report(done: list[Loaded]) -> None:
-    fields = ["kind", "rows_read", "new", "changed", "unchanged", "repeated", "rejected", "file"]
-    show_table(fields, [{**each._asdict(), "rows_read": each.rows} for each in done])
-    if not any(each.new or each.changed for each in done):
+def _report(form: Format, done: list[Loaded]) -> None:
+    if form is Format.TABLE:
+        fields = ["kind", "rows_read", "new", "changed", "unchanged", "repeated", "rejected", "file"]
+        show_table(fields, [{**each._asdict(), "rows_read": each.rows} for each in done])
+    else:
+        from repo.loading import Loaded
+
+        show(form, Loaded, done)
+    if form is Format.TABLE and not any(each.new or each.changed for each in done):
         typer.echo("nothing changed")
     for each in done:
         if each.ignored:

@@ -28,6 +28,12 @@ class MigrationFolder(NamedTuple):
     name: str
     folder: Path
 
+    @property
+    def option(self) -> str:
+        """What stands behind ``--schema`` for it."""
+        named = self.folder.resolve().name == self.name
+        return str(self.folder) if named else f"{self.name}={self.folder}"
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:

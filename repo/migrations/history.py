@@ -133,8 +133,10 @@ def refuse_differences(history: History, files: Chains) -> None:
 def lacking(dialect: str, ask: RunQuery, folders: Iterable[MigrationFolder] = ()) -> str:
     """What to say of a database that lacks migrations; empty if it lacks none."""
     history = read(ask)
-    for name, chain in chains(dialect, folders).items():
-        if lacks := _behind(history.at(name), len(chain), name):
+    files = chains(dialect, folders)
+    given = [PACKAGE, *(each.option for each in folders)]
+    for option, (name, chain) in zip(given, files.items(), strict=True):
+        if lacks := _behind(history.at(name), len(chain), name, option):
             return lacks
     return ""
 
@@ -144,14 +146,14 @@ def require_newest(dialect: str, at: int) -> None:
 
     :raises MigrationError: saying what to do.
     """
-    if lacks := _behind(at, len(load(dialect)), PACKAGE):
+    if lacks := _behind(at, len(load(dialect))):
         raise MigrationError(f"the database is {lacks}")
 
 
-def _behind(at: int, there: int, sequence: str) -> str:
-    of, option = ("", "") if sequence == PACKAGE else (f" of {sequence}", " --schema")
+def _behind(at: int, there: int, sequence: str = PACKAGE, option: str = PACKAGE) -> str:
+    of, options = ("", "") if sequence == PACKAGE else (f" of {sequence}", f" --schema {option}")
     return (
-        f"at migration {at} of {there}{of}: smdi migrate{option}, or db.migrate()" if at < there else ""
+        f"at migration {at} of {there}{of}: smdi migrate{options}, or db.migrate()" if at < there else ""
     )
 
 

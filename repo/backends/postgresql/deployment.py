@@ -39,6 +39,28 @@ _FREE_SHARE: Final = 0.15
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 
 
+def enforced(ask: RunQuery) -> Iterator[Check]:
+    """Whether what keeps rows right is at work: indexes, constraints, foreign keys."""
+    yield checked(
+        "invalid indexes",
+        [each.name for each in ask("server.invalid_indexes")],
+        "smdi maintain builds them again",
+        status=Status.FAIL,
+    )
+    yield checked(
+        "unvalidated constraints",
+        [f"{each.name} of {each.owner}" for each in ask("server.unvalidated")],
+        "ALTER TABLE ... VALIDATE CONSTRAINT, once the rows that break it are mended",
+        status=Status.FAIL,
+    )
+    yield checked(
+        "disabled foreign keys",
+        [f"{each.name} of {each.owner}" for each in ask("server.unenforced")],
+        "ALTER TABLE ... ENABLE TRIGGER ALL, once the rows are checked",
+        status=Status.FAIL,
+    )
+
+
 def checks(backend: Backend, pool: int, ask: RunQuery) -> Iterator[Check]:
     """The engine's lines of the check list.
 
@@ -69,18 +91,7 @@ def checks(backend: Backend, pool: int, ask: RunQuery) -> Iterator[Check]:
         otherwise="cannot write",
         status=Status.FAIL,
     )
-    for name, rows in (
-        ("constraints valid", ask("server.unvalidated")),
-        ("foreign keys enforced", ask("server.unenforced")),
-        ("indexes valid", ask("server.invalid_indexes")),
-    ):
-        yield checked(
-            name,
-            [f"{each.name} of {each.owner} is not" for each in rows],
-            "smdi health says what to do",
-            otherwise="all",
-            status=Status.FAIL,
-        )
+    yield from enforced(ask)
     yield checked(
         "time zone",
         [] if values["TimeZone"] in ("UTC", "Etc/UTC", "GMT") else [values["TimeZone"]],

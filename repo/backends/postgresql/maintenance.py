@@ -174,25 +174,7 @@ class PostgreSQLMaintenance:
             status=Status.FAIL,
         )
         yield self._amcheck(ask)
-        yield checked(
-            "invalid indexes",
-            [each.name for each in ask("server.invalid_indexes")],
-            "smdi maintain builds them again",
-            status=Status.FAIL,
-        )
-        yield checked(
-            "constraints",
-            [f"{each.name} of {each.owner}" for each in ask("server.unvalidated")],
-            "ALTER TABLE ... VALIDATE CONSTRAINT, once the rows that break it are mended",
-            otherwise="all are valid",
-            status=Status.FAIL,
-        )
-        yield checked(
-            "disabled foreign keys",
-            [f"{each.name} of {each.owner}" for each in ask("server.unenforced")],
-            "ALTER TABLE ... ENABLE TRIGGER ALL, once the rows are checked",
-            status=Status.FAIL,
-        )
+        yield from deployment.enforced(ask)
         migrated = bool(ask("migrations.started")) and bool(ask("migrations.applied"))
         yield checked(
             "orphaned rows",
