@@ -4,7 +4,9 @@ import ast
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -166,6 +168,14 @@ def test_libraries_have_their_place(module: str) -> None:
     for imported in imports_of(module):
         library = imported.split(".")[0]
         assert part_of(module) in ONLY_IN.get(library, {part_of(module)}), f"{module} imports {library}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_references_lead_somewhere(module: str) -> None:
+    """What a docstring refers to by its full name is there."""
+    text = Path(str(find_spec(module).origin)).read_text(encoding="utf-8")  # type: ignore[union-attr]
+    for name in re.findall(r":(?:class|func|meth|mod|data|attr):`(repo\.[\w.]+)`", text):
+        resolve_name(name)
 
 
 def asks_for_an_engine(node: ast.AST) -> bool:

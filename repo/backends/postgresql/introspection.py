@@ -31,7 +31,7 @@ _STANDBY: Final = (
 
 
 class PostgreSQLIntrospection:
-    """See :class:`repo.engine.Introspection`."""
+    """See :class:`repo.engine.introspection.Introspection`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -43,7 +43,7 @@ _NO_BLANK_AFTER: Final = frozenset({"(", "."})
 
 
 class SQLiteIntrospection:
-    """See :class:`repo.engine.Introspection`."""
+    """See :class:`repo.engine.introspection.Introspection`."""
 
     def describe(self, connection: sqlite3.Connection, queries: BoundQueries) -> Schema:
         columns: dict[str, list[Any]] = {}
