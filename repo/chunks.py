@@ -88,7 +88,7 @@ class ChunkHashes:
             self.add(chunk, len(piece[0]), encoded(self._table, piece))
 
     def add(self, chunk: int, rows: int, data: bytes) -> None:
-        """Take some rows of a chunk; the one before it has ended where that is another."""
+        """Take some rows of a chunk, which ends the one before, if that was another."""
         if chunk != self._chunk:
             self.end()
             self._chunk = chunk
@@ -96,7 +96,7 @@ class ChunkHashes:
         self._hash.update(data)
 
     def end(self) -> list[ChunkDigest]:
-        """End the last chunk; all that have ended."""
+        """End the last chunk; the digests of all."""
         if self._chunk is not None:
             self.ended.append(ChunkDigest(self._chunk, self._rows, self._hash.hexdigest()))
             self._chunk, self._rows, self._hash = None, 0, hashlib.sha256()

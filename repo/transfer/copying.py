@@ -212,7 +212,7 @@ class _Copy:
     def _fill_table(
         self, source: SliceReader, table: Table, arrived: list[ChunkDigest], total: int
     ) -> None:
-        """Have the rest of a table's rows arrive: the chunks after the last that has."""
+        """Copy the rest of a table: the chunks after the last that has arrived."""
         done = sum(each.rows for each in arrived)
         hashes = ChunkHashes(table)
         kept = waiting = 0

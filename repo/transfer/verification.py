@@ -124,7 +124,7 @@ def _symbols(*sources: SliceReader) -> dict[int, str]:
 def _differences(
     table: Table, chunk: int, sources: Sequence[SliceReader], symbols: dict[int, str]
 ) -> Iterator[RowDifference]:
-    """In which rows a chunk differs, in the order of the keys."""
+    """The rows in which a chunk differs, in the order of the keys."""
     names = [column.name for column in table.columns]
     places = [names.index(name) for name in table.primary_key]
     by_key = itemgetter(*places)

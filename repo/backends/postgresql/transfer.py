@@ -95,7 +95,7 @@ class PostgreSQLStagedCopy(StagedCopy):
         self._backend.release(self._connection, write=True)
 
     def _run(self, connection: Any, statement: str, **names: str) -> Any:
-        """Run what defines or tidies; ``names`` stand in it quoted."""
+        """Run a statement that defines or tidies; ``names`` are put into it, quoted."""
         quoted = {each: sql.Identifier(name) for each, name in names.items()}
         try:
             return connection.execute(sql.SQL(statement).format(**quoted), prepare=False)
@@ -104,7 +104,7 @@ class PostgreSQLStagedCopy(StagedCopy):
 
     @contextmanager
     def _transaction(self, connection: Any) -> Iterator[Any]:
-        """A transaction that may take as long as it does."""
+        """A transaction without a limit on its time."""
         patience, connection.patience = connection.patience, None
         try:
             self._backend.begin(connection, read_only=False, isolation="read committed")

@@ -160,7 +160,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _look_at(source: sqlite3.Connection, progress: Progress) -> None:
-    """Compare that a file is not damaged before anything is replaced by it."""
+    """Check that a file is not damaged before anything is replaced by it."""
     progress("check", 0, 0)
     try:
         found = [str(line) for (line,) in source.execute("PRAGMA integrity_check(5)")]

@@ -148,7 +148,7 @@ class SQLiteStagedCopy(StagedCopy):
         connection.execute(f"DELETE FROM {table.name}")  # noqa: S608  # a constant
 
     def finish(self) -> None:
-        """Make the indexes: tables that have the same give rows to each other as they are."""
+        """Make the indexes: SQLite copies rows as they are between tables that have the same ones."""
         with self._live() as live:
             made = live.execute(
                 "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
@@ -162,7 +162,7 @@ class SQLiteStagedCopy(StagedCopy):
 
     @contextmanager
     def _live(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own to the target: what it is set to is not for others."""
+        """A separate connection to the target, whose settings are changed for the copy."""
         connection = self._backend.open_apart()
         try:
             yield connection
@@ -218,7 +218,7 @@ def _short_log(live: sqlite3.Connection) -> Iterator[None]:
 
 
 def _others(live: sqlite3.Connection) -> list[str]:
-    """The tables that are no part of this package, quoted; the proof knows of its own."""
+    """The tables that are no part of this package, quoted; the proof is about the others."""
     found = live.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
     return ['"{}"'.format(name.replace('"', '""')) for (name,) in found if name not in _NAMES]
 
