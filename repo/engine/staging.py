@@ -169,7 +169,7 @@ class StagedCopy(ABC):
                 raise TransferError("what was written is not kept")
 
     def clear(self, table: Table) -> None:
-        """Have a table begin anew."""
+        """Take out what has arrived of a table, so that it begins anew."""
         with self.inside() as connection:
             self.hold(connection)
             self.queries["journal.clear"](connection, {"name": table.name})

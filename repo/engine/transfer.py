@@ -55,4 +55,4 @@ class Transfer(Protocol):
         """Give rows in the order of the key to ``take``, some at a time."""
 
     def staged(self, queries: BoundQueries) -> StagedCopy:
-        """The copy under way in this database, if there is one, or is to be."""
+        """The copy that is under way in this database, or is to begin."""

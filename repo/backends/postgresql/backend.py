@@ -26,16 +26,16 @@ from repo.batches import EPOCH, Columns, RowEncoder
 from repo.binding import BoundQueries
 from repo.conflicts import tried
 from repo.engine.forks import on_fork
-from repo.engine.introspection import Introspection
-from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.engine.backup import DumpRestore
+    from repo.engine.introspection import Introspection
     from repo.engine.maintenance import Maintenance
     from repo.engine.plans import Planner
+    from repo.engine.transfer import Transfer
 
 _APPLICATION: Final = "smart-money-repo"
 _MIN_SIZE: Final = 10

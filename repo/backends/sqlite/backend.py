@@ -17,16 +17,16 @@ from repo.backends.sqlite.upsert import DirectWrite
 from repo.backends.upserts import finder, merge, write_many
 from repo.batches import Columns, RowEncoder
 from repo.binding import BoundQueries
-from repo.engine.introspection import Introspection
-from repo.engine.transfer import Transfer
 from repo.errors import ConfigurationError, RepoError
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
 if TYPE_CHECKING:
     from repo.engine.backup import DumpRestore
+    from repo.engine.introspection import Introspection
     from repo.engine.maintenance import Maintenance
     from repo.engine.plans import Planner
+    from repo.engine.transfer import Transfer
 
 _OLDEST: Final = (3, 39, 0)
 _BUSY_SECONDS: Final = 30.0
