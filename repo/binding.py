@@ -13,6 +13,9 @@ from repo.errors import QueryContractError
 from repo.parameters import PYTHON_TYPES, Dumpers, dumper, row_dumper
 from repo.queries import OPERATORS, Query, many_rows, rows_per_statement, with_rows
 
+Dump = Callable[[Mapping[str, Any]], Any]
+"""Checks the parameters of a call, and gives them as the driver takes them."""
+
 Runs = Callable[..., Any]
 """A query bound to an engine: called with a connection, and with parameters or rows."""
 
@@ -26,42 +29,32 @@ _NAMES: Final[Mapping[type, str]] = {kind: name for name, kind in PYTHON_TYPES.i
 class Adapter(Protocol):
     """How SQL is written and run on a driver: aiosql's adapter, as far as it is needed.
 
-    Parameters are checked, and dumped by ``dumpers``; so are the rows of a ``*!`` query, by position.
-    Rows are compared with the columns given to :meth:`declare_columns`: where names, order or types
-    differ, QueryContractError names the query and its file. ``values_a_statement`` is the best number of
-    values for a statement that takes many rows.
+    A query is made a function once, with its SQL as :meth:`process_sql` gives it, and with the function
+    that checks the parameters of a call and dumps them by ``dumpers``. The rows of a query are compared
+    with its record: where names, order or types differ, QueryContractError names the query and its file.
+    ``values_a_statement`` is the best number of values for a statement that takes many rows.
     """
 
     dumpers: Dumpers
     values_a_statement: int
 
-    def declare_columns(self, query: Query) -> None:
-        """Remember a query and the columns of its rows."""
-
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as the driver takes it."""
 
-    def select(self, conn: Any, query_name: str, sql: str, parameters: Any, record_class: Any) -> Any:
-        """All rows, as records if a record is declared."""
+    def reading(self, query: Query, sql: str, dump: Dump) -> Runs:
+        """A function of a connection and parameters: all rows, as records if a record is declared."""
 
-    def select_columnar(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Any,
-        build: Callable[[Sequence[Any]], Any],
-    ) -> list[Any]:
-        """All rows as columns, in batches: the results of ``build`` for each.
+    def reading_columns(self, query: Query, sql: str, dump: Dump) -> Runs:
+        """A function of a connection, parameters and ``build``: all rows as columns, in batches.
 
-        Dates are whole days since 1970-01-01.
+        It gives the results of ``build`` for each. Dates are whole days since 1970-01-01.
         """
 
-    def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """The number of rows written."""
+    def writing(self, query: Query, sql: str, dump: Dump) -> Runs:
+        """A function of a connection and parameters: the number of rows written."""
 
-    def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> int:
-        """Run a statement once for each row of parameters; the number of rows written in all."""
+    def writing_rows(self, query: Query, sql: str) -> Runs:
+        """A function of a connection and rows, checked and dumped: the number of rows written in all."""
 
     def prove(self, conn: Any, query: Query) -> None:
         """Have the engine prepare a query inside a transaction, and compare its columns.
@@ -137,19 +130,15 @@ class BoundQueries(dict[str, Runs]):
         """A function from mappings to the rows that a ``*!`` query takes, some at a time."""
         return row_dumper(name, self._catalogue.query(name, self._dialect).types, self._adapter.dumpers)
 
-    def statement(self, name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    def statement(self, name: str) -> tuple[str, Dump]:
         """One query as its driver takes it, and the function that dumps its parameters."""
         query = self._catalogue.query(name, self._dialect)
         return sent(query, self._adapter), dumper(name, query.types, self._adapter.dumpers)
 
     def columnar(self, name: str) -> Callable[..., list[Any]]:
         """One query as a function of a connection, its parameters and a builder of batches."""
-        self[name]  # declares its columns to the adapter
-        adapter = self._adapter
-        sql, dump = self.statement(name)
-        return lambda connection, parameters, build, /: adapter.select_columnar(
-            connection, name, sql, dump(parameters), build
-        )
+        query = self._catalogue.query(name, self._dialect)
+        return self._adapter.reading_columns(query, *self.statement(name))
 
 
 def dumped(query: Query, adapter: Adapter, given: Mapping[str, Any]) -> Any:
@@ -180,21 +169,17 @@ def _bound(query: Query, adapter: Adapter) -> Runs:
 
     aiosql's own container would check keywords again at every call, a tenth of the time of a small read.
     """
-    name, record = query.full_name, query.record
-    adapter.declare_columns(query)
     sql = sent(query, adapter)
     if query.operator == "*!":
-        many = adapter.insert_update_delete_many
-        return lambda connection, rows, /: many(connection, name, sql, rows)
-    dump = _as_given if query.bare else dumper(name, query.types, adapter.dumpers)
+        return adapter.writing_rows(query, sql)
+    dump = _as_given if query.bare else dumper(query.full_name, query.types, adapter.dumpers)
     if query.operator == "!":
-        write = adapter.insert_update_delete
-        return lambda connection, given, /: write(connection, name, sql, dump(given))
-    select = adapter.select
+        return adapter.writing(query, sql, dump)
+    read = adapter.reading(query, sql, dump)
     if query.operator == "":
-        return lambda connection, given, /: select(connection, name, sql, dump(given), record)
+        return read
     first = _first_value if query.operator == "$" else _first_row
-    return lambda connection, given, /: first(select(connection, name, sql, dump(given), record))
+    return lambda connection, given, /: first(read(connection, given))
 
 
 def _first_row(rows: Sequence[Any]) -> Any:

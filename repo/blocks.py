@@ -155,3 +155,12 @@ class Block:
         self.depth = depth
         self.read_only = read_only
         self.open = True
+
+    def entered(self) -> Block:
+        """This block, for a call by its handle.
+
+        :raises ConfigurationError: if it was left.
+        """
+        if not self.open:
+            raise ConfigurationError(ENDED)
+        return self

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from repo import frames
 from repo.batches import RowEncoder
-from repo.blocks import ENDED, Block, SharedTransaction
+from repo.blocks import Block, SharedTransaction
 from repo.conflicts import tried
 from repo.engine.connection import Connection
 from repo.errors import ConfigurationError, InvalidRecord, QueryContractError, RepoError
@@ -34,20 +34,9 @@ class Session:
         self.dialect = executor.dialect
         self.catalogue = executor.catalogue
         self.migration_folders = executor.migration_folders
-        self._bound = block
         self._queries = executor.queries
-
-    def block(self) -> Block | None:
-        """The block that a call takes part in; None if it is a transaction by itself.
-
-        :raises ConfigurationError: for a handle whose block was left.
-        """
-        bound = self._bound
-        if bound is None:
-            return self.executor.current()
-        if not bound.open:
-            raise ConfigurationError(ENDED)
-        return bound
+        self.block: Callable[[], Block | None] = executor.current if block is None else block.entered
+        """The block that a call takes part in; None if it is a transaction by itself."""
 
     def in_transaction(self) -> bool:
         """Whether a call takes part in a transaction."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import repeat
 from operator import add
 from types import NoneType
@@ -21,6 +22,7 @@ from repo.errors import InvalidRecord, Problem
 INT64_MAX: Final = 2**63 - 1
 CIK_MAX: Final = 9_999_999_999
 _PRICE_END: Final = 1e12
+_CODES_REMEMBERED: Final = 10_000
 
 
 class Refused(Exception):
@@ -142,12 +144,16 @@ def _one_name(length: int) -> Callable[[Any], str]:
 
 
 def _one_code(pattern: re.Pattern[str], reason: str) -> Callable[[Any], str]:
-    def one(value: Any) -> str:
-        if type(value) is not str:
-            raise Refused(f"must be a str, not {type(value).__name__}")
+    @lru_cache(_CODES_REMEMBERED)  # most are given again and again
+    def fold(value: str) -> str:
         if pattern.fullmatch(value) is None:
             raise Refused(reason)
         return value.upper()  # the pattern allows ASCII only
+
+    def one(value: Any) -> str:
+        if type(value) is not str:
+            raise Refused(f"must be a str, not {type(value).__name__}")
+        return fold(value)
 
     return one
 
@@ -267,6 +273,18 @@ _ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
     "days": one_integer(1, INT64_MAX),
     "count": one_integer(0, INT64_MAX),
 }
+
+
+def arguments(kind: str, name: str, values: Iterable[Any]) -> list[Any]:
+    """Check each of several values as :func:`argument` does."""
+    check = _ARGUMENTS[kind]
+    checked = []
+    for value in values:
+        try:
+            checked.append(check(value))
+        except Refused as refused:
+            raise InvalidRecord([Problem(None, name, value, str(refused))]) from None
+    return checked
 
 
 def argument(kind: str, name: str, value: Any, *, optional: bool = False) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from repo.errors import QueryContractError
 from repo.queries import Query
@@ -13,9 +13,12 @@ FETCH_ROWS: Final = 100
 """Few enough rows for the processor's cache while they become records."""
 
 
-def lacks_symbol(query: Query) -> bool:
-    """Whether a query's rows lack the symbol, so that the caller's is put in front of each."""
-    return query.record in OF_TICKER and "symbol" in query.parameters and query.ours
+def record_of(query: Query) -> tuple[Any, bool]:
+    """The record that a query's rows become, and whether the caller's symbol is put in front of each."""
+    record = query.record
+    if record in OF_TICKER and "symbol" in query.parameters and query.ours:
+        return OF_TICKER[record], True
+    return record, False
 
 
 def wrong_columns(query: Query, found: Sequence[str]) -> QueryContractError:

@@ -30,7 +30,8 @@ class MarketRepository(TableRepository[Bar]):
         """
         symbol = argument("symbol", "symbol", symbol)
         first, last = bounds(start, end)
-        return self._of_ticker("market.history", symbol, start=first, end=last)
+        bars: list[Bar] = self._session.read("market.history", symbol=symbol, start=first, end=last)
+        return bars or self._none_of(symbol)
 
     def frame(
         self,
@@ -58,7 +59,8 @@ class MarketRepository(TableRepository[Bar]):
             return self._rows("market.latest")
         asked = several_symbols(symbols)
         if len(asked) == 1:
-            return self._of_ticker("market.latest_one", asked[0])
+            bars: list[Bar] = self._session.read("market.latest_one", symbol=asked[0])
+            return bars or self._none_of(asked[0])
         rows = self._rows("market.latest_of", symbols=asked)
         if len(rows) < len(asked):
             raise UnknownTicker(set(asked) - {row.symbol for row in rows})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -158,12 +159,9 @@ class Trial:
         :raises RepoError: where it fails.
         """
         adapter = self._backend.adapter
-        adapter.declare_columns(query)
+        read = adapter.reading(query, sent(query, adapter), partial(dumped, query, adapter))
         with self._savepoint():
-            sql, given = sent(query, adapter), dumped(query, adapter, arguments)
-            found: Sequence[Any] = adapter.select(
-                self._connection, query.full_name, sql, given, query.record
-            )
+            found: Sequence[Any] = read(self._connection, arguments)
             # A symbol that was given is put in front of the package's own rows.
             return [tuple(row)[-len(query.columns) :] for row in found]
 

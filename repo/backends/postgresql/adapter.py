@@ -15,8 +15,9 @@ from psycopg import generators, pq
 from psycopg.postgres import types
 
 from repo.backends.postgresql import arrays
-from repo.backends.results import FETCH_ROWS, lacks_symbol, unlike, wrong_columns, wrong_type
+from repo.backends.results import FETCH_ROWS, record_of, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS
+from repo.binding import Dump, Runs
 from repo.errors import (
     CheckViolation,
     ConfigurationError,
@@ -32,7 +33,6 @@ from repo.errors import (
 )
 from repo.parameters import Dumpers
 from repo.queries import Query
-from repo.records import OF_TICKER
 
 _STATES: Final[Mapping[str, type[RepoError]]] = {
     "23502": NotNullViolation,
@@ -94,14 +94,13 @@ def _arrays(oids: frozenset[int]) -> frozenset[int]:
     return oids | {each.array_oid for oid in oids if (each := types.get(oid)) is not None}
 
 
-class _Reading:
-    """Compares the rows of one query with its record; ``known`` once their types are."""
+class _Expected:
+    """The columns that the rows of one query are to have; ``known`` once their types are."""
 
-    __slots__ = ("known", "lacks_symbol", "names", "query")
+    __slots__ = ("known", "names", "query")
 
     def __init__(self, query: Query) -> None:
         self.query = query
-        self.lacks_symbol = lacks_symbol(query)
         self.known = False
         self.names = [column.name.encode() for column in query.columns]
 
@@ -123,6 +122,89 @@ class _Reading:
                 kind = types.get(oid)
                 raise wrong_type(self.query, column.name, kind.name if kind else f"type {oid}")
         self.known = True
+
+
+class _Reading:
+    """Reads the rows of one query."""
+
+    __slots__ = ("compare", "dump", "lacks_symbol", "prepare", "query", "record", "sql")
+
+    def __init__(self, query: Query, sql: str, dump: Dump) -> None:
+        self.query = query
+        self.sql = sql
+        self.dump = dump
+        self.prepare = False if query.full_name in _PLANNED_ANEW else None
+        self.compare = _Expected(query).compare
+        self.record, self.lacks_symbol = record_of(query)
+
+    def rows(self, conn: Any, parameters: Mapping[str, Any], /) -> list[Any]:
+        """All rows, as records if a record is declared."""
+        dumped = self.dump(parameters)
+        record = self.record
+        given = (parameters["symbol"],) if self.lacks_symbol else ()
+        records: list[Any] = []
+        try:
+            if conn.each_time:
+                conn.enter()
+            # A used cursor knows how to decode the columns.
+            cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
+            cursor.execute(self.sql, dumped, prepare=self.prepare)
+            if record is not None:
+                self.compare(cursor.pgresult)
+            for _ in range(0, cursor.rowcount, FETCH_ROWS):
+                rows = cursor.fetchmany(FETCH_ROWS)
+                tuples = map(given.__add__, rows) if given else rows
+                # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
+                records += map(tuple.__new__, repeat(record), tuples) if record else tuples
+        except psycopg.Error as error:
+            raise _failure(conn, self.query, error) from error
+        if len(records) <= _ROWS_HELD:  # it holds this result until the next one
+            conn.reader = cursor
+        return records
+
+    def columns(
+        self, conn: Any, parameters: Mapping[str, Any], build: Callable[[Sequence[Any]], Any], /
+    ) -> list[Any]:
+        """All rows as columns; a row of the query may be a batch, with an array for each column.
+
+        A column that is no array has one value for all rows of its batch.
+        """
+        dumped = self.dump(parameters)
+        batches: list[Any] = []
+        alone: list[list[Any]] = []
+        try:
+            with conn.cursor(binary=True) as cursor:
+                arrays.read_raw(cursor)
+                for row in cursor.stream(self.sql, dumped):
+                    if not batches and not alone:
+                        self.compare(cursor.pgresult, batches=True)
+                    columns = [arrays.decode(value) for value in row]
+                    several = next((each for each in columns if not arrays.is_single(each)), None)
+                    if several is not None:
+                        rows = len(several)
+                        batches.append(
+                            build(
+                                [[each] * rows if arrays.is_single(each) else each for each in columns]
+                            )
+                        )
+                    else:
+                        alone.append(columns)
+                    if len(alone) == BATCH_ROWS:
+                        batches.append(build(list(zip(*alone, strict=True))))
+                        alone = []
+                if alone:
+                    batches.append(build(list(zip(*alone, strict=True))))
+        except psycopg.Error as error:
+            raise _failure(conn, self.query, error) from error
+        return batches
+
+
+def _failure(conn: Any, query: Query, error: psycopg.Error) -> RepoError:
+    """The error; a connection with plans of an older schema is marked for replacement."""
+    if error.sqlstate == _OLD_PLAN:
+        conn.stale = True
+    found = translate(error)
+    return unlike(query, str(found)) if isinstance(found, QueryContractError) else found
 
 
 def translate(error: Exception) -> RepoError:
@@ -156,20 +238,43 @@ class PostgreSQLAdapter:
     # psycopg parses a statement of more parameters than this anew each time.
     values_a_statement = 50
 
-    def __init__(self) -> None:
-        self._readings: dict[str, _Reading] = {}
+    def reading(self, query: Query, sql: str, dump: Dump) -> Runs:
+        return _Reading(query, sql, dump).rows
 
-    def declare_columns(self, query: Query) -> None:
-        self._readings[query.full_name] = _Reading(query)
+    def reading_columns(self, query: Query, sql: str, dump: Dump) -> Runs:
+        return _Reading(query, sql, dump).columns
 
-    def _failure(self, conn: Any, query_name: str, error: psycopg.Error) -> RepoError:
-        """The error; a connection with plans of an older schema is marked for replacement."""
-        if error.sqlstate == _OLD_PLAN:
-            conn.stale = True
-        found = translate(error)
-        if isinstance(found, QueryContractError):
-            return unlike(self._readings[query_name].query, str(found))
-        return found
+    def writing(self, query: Query, sql: str, dump: Dump) -> Runs:
+        def write(conn: Any, parameters: Mapping[str, Any], /) -> int:
+            dumped = dump(parameters)
+            try:
+                written: int = conn.execute(sql, dumped).rowcount
+            except psycopg.Error as error:
+                raise _failure(conn, query, error) from error
+            return max(written, 0)
+
+        return write
+
+    def writing_rows(self, query: Query, sql: str) -> Runs:
+        """See :class:`repo.binding.Adapter`; the rows of a COPY are the pieces of its stream."""
+
+        def write(conn: Any, rows: Iterable[Any], /) -> int:
+            try:
+                with conn.cursor() as cursor:
+                    if sql.startswith("COPY"):
+                        with cursor.copy(sql) as stream:
+                            for piece in rows:
+                                stream.write(piece)
+                    else:
+                        cursor.executemany(sql, rows)
+                    written: int = cursor.rowcount
+                    return max(written, 0)
+            except psycopg.Error as error:
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise error.__context__ from None  # which left the driver in the middle
+                raise _failure(conn, query, error) from error
+
+        return write
 
     def prove(self, conn: Any, query: Query) -> None:
         """Have a query prepared and described; see :class:`repo.binding.Adapter`."""
@@ -193,7 +298,7 @@ class PostgreSQLAdapter:
             message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
             raise unlike(query, message.decode("utf-8", "replace"))
         if query.columns:
-            _Reading(query).compare(result, batches=True)
+            _Expected(query).compare(result, batches=True)
 
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as psycopg takes it: ``%(name)s`` for ``:name``, and every other percent sign doubled."""
@@ -204,104 +309,3 @@ class PostgreSQLAdapter:
             ),
             sql.replace("%", "%%"),
         )
-
-    def select(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None,
-    ) -> list[Any]:
-        """All rows, as records if a record is declared."""
-        records: list[Any] = []
-        try:
-            if conn.each_time:
-                conn.enter()
-            # A used cursor knows how to decode the columns.
-            cursor, conn.reader = conn.reader or conn.cursor(binary=True), None
-            cursor.execute(sql, parameters, prepare=False if query_name in _PLANNED_ANEW else None)
-            given: tuple[Any, ...] = ()
-            if record_class is not None:
-                reading = self._readings[query_name]
-                reading.compare(cursor.pgresult)
-                if reading.lacks_symbol:
-                    record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
-            while rows := cursor.fetchmany(FETCH_ROWS):
-                tuples = map(given.__add__, rows) if given else rows
-                # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
-                records += map(tuple.__new__, repeat(record_class), tuples) if record_class else tuples
-        except psycopg.Error as error:
-            raise self._failure(conn, query_name, error) from error
-        if len(records) <= _ROWS_HELD:  # it holds this result until the next one
-            conn.reader = cursor
-        return records
-
-    def select_columnar(
-        self,
-        conn: Any,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        build: Callable[[Sequence[Any]], Any],
-    ) -> list[Any]:
-        """All rows as columns; a row of the query may be a batch, with an array for each column.
-
-        A column that is no array has one value for all rows of its batch.
-        """
-        batches: list[Any] = []
-        alone: list[list[Any]] = []
-        try:
-            with conn.cursor(binary=True) as cursor:
-                arrays.read_raw(cursor)
-                for row in cursor.stream(sql, parameters):
-                    if not batches and not alone:
-                        self._readings[query_name].compare(cursor.pgresult, batches=True)
-                    columns = [arrays.decode(value) for value in row]
-                    several = next((each for each in columns if not arrays.is_single(each)), None)
-                    if several is not None:
-                        rows = len(several)
-                        batches.append(
-                            build(
-                                [[each] * rows if arrays.is_single(each) else each for each in columns]
-                            )
-                        )
-                    else:
-                        alone.append(columns)
-                    if len(alone) == BATCH_ROWS:
-                        batches.append(build(list(zip(*alone, strict=True))))
-                        alone = []
-                if alone:
-                    batches.append(build(list(zip(*alone, strict=True))))
-        except psycopg.Error as error:
-            raise self._failure(conn, query_name, error) from error
-        return batches
-
-    def insert_update_delete(
-        self, conn: Any, query_name: str, sql: str, parameters: Mapping[str, Any]
-    ) -> int:
-        """The number of rows written."""
-        try:
-            written: int = conn.execute(sql, parameters).rowcount
-        except psycopg.Error as error:
-            raise self._failure(conn, query_name, error) from error
-        return max(written, 0)
-
-    def insert_update_delete_many(
-        self, conn: Any, query_name: str, sql: str, rows: Iterable[Any]
-    ) -> int:
-        """The number of rows written; ``rows`` of a COPY are the pieces of its stream."""
-        try:
-            with conn.cursor() as cursor:
-                if sql.startswith("COPY"):
-                    with cursor.copy(sql) as stream:
-                        for piece in rows:
-                            stream.write(piece)
-                else:
-                    cursor.executemany(sql, rows)
-                written: int = cursor.rowcount
-                return max(written, 0)
-        except psycopg.Error as error:
-            if isinstance(error.__context__, KeyboardInterrupt):  # which left the driver in the middle
-                raise error.__context__ from None
-            raise self._failure(conn, query_name, error) from error

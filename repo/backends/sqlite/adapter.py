@@ -13,9 +13,9 @@ from typing import Any, Final
 from aiosql.types import SQLOperationType
 from aiosql.utils import VAR_REF
 
-from repo.backends.results import FETCH_ROWS, lacks_symbol, unlike, wrong_columns, wrong_type
+from repo.backends.results import FETCH_ROWS, record_of, unlike, wrong_columns, wrong_type
 from repo.batches import BATCH_ROWS, EPOCH
-from repo.binding import sent
+from repo.binding import Dump, Runs, sent
 from repo.errors import (
     CheckViolation,
     ConflictError,
@@ -30,7 +30,6 @@ from repo.errors import (
 )
 from repo.parameters import Dumpers
 from repo.queries import Query
-from repo.records import OF_TICKER
 
 _TIMESTAMP_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date.min.toordinal() - EPOCH
@@ -128,24 +127,63 @@ _LOOK: Final = "SELECT * FROM"
 _HAS: Final = "SELECT 1 FROM pragma_table_info(?) LIMIT 1"
 _OVERFLOW: Final = "integer overflow"
 
+_NULL: Final = {type(None)}
 _NAMES: Final[Mapping[type, str]] = {int: "an integer", float: "a real", str: "text", bytes: "a blob"}
 
 
+def _compare_names(query: Query, described: Sequence[Any]) -> None:
+    """Compare the names of columns with the record.
+
+    :raises QueryContractError: if they differ.
+    """
+    found = [each[0] for each in described]
+    if found != [column.name for column in query.columns]:
+        raise wrong_columns(query, found)
+
+
+def _failure(conn: sqlite3.Connection, query: Query, sql: str, error: sqlite3.Error) -> RepoError:
+    """What went wrong with a statement.
+
+    SQLite has one code for SQL that does not fit the schema and for an integer past 64 bits. Whether
+    the statement can be prepared tells them apart.
+    """
+    if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+        return translate(error)
+    try:
+        _prepare(conn, query, sql)
+    except sqlite3.Error:
+        return unlike(query, str(error))
+    if str(error) == _OVERFLOW:
+        return RangeError(f"a number left 64 bits ({error})")
+    return RepoError(f"{query.full_name}: {error}")
+
+
+def _prepare(conn: sqlite3.Connection, query: Query, sql: str) -> None:
+    by_position = (None,) * sql.count("?")
+    given: Any = by_position if query.operator == "*!" else dict.fromkeys(query.parameters)
+    conn.execute(f"EXPLAIN {sql}", given).close()
+
+
 class _Reading:
-    """How the rows of one query are read; ``unseen`` are the columns without a value so far."""
+    """Reads the rows of one query; ``unseen`` are the columns without a value so far."""
 
-    __slots__ = ("days", "decoders", "lacks_symbol", "names", "query", "stored", "unseen")
+    __slots__ = (
+        *("days", "decoders", "dump", "lacks_symbol", "names", "query", "record", "sql", "stored"),
+        "unseen",
+    )
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, sql: str, dump: Dump) -> None:
         # RETURNING gives a REAL that is a whole number as it is stored: as an integer.
         decoders = {**_DECODERS, float: _as_float} if query.writes else _DECODERS
         self.query = query
-        self.lacks_symbol = lacks_symbol(query)
+        self.sql = sql
+        self.dump = dump
+        self.record, self.lacks_symbol = record_of(query)
         self.names = [column.name for column in query.columns]
-        self.unseen = set(range(len(self.names)))
+        self.unseen: Sequence[int] = range(len(self.names))
         self.decoders: _Decoders = [
             (index, decoders[column.type])
-            for index, column in enumerate(query.columns)
+            for index, column in enumerate(query.columns, int(self.lacks_symbol))
             if column.type in decoders
         ]
         self.days = [index for index, column in enumerate(query.columns) if column.type is date]
@@ -160,28 +198,92 @@ class _Reading:
 
         :raises QueryContractError: for other columns, or values of another type.
         """
-        self.compare_names(described)
-        seen = {index for index in self.unseen if any(row[index] is not None for row in rows)}
-        for index in seen:
-            for kind in {type(row[index]) for row in rows} - self.stored[index]:
+        if len(self.unseen) == len(self.names):
+            _compare_names(self.query, described)
+        unseen = []
+        for index in self.unseen:
+            kinds = {type(row[index]) for row in rows}
+            for kind in kinds - self.stored[index]:
                 raise wrong_type(self.query, self.names[index], _NAMES.get(kind, kind.__name__))
-        self.unseen -= seen
+            if kinds <= _NULL:
+                unseen.append(index)
+        self.unseen = unseen
 
-    def compare_names(self, described: Sequence[Any]) -> None:
-        """Compare the names of columns with the record.
+    def rows(self, conn: sqlite3.Connection, parameters: Mapping[str, Any], /) -> list[Any]:
+        """All rows, as records if a record is declared."""
+        dumped = self.dump(parameters)
+        cursor = None
+        try:
+            cursor = conn.execute(self.sql, dumped)
+            if self.record is None:
+                return cursor.fetchall()
+            rows = cursor.fetchmany(FETCH_ROWS)
+            if self.unseen:
+                self.compare(cursor.description, rows)
+            given = (parameters["symbol"],) if self.lacks_symbol else ()
+            records = self._records(rows, given)
+            while len(rows) == FETCH_ROWS:
+                rows = cursor.fetchmany(FETCH_ROWS)
+                records += self._records(rows, given)
+            return records  # noqa: TRY300
+        except sqlite3.Error as error:
+            raise _failure(conn, self.query, self.sql, error) from error
+        except BaseException:
+            if cursor is not None:
+                cursor.close()  # or the connection would keep its old state of the database
+            raise
 
-        :raises QueryContractError: if they differ.
-        """
-        found = [each[0] for each in described]
-        if found != self.names:
-            raise wrong_columns(self.query, found)
+    def _records(self, rows: list[Any], given: tuple[Any, ...]) -> list[Any]:
+        """Rows as records, a column at a time; ``given`` is put in front of each."""
+        try:
+            if len(rows) == 1:
+                row = [*given, *rows[0]]
+                for index, decode in self.decoders:
+                    row[index] = decode(row[index])
+                return [tuple.__new__(self.record, row)]
+            tuples: Iterable[Any] = rows
+            if self.decoders and rows:
+                columns: list[Iterable[Any]] = [*map(repeat, given), *zip(*rows, strict=True)]
+                for index, decode in self.decoders:
+                    columns[index] = map(decode, columns[index])
+                tuples = zip(*columns)  # noqa: B905  # strict would copy every tuple
+            # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own.
+            return list(map(tuple.__new__, repeat(self.record), tuples))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self.undecodable(rows, error) from error
+
+    def columns(
+        self,
+        conn: sqlite3.Connection,
+        parameters: Mapping[str, Any],
+        build: Callable[[Sequence[Any]], Any],
+        /,
+    ) -> list[Any]:
+        """All rows as columns, in batches small enough to stay in the processor's cache."""
+        batches = []
+        try:
+            with closing(conn.execute(self.sql, self.dump(parameters))) as cursor:
+                while rows := cursor.fetchmany(BATCH_ROWS):
+                    if self.unseen:
+                        self.compare(cursor.description, rows)
+                    columns = list(zip(*rows, strict=True))
+                    try:
+                        for index in self.days:
+                            _hold_days(columns[index])
+                        batches.append(build(columns))
+                    except (TypeError, ValueError, OverflowError) as error:
+                        raise self.undecodable(rows, error) from error
+        except sqlite3.Error as error:
+            raise _failure(conn, self.query, self.sql, error) from error
+        return batches
 
     def undecodable(self, rows: Sequence[Sequence[Any]], error: Exception) -> RepoError:
         """The error for rows with a value that is not of its column's type."""
         for name, stored, values in zip(self.names, self.stored, zip(*rows, strict=True), strict=True):
             for kind in set(map(type, values)) - stored:
                 return wrong_type(self.query, name, _NAMES.get(kind, kind.__name__))
-        for index, decode in self.decoders:
+        for place, decode in self.decoders:
+            index = place - self.lacks_symbol
             for row in rows:
                 value = row[index]
                 try:
@@ -194,45 +296,6 @@ class _Reading:
         return QueryContractError(f"{self.query.full_name} ({self.query.location}): {error}")
 
 
-def _records(
-    rows: list[Any], decoders: _Decoders, record_class: type[Any], given: tuple[Any, ...]
-) -> list[Any]:
-    """Rows as records, a column at a time; ``given`` is put in front of each."""
-    if len(rows) == 1:
-        row = list(rows[0])
-        for index, decode in decoders:
-            row[index] = decode(row[index])
-        return [tuple.__new__(record_class, (*given, *row))]
-    tuples: Iterable[Any] = rows
-    if decoders and rows:
-        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-        for index, decode in decoders:
-            columns[index] = map(decode, columns[index])
-        tuples = zip(*map(repeat, given), *columns)  # noqa: B905  # strict would copy every tuple
-    # tuple.__new__ is what a named tuple's _make ends in, without a call of Python's own per row.
-    return list(map(tuple.__new__, repeat(record_class), tuples))
-
-
-def _all_records(
-    cursor: sqlite3.Cursor, reading: _Reading, record_class: type[Any], parameters: Mapping[str, Any]
-) -> list[Any]:
-    decoders = reading.decoders
-    given: tuple[Any, ...] = ()
-    if reading.lacks_symbol:
-        record_class, given = OF_TICKER[record_class], (parameters["symbol"],)
-    rows = cursor.fetchmany(FETCH_ROWS)
-    if reading.unseen:
-        reading.compare(cursor.description, rows)
-    try:
-        records = _records(rows, decoders, record_class, given)
-        while len(rows) == FETCH_ROWS:
-            rows = cursor.fetchmany(FETCH_ROWS)
-            records += _records(rows, decoders, record_class, given)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise reading.undecodable(rows, error) from error
-    return records
-
-
 class SQLiteAdapter:
     """aiosql's adapter for sqlite3: values dumped and decoded, rows built once, errors translated."""
 
@@ -240,42 +303,36 @@ class SQLiteAdapter:
     # Twenty bars, the fastest of 5 to 100.
     values_a_statement = 140
 
-    def __init__(self) -> None:
-        self._readings: dict[str, _Reading] = {}
-
-    def declare_columns(self, query: Query) -> None:
-        self._readings[query.full_name] = _Reading(query)
-
     def process_sql(self, query_name: str, op_type: SQLOperationType, sql: str) -> str:
         """SQL as sqlite3 takes it: the parameters of a ``*!`` query become ``?``, bound by position."""
         if op_type is not SQLOperationType.INSERT_UPDATE_DELETE_MANY:
             return sql
         return VAR_REF.sub(lambda found: f"{found['lead']}?" if found["var_name"] else found[0], sql)
 
-    def _failure(
-        self, conn: sqlite3.Connection, query_name: str, sql: str, error: sqlite3.Error
-    ) -> RepoError:
-        """What went wrong with a statement.
+    def reading(self, query: Query, sql: str, dump: Dump) -> Runs:
+        return _Reading(query, sql, dump).rows
 
-        SQLite has one code for SQL that does not fit the schema and for an integer past 64 bits. Whether
-        the statement can be prepared tells them apart.
-        """
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
-            return translate(error)
-        query = self._readings[query_name].query
-        try:
-            self._prepare(conn, query, sql)
-        except sqlite3.Error:
-            return unlike(query, str(error))
-        if str(error) == _OVERFLOW:
-            return RangeError(f"a number left 64 bits ({error})")
-        return RepoError(f"{query_name}: {error}")
+    def reading_columns(self, query: Query, sql: str, dump: Dump) -> Runs:
+        return _Reading(query, sql, dump).columns
 
-    @staticmethod
-    def _prepare(conn: sqlite3.Connection, query: Query, sql: str) -> None:
-        by_position = (None,) * sql.count("?")
-        given: Any = by_position if query.operator == "*!" else dict.fromkeys(query.parameters)
-        conn.execute(f"EXPLAIN {sql}", given).close()
+    def writing(self, query: Query, sql: str, dump: Dump) -> Runs:
+        def write(conn: sqlite3.Connection, parameters: Mapping[str, Any], /) -> int:
+            dumped = dump(parameters)
+            try:
+                return max(conn.execute(sql, dumped).rowcount, 0)
+            except sqlite3.Error as error:
+                raise _failure(conn, query, sql, error) from error
+
+        return write
+
+    def writing_rows(self, query: Query, sql: str) -> Runs:
+        def write(conn: sqlite3.Connection, rows: Iterable[Sequence[Any]], /) -> int:
+            try:
+                return max(conn.executemany(sql, rows).rowcount, 0)
+            except sqlite3.Error as error:
+                raise _failure(conn, query, sql, error) from error
+
+        return write
 
     def prove(self, conn: sqlite3.Connection, query: Query) -> None:
         """Have a query prepared; see :class:`repo.binding.Adapter`."""
@@ -283,79 +340,11 @@ class SQLiteAdapter:
         try:
             if query.needs and conn.execute(_HAS, (query.needs,)).fetchone() is None:
                 return
-            self._prepare(conn, query, sql)
+            _prepare(conn, query, sql)
             if query.columns and not query.writes:
                 # This computes no row, but describes the columns.
                 look = f"{_LOOK} ({sql.rstrip().removesuffix(';')}\n) LIMIT 0"
                 with closing(conn.execute(look, dict.fromkeys(query.parameters))) as cursor:
-                    _Reading(query).compare_names(cursor.description)
+                    _compare_names(query, cursor.description)
         except sqlite3.Error as error:
             raise unlike(query, str(error)) from error
-
-    def select(
-        self,
-        conn: sqlite3.Connection,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        record_class: type[Any] | None,
-    ) -> list[Any]:
-        """All rows, as records if a record is declared."""
-        cursor = None
-        try:
-            cursor = conn.execute(sql, parameters)
-            if record_class is None:
-                return cursor.fetchall()
-            return _all_records(cursor, self._readings[query_name], record_class, parameters)
-        except sqlite3.Error as error:
-            raise self._failure(conn, query_name, sql, error) from error
-        except BaseException:
-            if cursor is not None:
-                cursor.close()  # or the connection would keep its old state of the database
-            raise
-
-    def select_columnar(
-        self,
-        conn: sqlite3.Connection,
-        query_name: str,
-        sql: str,
-        parameters: Mapping[str, Any],
-        build: Callable[[Sequence[Any]], Any],
-    ) -> list[Any]:
-        """All rows as columns, in batches small enough to stay in the processor's cache."""
-        reading = self._readings[query_name]
-        batches = []
-        try:
-            with closing(conn.execute(sql, parameters)) as cursor:
-                while rows := cursor.fetchmany(BATCH_ROWS):
-                    if reading.unseen:
-                        reading.compare(cursor.description, rows)
-                    columns = list(zip(*rows, strict=True))
-                    try:
-                        for index in reading.days:
-                            _hold_days(columns[index])
-                        batches.append(build(columns))
-                    except (TypeError, ValueError, OverflowError) as error:
-                        raise reading.undecodable(rows, error) from error
-        except sqlite3.Error as error:
-            raise self._failure(conn, query_name, sql, error) from error
-        return batches
-
-    def insert_update_delete(
-        self, conn: sqlite3.Connection, query_name: str, sql: str, parameters: Mapping[str, Any]
-    ) -> int:
-        """The number of rows written."""
-        try:
-            written: int = conn.execute(sql, parameters).rowcount
-        except sqlite3.Error as error:
-            raise self._failure(conn, query_name, sql, error) from error
-        return max(written, 0)
-
-    def insert_update_delete_many(
-        self, conn: sqlite3.Connection, query_name: str, sql: str, rows: Iterable[Sequence[Any]]
-    ) -> int:
-        """The number of rows written; values are checked and dumped already."""
-        try:
-            return max(conn.executemany(sql, rows).rowcount, 0)
-        except sqlite3.Error as error:
-            raise self._failure(conn, query_name, sql, error) from error
