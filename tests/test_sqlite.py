@@ -93,8 +93,8 @@ def test_no_savepoint_where_nothing_needs_one(db: Database) -> None:
         assert db.market.upsert([*bars, bars[0]]) == 1
     assert [each for each in sent if "SAVEPOINT" in each or "level" in each] == [
         "SAVEPOINT level_1",
-        "ROLLBACK TO level_1",
-        "RELEASE level_1",
+        "ROLLBACK TO SAVEPOINT level_1",
+        "RELEASE SAVEPOINT level_1",
     ]
     assert db.market.history("AAPL") == bars
 
