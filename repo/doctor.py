@@ -57,7 +57,7 @@ def doctor(
         return [*found, Check(Status.FAIL, "reachable", str(error), advice)]
     with db:
         found.append(Check(Status.PASS, "reachable", "yes"))
-        found += db._backend.maintenance().deployment(db._session.read)
+        found += db._backend.maintenance(db._session.read).deployment()
         found += _schema(db, address.secret, schema)
         found.append(_last_backup(db, backups))
     return found

@@ -39,7 +39,7 @@ class Done(NamedTuple):
 def _engine(db: Database) -> Maintenance:
     if db._session.in_transaction():
         raise ConfigurationError("maintenance runs outside of transactions; leave this one first")
-    return db._backend.maintenance()
+    return db._backend.maintenance(db._session.read)
 
 
 def plan(db: Database) -> list[Task]:
@@ -48,7 +48,7 @@ def plan(db: Database) -> list[Task]:
     :raises DatabaseUnavailable: for a file that is damaged beyond its indexes.
     :raises ConfigurationError: inside a transaction.
     """
-    return _engine(db).tasks(db._session.read)
+    return _engine(db).tasks()
 
 
 def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -> list[Done]:
@@ -65,17 +65,16 @@ def maintain(db: Database, note: Callable[[Task], object] = lambda task: None) -
     engine = _engine(db)
     if db._backend.read_only:
         raise ConfigurationError(READ_ONLY)
-    ask = db._session.read
     found: list[Done] = []
     # A VACUUM may show that an index is mostly empty, which is another task.
     while tasks := [
-        task for task in engine.tasks(ask) if all(task.statement != each.statement for each in found)
+        task for task in engine.tasks() if all(task.statement != each.statement for each in found)
     ]:
         for task in tasks:
             note(task)
             began = time.monotonic()
             try:
-                left = engine.perform(ask, task)
+                left = engine.perform(task)
             except RepoError as error:
                 left = str(error)
             found.append(Done(*task, time.monotonic() - began, left))
@@ -89,7 +88,7 @@ def health(db: Database) -> list[Check]:
 
     :raises ConfigurationError: inside a transaction.
     """
-    return [*_engine(db).checks(db._session.read)]
+    return [*_engine(db).checks()]
 
 
 class Size(NamedTuple):
@@ -137,8 +136,7 @@ def sizes(db: Database, record: Path | None = None) -> list[Size]:
     :raises ConfigurationError: inside a transaction, and for a file that is no record.
     """
     engine = _engine(db)
-    ask = db._session.read
-    space, relations = engine.space(ask), engine.relations(ask)
+    space, relations = engine.space(), engine.relations()
     owned: dict[str, int] = {}
     for each in relations:
         owned[each.owner] = owned.get(each.owner, 0) + (each.bytes or 0)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from repo.engine.plans import Planner
     from repo.engine.transfer import Transfer
     from repo.errors import RepoError
+    from repo.queries import RunQuery
     from repo.tables import Table
 
 IsolationLevel = Literal["serializable", "repeatable read", "read committed"]
@@ -131,8 +132,11 @@ class Backend(Protocol):
     def backup(self, queries: BoundQueries) -> DumpRestore:
         """Writes and restores backups of the database."""
 
-    def maintenance(self) -> Maintenance:
-        """Says what this engine's databases need and suffer from."""
+    def maintenance(self, ask: RunQuery) -> Maintenance:
+        """Says what a database needs and suffers from.
+
+        :param ask: runs named queries in it.
+        """
 
     def close(self) -> None:
         """Close every connection; :meth:`acquire` raises DatabaseUnavailable after that."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from repo.queries import RunQuery
-
 _SHOWN: Final = 10
 
 
@@ -77,26 +75,26 @@ class Maintenance(Protocol):
     def identity(self) -> str:
         """Which database it is, for every user alike."""
 
-    def space(self, ask: RunQuery) -> Space:
+    def space(self) -> Space:
         """The size of the database."""
 
-    def relations(self, ask: RunQuery) -> list[Relation]:
+    def relations(self) -> list[Relation]:
         """Every table, each followed by its indexes."""
 
-    def tasks(self, ask: RunQuery) -> list[Task]:
+    def tasks(self) -> list[Task]:
         """The tasks that are worth doing, in order.
 
         :raises DatabaseUnavailable: when the database is damaged, and better left as it is.
         """
 
-    def perform(self, ask: RunQuery, task: Task) -> str:
+    def perform(self, task: Task) -> str:
         """Do a task outside of a transaction; why it was not done, or an empty text.
 
         It waits for others for a few seconds at most, and leaves nothing behind when it fails.
         """
 
-    def checks(self, ask: RunQuery) -> Iterator[Check]:
+    def checks(self) -> Iterator[Check]:
         """The checks of a database's health, the gravest first."""
 
-    def deployment(self, ask: RunQuery) -> Iterator[Check]:
+    def deployment(self) -> Iterator[Check]:
         """The checks of how a database is set up for production."""

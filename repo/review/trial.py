@@ -67,7 +67,7 @@ def tidy(db: Database, indexed: Mapping[str, int] = MappingProxyType({})) -> Non
 
 
 def _perform(db: Database, statement: str) -> None:
-    db._backend.maintenance().perform(db._session.read, Task(statement, ""))
+    db._backend.maintenance(db._session.read).perform(Task(statement, ""))
 
 
 class Trial:

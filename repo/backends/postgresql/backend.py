@@ -27,6 +27,7 @@ from repo.binding import BoundQueries
 from repo.conflicts import tried
 from repo.engine.forks import on_fork
 from repo.errors import ConfigurationError, DatabaseUnavailable, RepoError
+from repo.queries import RunQuery
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
@@ -296,10 +297,10 @@ class PostgreSQLBackend(Savepoints):
         connections = self.connections
         return PostgreSQLDumpRestore(connections.parameters, queries, pooler=connections.pooler)
 
-    def maintenance(self) -> Maintenance:
+    def maintenance(self, ask: RunQuery) -> Maintenance:
         from repo.backends.postgresql.maintenance import PostgreSQLMaintenance
 
-        return PostgreSQLMaintenance(self, self.connections.pool.max_size)
+        return PostgreSQLMaintenance(self, self.connections.pool.max_size, ask)
 
     def close(self) -> None:
         self.connections.close()

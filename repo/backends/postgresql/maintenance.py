@@ -50,30 +50,31 @@ _SLOWEST: Final = 5
 class PostgreSQLMaintenance:
     """See :class:`repo.engine.maintenance.Maintenance`."""
 
-    def __init__(self, backend: Backend, pool: int) -> None:
+    def __init__(self, backend: Backend, pool: int, ask: RunQuery) -> None:
         self._backend = backend
         self._pool = pool
+        self._ask = ask
 
     def identity(self) -> str:
         with taken(self._backend, write=False) as connection:
             info = connection.info
             return f"{info.host}:{info.port}/{info.dbname}"
 
-    def space(self, ask: RunQuery) -> Space:
-        return Space(ask("server.database_bytes"), None)
+    def space(self) -> Space:
+        return Space(self._ask("server.database_bytes"), None)
 
-    def relations(self, ask: RunQuery) -> list[Relation]:
-        return [Relation(*row) for row in ask("server.relations")]
+    def relations(self) -> list[Relation]:
+        return [Relation(*row) for row in self._ask("server.relations")]
 
-    def tasks(self, ask: RunQuery) -> list[Task]:
+    def tasks(self) -> list[Task]:
         found = [
             Task(f"DROP INDEX CONCURRENTLY {each.name}", "is left of a failed build")
             if _leftover(each)
             else Task(f"REINDEX INDEX CONCURRENTLY {each.name}", "is invalid: no query uses it")
-            for each in ask("server.invalid_indexes")
+            for each in self._ask("server.invalid_indexes")
         ]
         invalid = {task.statement.rpartition(" ")[2] for task in found}
-        tables = ask("server.tables")
+        tables = self._ask("server.tables")
         for table in tables:
             gains = _gains_of_vacuum(table)
             changed = _analyze_gains(table)
@@ -82,15 +83,15 @@ class PostgreSQLMaintenance:
                 found.append(Task(f"VACUUM{options} {table.name}", "; ".join([*gains, *changed])))
             elif changed:
                 found.append(Task(f"ANALYZE {table.name}", "; ".join(changed)))
-        for each in self.relations(ask):
+        for each in self.relations():
             if each.kind == "index" and each.name not in invalid and _bloated(each):
                 assert each.bytes is not None
                 assert each.free is not None
                 reason = f"about {each.free / each.bytes:.0%} of {each.bytes >> 20:,} MB is empty"
                 found.append(Task(f"REINDEX INDEX CONCURRENTLY {each.name}", reason))
-        return [*found, *recent.tasks(ask, tables, invalid)]
+        return [*found, *recent.tasks(self._ask, tables, invalid)]
 
-    def perform(self, ask: RunQuery, task: Task) -> str:
+    def perform(self, task: Task) -> str:
         refused: list[str] = []
 
         def note(notice: psycopg.errors.Diagnostic) -> None:
@@ -99,7 +100,7 @@ class PostgreSQLMaintenance:
                 refused.append(notice.message_primary or "")
 
         builds = task.statement.startswith(("REINDEX", "CREATE"))
-        there = {each.name for each in ask("server.invalid_indexes")} if builds else set()
+        there = {each.name for each in self._ask("server.invalid_indexes")} if builds else set()
         try:
             with self._patient() as connection:
                 connection.add_notice_handler(note)
@@ -110,11 +111,11 @@ class PostgreSQLMaintenance:
                     connection.remove_notice_handler(note)
         except BaseException as error:
             if builds:
-                self._clear_away(ask, there)
+                self._clear_away(there)
             if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
                 return f"other transactions were in the way for {_LOCK_SECONDS:g} seconds"
             raise
-        return "; ".join(refused) or self._kept(ask, task)
+        return "; ".join(refused) or self._kept(task)
 
     @contextmanager
     def _patient(self) -> Iterator[PooledConnection]:
@@ -142,29 +143,29 @@ class PostgreSQLMaintenance:
                     connection.stale = True
                     raise
 
-    def _clear_away(self, ask: RunQuery, there: set[str]) -> None:
+    def _clear_away(self, there: set[str]) -> None:
         """Drop what a failed build left; if that fails too, the next run does it."""
         with suppress(RepoError):
-            for each in ask("server.invalid_indexes"):
+            for each in self._ask("server.invalid_indexes"):
                 if _leftover(each) and each.name not in there:
                     with self._patient() as connection:
                         connection.execute(f"DROP INDEX CONCURRENTLY {each.name}", prepare=False)
 
-    def _kept(self, ask: RunQuery, task: Task) -> str:
+    def _kept(self, task: Task) -> str:
         """Why a VACUUM has left dead rows, if it has."""
         if not task.statement.startswith("VACUUM"):
             return ""
         name = task.statement.rpartition(" ")[2]
-        table = next((each for each in ask("server.tables") if each.name == name), None)
+        table = next((each for each in self._ask("server.tables") if each.name == name), None)
         if table is None or not _many(table.dead, table.rows):
             return ""
-        session = ask("server.keeps_dead_rows", seconds=_LOCK_SECONDS)
+        session = self._ask("server.keeps_dead_rows", seconds=_LOCK_SECONDS)
         if session is None:
             return ""
         return f"{table.dead:,} dead rows stay: {_told(session)} has a transaction open since before it"
 
-    def checks(self, ask: RunQuery) -> Iterator[Check]:
-        state = ask("server.database_state")
+    def checks(self) -> Iterator[Check]:
+        state = self._ask("server.database_state")
         failures = state.checksum_failures
         yield checked(
             "data checksums",
@@ -173,28 +174,28 @@ class PostgreSQLMaintenance:
             otherwise="no page differs" if failures is not None else "the cluster has none",
             status=Status.FAIL,
         )
-        yield self._amcheck(ask)
-        yield from deployment.enforced(ask)
-        migrated = bool(ask("migrations.started")) and bool(ask("migrations.applied"))
+        yield self._amcheck()
+        yield from deployment.enforced(self._ask)
+        migrated = bool(self._ask("migrations.started")) and bool(self._ask("migrations.applied"))
         yield checked(
             "orphaned rows",
             [
                 f"{each.number:,} by {each.name}, to {each.id}"
-                for each in (ask("proof.orphans") if migrated else ())
+                for each in (self._ask("proof.orphans") if migrated else ())
             ],
             "load what they refer to, or delete them",
             status=Status.FAIL,
         )
         yield checked(
             "redundant indexes",
-            [f"{each.name} ({each.other})" for each in ask("server.duplicates")],
+            [f"{each.name} ({each.other})" for each in self._ask("server.duplicates")],
             "DROP INDEX CONCURRENTLY",
         )
         yield checked(
             "unused indexes",
             [
                 f"{each.name} ({each.bytes >> 20:,} MB, in {each.days} days)"
-                for each in ask("server.unused", days=_UNUSED_DAYS, bytes=_LARGE_BYTES)
+                for each in self._ask("server.unused", days=_UNUSED_DAYS, bytes=_LARGE_BYTES)
                 if recent.day_of(each.name) is None
             ],
             "drop them, unless a standby reads them",
@@ -203,7 +204,7 @@ class PostgreSQLMaintenance:
             "tables read whole",
             [
                 f"{each.name} ({each.scans:,} times)"
-                for each in ask("server.unindexed", rows=_LARGE_ROWS)
+                for each in self._ask("server.unindexed", rows=_LARGE_ROWS)
             ],
             "find the query without an index: smdi explain",
         )
@@ -211,11 +212,11 @@ class PostgreSQLMaintenance:
             "foreign keys without an index",
             [
                 f"{each.name} of {each.owner}: rows of {each.parent} are deleted"
-                for each in ask("server.unindexed_keys", rows=_LARGE_ROWS)
+                for each in self._ask("server.unindexed_keys", rows=_LARGE_ROWS)
             ],
             "CREATE INDEX CONCURRENTLY on its columns",
         )
-        tables = ask("server.tables")
+        tables = self._ask("server.tables")
         yield checked(
             "statistics",
             [each.name for each in tables if _analyze_gains(each)],
@@ -228,15 +229,15 @@ class PostgreSQLMaintenance:
             "smdi maintain; autovacuum must be on, and no transaction stay open",
             otherwise="few",
         )
-        long = ask("server.long_transactions", seconds=_LONG_SECONDS, idle_seconds=_IDLE_SECONDS)
-        prepared = ask("server.prepared_transactions")
+        long = self._ask("server.long_transactions", seconds=_LONG_SECONDS, idle_seconds=_IDLE_SECONDS)
+        prepared = self._ask("server.prepared_transactions")
         yield checked(
             "long transactions",
             [f"{_told(each)} ({each.state}, {each.seconds:,} s)" for each in long]
             + [f"prepared {each.name} ({each.seconds:,} s)" for each in prepared],
             "end it, or pg_terminate_backend(pid); until then newer dead rows stay",
         )
-        yield self._connections(ask)
+        yield self._connections()
         warn, fail = _OLD_TRANSACTIONS
         yield Check(
             Status.FAIL if state.age > fail else Status.WARN if state.age > warn else Status.PASS,
@@ -244,14 +245,14 @@ class PostgreSQLMaintenance:
             f"{state.age:,} of 2,147,483,648",
             "VACUUM (FREEZE), and end what blocks autovacuum" if state.age > warn else "",
         )
-        yield self._slowest(ask)
+        yield self._slowest()
 
-    def deployment(self, ask: RunQuery) -> Iterator[Check]:
-        return deployment.checks(self._backend, self._pool, ask)
+    def deployment(self) -> Iterator[Check]:
+        return deployment.checks(self._backend, self._pool, self._ask)
 
-    def _amcheck(self, ask: RunQuery) -> Check:
+    def _amcheck(self) -> Check:
         name = "amcheck"
-        relations = ask("server.checkable")
+        relations = self._ask("server.checkable")
         if not relations:
             return Check(Status.PASS, name, "not looked at: CREATE EXTENSION amcheck")
         damaged: list[str] = []
@@ -288,8 +289,8 @@ class PostgreSQLMaintenance:
             status=Status.FAIL,
         )
 
-    def _connections(self, ask: RunQuery) -> Check:
-        found = ask("server.connections")
+    def _connections(self) -> Check:
+        found = self._ask("server.connections")
         warn, fail = (found.used > share * found.allowed for share in _MANY_CONNECTIONS)
         return Check(
             Status.FAIL if fail else Status.WARN if warn else Status.PASS,
@@ -300,12 +301,12 @@ class PostgreSQLMaintenance:
             else "",
         )
 
-    def _slowest(self, ask: RunQuery) -> Check:
+    def _slowest(self) -> Check:
         name = "slowest queries"
-        if not ask("server.statements_installed"):
+        if not self._ask("server.statements_installed"):
             return Check(Status.PASS, name, "not looked at: CREATE EXTENSION pg_stat_statements")
         try:
-            found = ask("server.slowest", count=_SLOWEST)
+            found = self._ask("server.slowest", count=_SLOWEST)
         except RepoError:  # it is there, and the server was started without it
             return Check(Status.PASS, name, "not looked at: pg_stat_statements was not loaded at start")
         shown = [f"{each.name} ({each.calls:,} times {each.mean:,.1f} ms)" for each in found]

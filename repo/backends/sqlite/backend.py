@@ -18,6 +18,7 @@ from repo.backends.upserts import finder, merge, write_many
 from repo.batches import Columns, RowEncoder
 from repo.binding import BoundQueries
 from repo.errors import ConfigurationError, RepoError
+from repo.queries import RunQuery
 from repo.settings import DatabaseURL
 from repo.tables import Table
 
@@ -187,7 +188,7 @@ class SQLiteBackend(Savepoints, Connections):
 
         return SQLiteDumpRestore(self, self.path, queries)
 
-    def maintenance(self) -> Maintenance:
+    def maintenance(self, ask: RunQuery) -> Maintenance:
         from repo.backends.sqlite.maintenance import SQLiteMaintenance
 
-        return SQLiteMaintenance(self, self.path)
+        return SQLiteMaintenance(self, self.path, ask)

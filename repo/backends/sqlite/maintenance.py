@@ -43,40 +43,43 @@ _OF_INDEXES: Final = ("missing from index", "wrong # of entries in index", "non-
 class SQLiteMaintenance:
     """See :class:`repo.engine.maintenance.Maintenance`."""
 
-    def __init__(self, backend: Backend, path: Path | None) -> None:
+    def __init__(self, backend: Backend, path: Path | None, ask: RunQuery) -> None:
         self._backend = backend
         self._path = path
+        self._ask = ask
 
     def identity(self) -> str:
         return "" if self._path is None else str(self._path.resolve())
 
-    def space(self, ask: RunQuery) -> Space:
-        pages = ask("file.pages")
+    def space(self) -> Space:
+        pages = self._ask("file.pages")
         return Space(pages.pages * pages.page_size + self._log_bytes(), pages.free * pages.page_size)
 
-    def relations(self, ask: RunQuery) -> list[Relation]:
-        if ask("file.measurable"):
-            return [Relation(*row) for row in ask("file.relations")]
-        return [Relation(row.name, row.name, "table", None, None, None) for row in ask("file.tables")]
+    def relations(self) -> list[Relation]:
+        if self._ask("file.measurable"):
+            return [Relation(*row) for row in self._ask("file.relations")]
+        return [
+            Relation(row.name, row.name, "table", None, None, None) for row in self._ask("file.tables")
+        ]
 
     def _log_bytes(self) -> int:
         path = self._path
         log = None if path is None else path.with_name(f"{path.name}-wal")
         return log.stat().st_size if log is not None and log.exists() else 0
 
-    def tasks(self, ask: RunQuery) -> list[Task]:
+    def tasks(self) -> list[Task]:
         damaged: dict[str, str] = {}
-        for each in ask("file.damage"):
+        for each in self._ask("file.damage"):
             if not any(words in each.message for words in _OF_INDEXES):
                 raise DatabaseUnavailable(
                     f"the file is damaged, and left as it is: {each.message}; restore a backup"
                 )
             damaged.setdefault(each.message.split(" index ")[1].split()[0], each.message)
         found = [Task(f"REINDEX {_quoted(name)}", message) for name, message in damaged.items()]
-        relations = self.relations(ask)
-        if reasons := self._unanalyzed(ask, relations):
+        relations = self.relations()
+        if reasons := self._unanalyzed(relations):
             found.append(Task("ANALYZE", "; ".join(reasons)))
-        pages = ask("file.pages")
+        pages = self._ask("file.pages")
         free = pages.free * pages.page_size
         empty = free + sum(each.free or 0 for each in relations)
         size = pages.pages * pages.page_size
@@ -92,10 +95,10 @@ class SQLiteMaintenance:
             found.append(Task("PRAGMA wal_checkpoint(TRUNCATE)", reason))
         return found
 
-    def _unanalyzed(self, ask: RunQuery, relations: list[Relation]) -> list[str]:
+    def _unanalyzed(self, relations: list[Relation]) -> list[str]:
         known = {}
-        if ask("file.analyzed"):
-            known = {each.name: each.rows for each in ask("file.statistics")}
+        if self._ask("file.analyzed"):
+            known = {each.name: each.rows for each in self._ask("file.statistics")}
         found = []
         never = []
         for each in relations:
@@ -108,11 +111,11 @@ class SQLiteMaintenance:
                 found.append(f"{each.name} had {rows:,} rows when it was analyzed and has {each.rows:,}")
         return ([f"{', '.join(never)} never analyzed"] if never else []) + found
 
-    def perform(self, ask: RunQuery, task: Task) -> str:
+    def perform(self, task: Task) -> str:
         path = self._path
         if task.statement == "VACUUM" and path is not None:
             # For a copy in a temporary file, and the same in the write-ahead log.
-            pages = ask("file.pages")
+            pages = self._ask("file.pages")
             used = (pages.pages - pages.free) * pages.page_size
             if used > _VACUUM_BYTES:
                 return f"writers would wait long for {used >> 20:,} MB: VACUUM when nothing writes"
@@ -127,7 +130,7 @@ class SQLiteMaintenance:
             waits = connection.execute("PRAGMA busy_timeout").fetchone()[0]
             connection.execute(f"PRAGMA busy_timeout = {min(waits, _BUSY_MILLISECONDS)}")
             if task.statement == "ANALYZE":
-                rows = sum(each.rows or 0 for each in self.relations(ask) if each.kind == "table")
+                rows = sum(each.rows or 0 for each in self.relations() if each.kind == "table")
                 limit = _ANALYSIS_ROWS if rows > _ALL_ROWS else 0
                 connection.execute(f"PRAGMA analysis_limit = {limit}").fetchall()
             return _done(connection, task.statement)
@@ -139,11 +142,11 @@ class SQLiteMaintenance:
                     connection.execute(f"PRAGMA busy_timeout = {waits}")
                 self._backend.release(connection, write=True)
 
-    def deployment(self, ask: RunQuery) -> Iterator[Check]:
+    def deployment(self) -> Iterator[Check]:
         return deployment.checks(self._backend, self._path)
 
-    def checks(self, ask: RunQuery) -> Iterator[Check]:
-        damage = [each.message for each in ask("file.damage")]
+    def checks(self) -> Iterator[Check]:
+        damage = [each.message for each in self._ask("file.damage")]
         of_indexes = all(any(words in each for words in _OF_INDEXES) for each in damage)
         yield checked(
             "integrity",
@@ -156,23 +159,23 @@ class SQLiteMaintenance:
             return  # nothing else in a damaged file can be relied on
         yield checked(
             "orphaned rows",
-            [f"{each.rows:,} of {each.name} to {each.parent}" for each in ask("file.orphans")],
+            [f"{each.rows:,} of {each.name} to {each.parent}" for each in self._ask("file.orphans")],
             "load what they refer to, or delete them",
             status=Status.FAIL,
         )
         yield checked(
             "redundant indexes",
-            [f"{each.name} ({each.other})" for each in ask("file.duplicates")],
+            [f"{each.name} ({each.other})" for each in self._ask("file.duplicates")],
             "DROP INDEX",
         )
-        relations = self.relations(ask)
+        relations = self.relations()
         yield checked(
             "statistics",
-            self._unanalyzed(ask, relations),
+            self._unanalyzed(relations),
             "smdi maintain",
             otherwise="every table was analyzed",
         )
-        pages = ask("file.pages")
+        pages = self._ask("file.pages")
         free = pages.free * pages.page_size
         much = free >= max(_FREE_BYTES, _FREE_SHARE * pages.pages * pages.page_size)
         shown = f"{pages.free:,} of {pages.pages:,}"
