@@ -58,8 +58,9 @@ def _check(queries: Iterable[Query]) -> dict[str, dict[str, Query]]:
         for other in rest:
             for what, value in first.contract.items():
                 if value != other.contract[what]:
+                    verb = "differ" if what.endswith("s") else "differs"
                     raise QueryContractError(
-                        f"{name}: the {what} differs: {value!r} in {first.location}, "
+                        f"{name}: the {what} {verb}: {value!r} in {first.location}, "
                         f"{other.contract[what]!r} in {other.location}"
                     )
         types = _types([first, *rest])

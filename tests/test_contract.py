@@ -125,12 +125,12 @@ REFUSED = {
     "another operator": Refused(variants(query("q()^"), query("q()$")), "the operator differs", BOTH),
     "other parameters": Refused(
         variants(query("q(a)", "SELECT :a AS x"), query("q(b)", "SELECT :b AS x")),
-        "the parameters differs",
+        "the parameters differ",
         BOTH,
     ),
     "parameters in another order": Refused(
         variants(query("q(a, b)", "SELECT :a + :b AS x"), query("q(b, a)", "SELECT :a + :b AS x")),
-        "the parameters differs",
+        "the parameters differ",
         BOTH,
     ),
     "another record": Refused(

@@ -11,6 +11,7 @@ import repo
 from repo import review
 from repo.queries import shipped
 from repo.review.explaining import EXAMPLES, example
+from repo.review.tables import migrated
 
 NAMES = sorted(
     {
@@ -111,6 +112,22 @@ def test_tables_of_an_application(tmp_path: Path) -> None:
     assert rules(tmp_path) == []
     write(tmp_path, "SELECT g.points AS points FROM games AS g WHERE g.game > 1", "^", name="first")
     assert rules(tmp_path) == ["total-order"]
+
+
+def test_tables_that_migrations_leave() -> None:
+    """Columns are known whatever else a migration says, and in which words."""
+    scripts = (
+        "CREATE TABLE t (a integer NOT NULL, b text, d real, CONSTRAINT t_pkey PRIMARY KEY (a));",
+        "ALTER TABLE t ADD COLUMN c text; ALTER TABLE t DROP COLUMN b; ALTER TABLE t RENAME d TO e;",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 1) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c;",
+        "ALTER TABLE t SET (fillfactor = 70); ALTER TABLE t ALTER COLUMN e TYPE text; TRUNCATE t;",
+        "CREATE VIEW v (x) AS SELECT a FROM t; ALTER TABLE gone DROP COLUMN a; 'not closed",
+    )
+    tables = migrated(scripts, "postgresql")
+    assert {name: [*table.columns] for name, table in tables.items()} == {"t": ["a", "e", "c"]}
+    assert tables["t"].columns["e"] == tables["t"].columns["c"]
+    views = migrated((*scripts, "CREATE VIEW v (x) AS SELECT a FROM t;"), "postgresql")
+    assert [*views["v"].columns] == ["x"]
 
 
 def test_contract_comes_first(tmp_path: Path) -> None:

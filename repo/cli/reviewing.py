@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -120,6 +121,8 @@ def review(
     """
     from repo import review as reviewing
 
+    # It tells of each statement that it does not know, which engines are asked about.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     files = {file: _form_of(file) for file in write or ()}
     report = reviewing.review(
         base,

@@ -11,8 +11,9 @@ from repo.errors import ConfigurationError
 from repo.parameters import Declared
 from repo.queries import Query
 from repo.review.changes import block
+from repo.review.contract import renamed
 
-__all__ = ["Facts", "arguments"]
+__all__ = ["Facts", "alike", "arguments"]
 
 _EXAMPLE: Final = re.compile(r"^\s*--\s*review:\s*example\s+(?P<given>.*)$")
 _GIVEN: Final = re.compile(r"(\w+)=(\S+)")
@@ -71,6 +72,16 @@ def arguments(query: Query, facts: Facts) -> dict[str, Any]:
             found[name] = known[name]
         else:
             found[name] = _by_type(declared, facts)
+    return found
+
+
+def alike(query: Query, old: Query | None, facts: Facts) -> dict[str, Any]:
+    """The same, but that a parameter with only another name than before is given what it was then."""
+    found = arguments(query, facts)
+    known = {} if old is None else renamed(old, query)
+    if old is not None and known:
+        were, examples = arguments(old, facts), _examples(query)
+        found |= {name: were[was] for name, was in known.items() if name not in examples}
     return found
 
 

@@ -75,6 +75,9 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
             _ERROR, "A column that must not be NULL needs a default for the rows there are."
         ),
         "order-changed": Code(_WARNING, "Rows come in another order than callers were promised."),
+        "rows-changed": Code(
+            _WARNING, "A limit or a join is another: rows that callers got are left out, or others come."
+        ),
         "rows-differ": Code(_ERROR, "The engines give different rows of the same sample."),
         "runs-away": Code(
             _ERROR, "It takes so long on the sample that it was not run, or not to its end."

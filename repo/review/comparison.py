@@ -131,6 +131,14 @@ class Comparison:
         """The changes that leave a query there that means something new."""
         return [each for each in self.changes if each.after and not each.means_the_same]
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything that an engine can tell more of."""
+        before, after = (
+            [each.read_bytes() for each in side.migrations()] for side in (self.before, self.after)
+        )
+        return before != after or any(not each.means_the_same for each in self.changes)
+
     def callers(self, change: Change) -> list[Caller]:
         """Who calls a query, by its new name or its old one."""
         names = sorted({change.name, change.old_name})
@@ -222,6 +230,8 @@ class Comparison:
         told = f"{difference.what} {difference.before} is now {difference.after}"
         if difference.what == "order":
             yield finding(*place, "order-changed", told)
+        elif difference.what in ("limit", "join"):
+            yield finding(*place, "rows-changed", f"{told}: {difference.breaks}")
         elif difference.what == "column" and difference.before == "none":
             yield finding(*place, "column-added", f"{difference.after}: {difference.breaks}")
         elif difference.breaks and difference.what != "name":

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 import sqlglot
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from repo.queries import Query, ResultColumn
 from repo.review.changes import Change, Kind
 from repo.review.tables import GRAMMARS
 
-__all__ = ["ContractChange", "differences", "order_of"]
+__all__ = ["ContractChange", "differences", "renamed"]
 
 _OPERATORS: Final = {
     "": "rows",
@@ -24,6 +27,16 @@ _OPERATORS: Final = {
 }
 
 
+_AFTER_ORDER: Final = (
+    TokenType.LIMIT,
+    TokenType.OFFSET,
+    TokenType.FETCH,
+    TokenType.FOR,
+    TokenType.SEMICOLON,
+)
+_OUTER: Final = "LEFT JOIN"
+
+
 class ContractChange(NamedTuple):
     """One thing that callers rely on: before, after, and why it breaks them; empty where it does not."""
 
@@ -33,15 +46,64 @@ class ContractChange(NamedTuple):
     breaks: str
 
 
-def order_of(query: Query, dialect: str) -> str:
-    """The ORDER BY of a query as a dialect writes it; empty where there is none."""
+class _Rows(NamedTuple):
+    """What decides which rows of a statement come, and in which order: each as it is written."""
+
+    order: str
+    keys: Sequence[object]
+    limit: str
+    joins: Mapping[str, str]
+    """How each table is joined, by the name that it has in the statement."""
+
+
+def _rows(query: Query, dialect: str) -> _Rows | None:
+    """None for a statement that sqlglot cannot read."""
     try:
+        tokens = sqlglot.tokenize(query.sql, dialect=GRAMMARS[dialect])
         tree = sqlglot.parse_one(query.sql, dialect=GRAMMARS[dialect])
     except SqlglotError:
-        return ""
-    order = tree.args.get("order")
+        return None
+    order, limit = tree.args.get("order"), tree.args.get("limit")
     keys = [] if order is None else order.expressions
-    return ", ".join(key.sql(dialect=GRAMMARS[dialect]) for key in keys)
+    return _Rows(
+        _written(query.sql, tokens) if keys else "",
+        # Each dialect has its own places for NULLs where none is named; sqlglot knows them.
+        [(key.this, bool(key.args.get("desc")), key.args.get("nulls_first")) for key in keys],
+        "" if limit is None else limit.expression.sql(dialect=GRAMMARS[dialect]),
+        {
+            join.alias_or_name: f"{join.side or join.kind or 'INNER'} JOIN".lstrip()
+            for join in tree.find_all(exp.Join)
+        },
+    )
+
+
+def _written(sql: str, tokens: Sequence[Token]) -> str:
+    """The last ORDER BY outside of parentheses, up to what follows it."""
+    depth, start, end = 0, 0, len(sql)
+    for token in tokens:
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if depth == 0 and token.token_type is TokenType.ORDER_BY:
+            start, end = token.end + 1, len(sql)
+        elif depth == 0 and token.token_type in _AFTER_ORDER:
+            end = min(end, token.start) if token.start > start else end
+    return " ".join(re.sub(r"--[^\n]*", "", sql[start:end]).split())
+
+
+def _of_rows(before: Query, after: Query, dialect: str) -> Iterator[ContractChange]:
+    old, new = _rows(before, dialect), _rows(after, dialect)
+    if old is None or new is None:
+        return
+    if old.keys != new.keys:
+        what = old.order or "none", new.order or "none"
+        yield ContractChange("order", *what, "rows come in another order, or in any")
+    if old.limit != new.limit:
+        why = "rows beyond it are left out" if new.limit else "more rows come than did"
+        yield ContractChange("limit", old.limit or "none", new.limit or "none", why)
+    for name, was in old.joins.items():
+        now = new.joins.get(name, was)
+        if was != now:
+            why = "rows that match nothing are left out" if was == _OUTER else "other rows come than did"
+            yield ContractChange("join", f"{was} {name}", f"{now} {name}", why)
 
 
 def differences(change: Change) -> Iterator[ContractChange]:
@@ -60,14 +122,31 @@ def differences(change: Change) -> Iterator[ContractChange]:
     old, new = (each.record.__name__ if each.record else "none" for each in (before, after))
     if old != new:
         yield ContractChange("record", old, new, "")
-    old, new = (order_of(each, dialect) or "none" for each in (before, after))
-    if old != new:
-        yield ContractChange("order", old, new, "rows come in another order, or in any")
+    both = [each for each in change.before if each in change.after]
+    found = [_of_rows(change.before[each], change.after[each], each) for each in both]
+    yield from dict.fromkeys(chain.from_iterable(found))
+
+
+def renamed(before: Query, after: Query) -> Mapping[str, str]:
+    """The parameters that only got another name, by that, with the one before."""
+    if len(before.parameters) != len(after.parameters):
+        return {}
+    return {
+        now: was
+        for was, now in zip(before.parameters, after.parameters, strict=True)
+        if was not in after.parameters
+        and now not in before.parameters
+        and before.types.get(was) == after.types.get(now)
+    }
 
 
 def _of_parameters(before: Query, after: Query) -> Iterator[ContractChange]:
-    gone = [name for name in before.parameters if name not in after.parameters]
-    new = [name for name in after.parameters if name not in before.parameters]
+    known = renamed(before, after)
+    for name, was in known.items():
+        both = _parameter(before, was), _parameter(after, name)
+        yield ContractChange("parameter", *both, "calls give it by its old name")
+    gone = [name for name in before.parameters if name not in {*after.parameters, *known.values()}]
+    new = [name for name in after.parameters if name not in {*before.parameters, *known}]
     for name in gone:
         yield ContractChange("parameter", _parameter(before, name), "none", "calls give it")
     for name in new:

@@ -15,7 +15,7 @@ from repo.errors import DatabaseUnavailable, QueryContractError, RepoError
 from repo.introspection import describe
 from repo.migrations import Migration, load
 from repo.queries import Query
-from repo.review.arguments import Facts, arguments
+from repo.review.arguments import Facts, alike
 from repo.review.changes import Kind
 from repo.review.codes import finding
 from repo.review.comparison import Comparison, Side
@@ -70,7 +70,8 @@ def differing(comparison: Comparison, answers: Sequence[Answers]) -> Iterator[Fi
     """Queries that read, and give other rows on one engine than on the other."""
     for change in comparison.touched:
         rows = {each.dialect: each.rows[change.name] for each in answers if change.name in each.rows}
-        if any(one != other for one, other in pairwise(rows.values())):
+        asked = {query.parameters for query in change.after.values()}
+        if len(asked) == 1 and any(one != other for one, other in pairwise(rows.values())):
             counts = ", ".join(f"{len(found)} on {dialect}" for dialect, found in rows.items())
             query = next(iter(change.after.values()))
             message = f"the engines give different rows of the sample ({counts})"
@@ -152,7 +153,9 @@ class _Engine:
             now = self._run(there, self._new, after, changed)
             misfits = self._misfits(there, self._new, self._touched)
             broken = self._misfits(there, self._old, self._old) if self._added else {}
+            indexes = self._indexes()
         with self._as_it_was() as there:
+            gone, added = self._indexes() - indexes, indexes - self._indexes()
             was = self._run(there, self._old, before, changed)
             lost = _indexes(before) - _indexes(after)
             if lost and not self._added:
@@ -163,9 +166,10 @@ class _Engine:
         new = {name: why for name, why in unready.items() if name not in misfits}
         yield from self._unlike(new, "needs-new-schema")
         yield from self._too_old({name: why for name, why in broken.items() if name not in never_fit})
-        yield from self._unused(lost)
+        yield from self._unused(lost & indexes)
         for name in changed:
-            yield from self._judged(name, was.get(name), now[name], large)
+            replaced = gone if added & now[name].plan.indexes else set[str]()
+            yield from self._judged(name, was.get(name), now[name], large, replaced)
         first = [*([] if self._own else load(self._db.dialect)), *self._there]
         yield from undone(self._db, first, self._added, self._folder, self._patience)
 
@@ -178,6 +182,10 @@ class _Engine:
             if now.get(each.label) != each.checksum:
                 message = f"{each.label} was released: add a migration instead"
                 yield finding(self._file(each), 1, "", "changed-migration", message)
+
+    def _indexes(self) -> set[str]:
+        """The indexes that there are, in the transaction if there is one."""
+        return {index.name for table in describe(self._db).tables for index in table.indexes}
 
     def _large(self, there: Trial) -> set[str]:
         """The tables of which it matters that they are read whole, or locked."""
@@ -198,7 +206,7 @@ class _Engine:
                     self._note(f"{name} has no plan: it makes a table, copies, or is read in columns")
                 continue
             try:
-                found[name] = there.plan(query, arguments(query, self._facts))
+                found[name] = there.plan(query, self._given(name, query))
             except QueryContractError:
                 continue  # it does not fit the schema, which is said of all queries at once
             except RepoError as error:
@@ -236,16 +244,21 @@ class _Engine:
         for name in names:
             if name in plans:
                 query = queries[name]
-                ran = _Ran(plans[name]) if query.writes else self._cost(there, query, plans[name])
-                found[name] = self._with_rows(there, query, ran) if name in self._touched else ran
+                given = self._given(name, query)
+                ran = _Ran(plans[name]) if query.writes else self._cost(there, query, given, plans[name])
+                found[name] = self._with_rows(there, query, given, ran) if name in self._touched else ran
         return found
 
-    def _cost(self, there: Trial, query: Query, plan: Plan) -> _Ran:
+    def _given(self, name: str, query: Query) -> Mapping[str, Any]:
+        """The arguments of a query, as it was or is now."""
+        return alike(query, self._old.get(name), self._facts)
+
+    def _cost(self, there: Trial, query: Query, given: Mapping[str, Any], plan: Plan) -> _Ran:
         expected = max((step.estimated_rows or 0 for step in plan.all()), default=0)
         if expected > self._bars * _EXPECTED:
             message = f"its plan expects {expected:,} rows, so it was not run"
             return _Ran(plan, wrong=Verdict("runs-away", message))
-        given, limit = arguments(query, self._facts), self._bars * _INSTRUCTIONS
+        limit = self._bars * _INSTRUCTIONS
         try:
             ran = there.run(query, given, limit)
             if (ran.pages or 0) < _FEW:
@@ -257,14 +270,14 @@ class _Engine:
         except RepoError as error:
             return _Ran(plan, wrong=Verdict("fails-on-sample", words(str(error))))
 
-    def _with_rows(self, there: Trial, query: Query, ran: _Ran) -> _Ran:
+    def _with_rows(self, there: Trial, query: Query, given: Mapping[str, Any], ran: _Ran) -> _Ran:
         if ran.wrong or query.writes or query.record is None:
             return ran
         if (ran.plan.rows or 0) > _COMPARED:
             self._note(f"{query.full_name} gives {ran.plan.rows:,} rows, which were not compared")
             return ran
         try:
-            return ran._replace(rows=there.rows(query, arguments(query, self._facts)))
+            return ran._replace(rows=there.rows(query, given))
         except RepoError as error:
             return ran._replace(wrong=Verdict("fails-on-sample", words(str(error))))
 
@@ -316,12 +329,14 @@ class _Engine:
         if broken:
             told = "; ".join(f"{self._old[name].full_name} ({why})" for name, why in broken.items())
             message = f"queries as they were fail on the new schema of {self._db.dialect}: {told}"
+            still = [name for name in broken if name in self._new and name not in self._touched]
+            if still:
+                message += f"; and still are as they were: {', '.join(still)}"
             yield finding(self._last(), 1, "", "breaks-old-queries", message)
 
     def _unused(self, lost: Collection[str]) -> Iterator[Finding]:
         """Indexes that queries used, and none does any more."""
-        there = {index.name for table in describe(self._db).tables for index in table.indexes}
-        for index in sorted(there.intersection(lost)):
+        for index in sorted(lost):
             message = f"on {self._db.dialect}, no query uses {index} any more"
             if self._added:
                 yield finding(self._last(), 1, "", "unused-index", message)
@@ -331,7 +346,12 @@ class _Engine:
                 yield finding(query.file, query.line, name, "unused-index", message)
 
     def _judged(
-        self, name: str, was: _Ran | None, now: _Ran, large: Collection[str]
+        self,
+        name: str,
+        was: _Ran | None,
+        now: _Ran,
+        large: Collection[str],
+        replaced: Collection[str],
     ) -> Iterator[Finding]:
         """Show the plans of a query, and say what is worse than it was."""
         same = None
@@ -341,7 +361,7 @@ class _Engine:
             self.answers.rows[name] = now.rows
         change = PlanChange(name, self._db.dialect, was.plan if was else None, now.plan, same)
         self.answers.plans.append(change)
-        for verdict in [*([now.wrong] if now.wrong else []), *verdicts(change, large)]:
+        for verdict in [*([now.wrong] if now.wrong else []), *verdicts(change, large, replaced)]:
             yield self._of(name, verdict.rule, verdict.message)
 
 

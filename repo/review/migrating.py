@@ -27,6 +27,7 @@ _INDEX: Final = re.compile(
 _NO_LIMIT: Final = re.compile(
     r"\bSET\s+(LOCAL\s+|SESSION\s+)?lock_timeout\s*(=|\bTO\b)\s*('?0\w*'?|DEFAULT)", re.I
 )
+_SAID: Final = re.compile(r"^\w+\.\w+ \([^)]*:\d+\) (?:does not fit the database: )?")
 _NOT_NULL: Final = "NOT NULL column"
 _STRONGEST: Final = "AccessExclusiveLock"
 _MANY: Final = 1_000
@@ -165,4 +166,4 @@ def _of_effect(effect: Effect, statement: ScriptStatement, file: Path) -> Iterat
 
 def words(text: str) -> str:
     """An engine's words without the name and the place of the query, which are said already."""
-    return text.rpartition(" does not fit the database: ")[2].partition("\n")[0]
+    return _SAID.sub("", text, count=1).partition("\n")[0]

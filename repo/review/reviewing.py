@@ -97,10 +97,13 @@ def _report(comparison: Comparison, asking: Asking) -> Review:
         notes.append("No engine was asked: plans, rows and migrations were not looked at.")
     elif wrong := comparison.before.unloadable or comparison.after.unloadable:
         notes.append(f"No engine was asked: {_in_repository(wrong, comparison)}")
-    else:
+    elif comparison.asks:
         answers = _asked(comparison, asking.sample, asking, notes)
         found += [each for answer in answers for each in answer.findings]
         found += differing(comparison, answers)
+    # The first of those that say the same of one query.
+    found.sort(key=lambda each: (each.file, each.line))
+    found = [*{(each.file, *each[2:]): each for each in reversed(found)}.values()]
     before, after = comparison.before, comparison.after
     notes += [_in_repository(note, comparison) for note in comparison.notes]
     queries = [

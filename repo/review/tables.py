@@ -20,6 +20,7 @@ GRAMMARS: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
 
 UNKNOWN: Final = "unknown"
 
+_RENAMED: Final = re.compile(r"\bRENAME\s+(?!TO\b|COLUMN\b|CONSTRAINT\b)", re.IGNORECASE)
 _CREATES: Final = re.compile(r"\bcreate\b", re.IGNORECASE)
 
 _POSTGRESQL: Final = {
@@ -113,7 +114,8 @@ def migrated(scripts: Sequence[str], dialect: str) -> Mapping[str, ParsedTable]:
     """The tables that migrations leave, by lower-case name; what cannot be read changes nothing."""
     tables: dict[str, ParsedTable] = {}
     for script in scripts:
-        _migrate(tables, script, dialect)
+        with suppress(SqlglotError):
+            _migrate(tables, script, dialect)
     return tables
 
 
@@ -128,7 +130,8 @@ def _migrate(tables: dict[str, ParsedTable], script: str, dialect: str) -> None:
                 for table in sqlglot.parse_one(statement, dialect=grammar).find_all(exp.Table):
                     tables.pop(table.name.lower(), None)
             elif words == [TokenType.ALTER, TokenType.TABLE]:
-                _alter(tables, sqlglot.parse_one(statement, dialect=grammar), dialect)
+                text = _RENAMED.sub("RENAME COLUMN ", statement)  # sqlglot knows it with COLUMN only
+                _alter(tables, sqlglot.parse_one(text, dialect=grammar), dialect)
 
 
 def _create(tables: dict[str, ParsedTable], statement: str, dialect: str) -> None:
@@ -142,14 +145,16 @@ def _create(tables: dict[str, ParsedTable], statement: str, dialect: str) -> Non
     elif tokens and tokens[0].token_type is TokenType.CREATE:
         made = sqlglot.parse_one(statement, dialect=grammar)
         if isinstance(made, exp.Create) and isinstance(made.expression, exp.Query):
-            columns = dict.fromkeys(map(str.lower, made.expression.named_selects), UNKNOWN)
-            tables[made.this.name.lower()] = ParsedTable(columns, frozenset(), (), {})
+            named = [each.name for each in made.this.expressions] or made.expression.named_selects
+            table = made.this.this if isinstance(made.this, exp.Schema) else made.this
+            columns = dict.fromkeys(map(str.lower, named), UNKNOWN)
+            tables[table.name.lower()] = ParsedTable(columns, frozenset(), (), {})
 
 
 def _alter(tables: dict[str, ParsedTable], statement: exp.Expr, dialect: str) -> None:
+    if not isinstance(statement, exp.Alter) or statement.this.name.lower() not in tables:
+        return  # one that sqlglot does not know; it changes no column
     name = statement.this.name.lower()
-    if name not in tables or not isinstance(statement, exp.Alter):
-        return
     for action in statement.args.get("actions") or ():
         table = tables[name]
         columns = dict(table.columns)
@@ -158,14 +163,19 @@ def _alter(tables: dict[str, ParsedTable], statement: exp.Expr, dialect: str) ->
             tables[name] = replace(
                 table, columns={**columns, **added.columns}, required=table.required | added.required
             )
+        elif isinstance(action, exp.AlterColumn):
+            column = action.this.name.lower()
+            if column in columns and (kind := action.args.get("dtype")):
+                tables[name] = replace(table, columns={**columns, column: kind_of_type(kind, dialect)})
         elif isinstance(action, exp.RenameColumn):
             tables[name] = _renamed(table, action.this.name.lower(), action.args["to"].name.lower())
         elif isinstance(action, exp.AlterRename):
             tables[action.this.name.lower()] = tables.pop(name)
             return
         elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":
-            columns.pop(action.this.name.lower(), None)
-            tables[name] = replace(table, columns=columns)
+            gone = {column.name.lower() for column in action.find_all(exp.Column)}
+            kept = {column: kind for column, kind in columns.items() if column not in gone}
+            tables[name] = replace(table, columns=kept)
 
 
 def _renamed(table: ParsedTable, old: str, new: str) -> ParsedTable:

@@ -46,10 +46,13 @@ def shape(steps: Sequence[Step]) -> tuple[object, ...]:
     )
 
 
-def verdicts(change: PlanChange, large: Collection[str]) -> Iterator[Verdict]:
+def verdicts(
+    change: PlanChange, large: Collection[str], replaced: Collection[str] = ()
+) -> Iterator[Verdict]:
     """What is worse than before; of a query that is new, whether it reads a large table whole.
 
     :param large: the tables of which it matters.
+    :param replaced: the indexes that others have taken the place of, and which are not missed.
     """
     before, after = change.before, change.after
     if after is None:
@@ -59,7 +62,7 @@ def verdicts(change: PlanChange, large: Collection[str]) -> Iterator[Verdict]:
         yield Verdict("full-scan", f"{table} is read whole")
     if before is None:
         return
-    for index in sorted(old.indexes - after.indexes):
+    for index in sorted(old.indexes - after.indexes - {*replaced}):
         yield Verdict("index-not-used", f"{index} is no longer used")
     if after.sorts > old.sorts:
         sorts = next(step.does for step in after.all() if step.sorts)

@@ -139,6 +139,12 @@ ORDER BY m.date DESC -- where it was m.date
 -- right: order-changed
 ORDER BY m.date
 
+-- refused: rows-changed
+INNER JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id -- where it was LEFT JOIN
+
+-- right: rows-changed
+LEFT JOIN institutional_holdings AS h ON h.ticker_id = t.ticker_id
+
 -- refused: rows-differ
 -- in sqlite/
 WHERE m.date >= CAST(:start AS date)
