@@ -15,7 +15,7 @@ from repo.migrations import Migration
 from repo.review.codes import finding
 from repo.review.findings import Finding
 from repo.review.trial import Trial
-from repo.schemas import compare
+from repo.schemas import SchemaDifference, compare
 from repo.scripts import ScriptStatement, statements
 
 __all__ = ["Effect", "MigrationReport", "migrated", "undone", "words"]
@@ -78,6 +78,7 @@ def migrated(
     """
     lines = ["", *script.splitlines()]
     before = there.states()
+    held = {name: (each.locks or "").split() for name, each in before.items()}
     line = 1
     try:
         for statement in statements(script):
@@ -90,7 +91,7 @@ def migrated(
             if _NO_LIMIT.search(statement.sql):
                 message = "the limit of waiting for a lock is taken away"
                 yield finding(file, line, "", "lock-timeout", message)
-            for effect in _effects(statement, before, after, large):
+            for effect in _effects(statement, before, after, large, held):
                 report.effects.append(effect)
                 yield from _of_effect(effect, statement, file)
             before = after
@@ -121,10 +122,15 @@ def undone(
         except RepoError as error:
             told = [f"it fails: {words(str(error))}"]
         else:
-            told = [str(each) for each in compare(old, new)]
+            told = [str(each) for each in compare(old, new) if not _validated(each)]
         for each in told:
             file = folder / f"{migration.label}.undo.sql"
             yield finding(file, 1, "", "undo", f"on {db.dialect}: {each}")
+
+
+def _validated(difference: SchemaDifference) -> bool:
+    """Whether it is no more than a constraint that holds for all rows, where it was NOT VALID."""
+    return difference.expected == f"{difference.found} NOT VALID"
 
 
 def _effects(
@@ -132,16 +138,23 @@ def _effects(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     large: Collection[str],
+    held: Mapping[str, Collection[str]],
 ) -> Iterator[Effect]:
+    """What a statement did to large tables.
+
+    :param held: the locks from migrations before, which are over when this one is run in earnest.
+    """
     for name, now in after.items():
         was = before.get(name)
         if was is None or name not in large:
             continue
         rewrites, reads = now.file != was.file, now.scans > was.scans
-        if rewrites or reads or now.lock != was.lock or now.written > was.written:
+        if rewrites or reads or now.locks != was.locks or now.written > was.written:
             sql = " ".join(statement.sql.split())
             rows = now.written - was.written
-            yield Effect(statement.line, sql, name, now.lock or "", rewrites, reads, rows)
+            locks = (now.locks or "").split()
+            own = [lock for lock in locks if lock not in held.get(name, ())] or [*locks, ""]
+            yield Effect(statement.line, sql, name, own[0], rewrites, reads, rows)
 
 
 def _of_effect(effect: Effect, statement: ScriptStatement, file: Path) -> Iterator[Finding]:
