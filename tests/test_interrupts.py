@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,7 +31,7 @@ class Interrupt:
     A line counts anew where it is come by on another way: the two calls that led to it are looked at.
     """
 
-    def __init__(self, struck: set[tuple[object, ...]]) -> None:
+    def __init__(self, struck: set[tuple[int, ...]]) -> None:
         self.struck = struck
         self.place = ""
 
@@ -49,20 +50,23 @@ class Interrupt:
 
     def _line(self, frame: FrameType, event: str, given: Any) -> Any:
         if event == "line" and not self.place:
-            way = tuple(each for one in _with_callers(frame) for each in (one.f_code, one.f_lineno))
+            way = _way(frame)
             if way not in self.struck:
                 self.struck.add(way)
                 self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                sys.settrace(None)
                 raise KeyboardInterrupt
         return self._line
 
 
-def _with_callers(frame: FrameType) -> Iterator[FrameType]:
+def _way(frame: FrameType) -> tuple[int, ...]:
+    """A line and the two calls that led to it; code by its number, for to hash it takes long."""
+    way: list[int] = []
     at: FrameType | None = frame
-    for _ in range(3):
-        if at is not None:
-            yield at
-            at = at.f_back
+    while at is not None and len(way) < 6:
+        way += (id(at.f_code), at.f_lineno)
+        at = at.f_back
+    return tuple(way)
 
 
 def one_read(db: Database) -> None:
@@ -117,12 +121,13 @@ def impatient(url: str, backend: str) -> Iterator[Database]:
         options = {"min_size": 2, "max_size": 2, "pool_timeout": 30.0}
     with repo.connect(url, **options) as db:
         seed(db)
+        gc.collect()
+        gc.disable()  # what earlier tests left would be closed by lines that are struck
         yield db
+        gc.enable()
 
 
-def strike(
-    db: Database, work: Callable[[Database], None], struck: set[tuple[object, ...]]
-) -> str | None:
+def strike(db: Database, work: Callable[[Database], None], struck: set[tuple[int, ...]]) -> str | None:
     """Where a line was struck; None where no other was left."""
     interrupt = Interrupt(struck)
     try:
@@ -140,7 +145,7 @@ def test_the_connections_come_back(impatient: Database, backend: str, case: str)
     """Line after line of a call is struck, and each time the next read and the next write work."""
     work = WORK[case]
     work(impatient)
-    struck: set[tuple[object, ...]] = set()
+    struck: set[tuple[int, ...]] = set()
     for number in range(1, MOST):
         place = strike(impatient, work, struck)
         if place is None:

@@ -16,8 +16,8 @@ from tests.builders import SERIES, TABLE_OF, bar, content, day, holding, python
 FORMS: tuple[Callable[[Iterable[Any]], Iterable[Any]], ...] = (list, iter)
 ROWS = 3500
 SIZES = (1, 100, 101, 1000, 2500)
-MEMORY_ROWS = 80_000
-MEMORY_BYTES = 4 << 20  # a third of what these rows take
+MEMORY_ROWS = 30_000
+MEMORY_BYTES = 3 << 20  # two thirds of what these rows take
 
 EACH = pytest.mark.parametrize("kind", SERIES)
 

@@ -200,7 +200,7 @@ def test_killed_and_resumed(pair: tuple[str, str]) -> None:
     moments = random.Random(7)
     with repo.connect(pair[1]) as target, repo.connect(pair[0]) as source:
         target.migrate()
-        for attempt in range(5):
+        for attempt in range(4):
             child = python(CHILD, *pair, *["resume"][: attempt > 0])
             assert child.stdin is not None
             assert child.stdout is not None

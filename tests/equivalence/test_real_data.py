@@ -110,7 +110,7 @@ def test_rankings(loaded: Loaded, window_days: int) -> None:
     """Rankings over two years are the oracle's to the last bit."""
     sizes = [
         len(loaded.same(loaded.world, "divergence.ranking", as_of=day, window_days=window_days))
-        for day in DAYS[1::2]
+        for day in DAYS[3::4]
     ]
     assert max(sizes) > 50
     best = loaded.same(
@@ -128,8 +128,8 @@ def test_one_day(loaded: Loaded, day: date) -> None:
 
 
 def test_each_ticker(loaded: Loaded) -> None:
-    """Histories, summaries and timelines of every ticker are the oracle's to the last bit."""
-    for number, symbol in enumerate(sorted(loaded.world.tickers)):
+    """Histories, summaries and timelines of every other ticker are the oracle's to the last bit."""
+    for number, symbol in enumerate(sorted(loaded.world.tickers)[::2]):
         world = loaded.alone[symbol]
         start, end = RANGES[number % len(RANGES)]
         for name in ("market.history", "holdings.history", "sentiment.history", "market.summary"):

@@ -118,7 +118,7 @@ def test_a_few_rows(engines: Engines, aggregate: str) -> None:
 def test_many_rows(engines: Engines, aggregate: str) -> None:
     """Loads of every size and order come back, with keys that come again far behind."""
 
-    @examples(0.4)
+    @examples(0.25)
     @given(first=loads(aggregate), second=loads(aggregate), container=contained())
     def check(first: Load, second: Load, container: str) -> None:
         rows = _start(engines, with_referred=aggregate not in ("tickers", "institutions"))
