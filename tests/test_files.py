@@ -127,7 +127,7 @@ def test_a_file_that_is_written_while_it_is_read(db: Database, case: str) -> Non
     """What was read of it may be half of one and half of another: nothing of it is kept."""
     db.tickers.upsert([Ticker("A", "Aye")])
     path = Path("market.csv")
-    rows = "".join(f"A,{day(number)},1\n" for number in range(30_000))
+    rows = "".join(f"A,{day(number)},1\n" for number in range(21_000))
     path.write_text(HEADER.decode() + rows)
     Path("other").write_text(HEADER.decode() + rows)
     os.utime(path, (1, 1))

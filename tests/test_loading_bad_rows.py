@@ -448,7 +448,7 @@ import sys, time, repo
 from repo import loading
 
 def stall(kind, rows, position, size):
-    if kind == "market" and rows >= 40_000:
+    if kind == "market" and rows >= 20_000:
         print("in the middle", flush=True)
         time.sleep(600)
 
@@ -462,7 +462,7 @@ def test_a_killed_process_leaves_nothing(stocked: Database, url: str) -> None:
     stocked.market.upsert([Bar("A", DAY, None, None, None, 9.0, None)])
     before = content(url)
     market("K,Kay", name="tickers.csv", header="symbol,company_name")
-    market(*(f"A,{day(number)},{number or 'x'},5" for number in range(60_000)))
+    market(*(f"A,{day(number)},{number or 'x'},5" for number in range(30_000)))
     with python(_KILLED, url) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "in the middle\n"
@@ -470,4 +470,4 @@ def test_a_killed_process_leaves_nothing(stocked: Database, url: str) -> None:
         assert process.wait() == -signal.SIGKILL
     assert content(url) == before
     assert present() == ["market.csv", "tickers.csv"]
-    assert [each.new for each in load(stocked, ".", skip_bad=True)] == [1, 59_999]
+    assert [each.new for each in load(stocked, ".", skip_bad=True)] == [1, 29_999]
