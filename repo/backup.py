@@ -2,8 +2,9 @@
 
 A backup is a file that the engine's own tools read without this package (a database file, or pg_dump's
 custom format), and a manifest beside it, ``FILE.json``: when and of which database it was made, the
-digest of each table, and the file's SHA-256. The manifest does not name the file, so the two may be
-moved and renamed together; its last line is a SHA-256 of the others. The file gets its name last.
+digest of each table, an application's own included, and the file's SHA-256. The manifest does not name
+the file, so the two may be moved and renamed together; its last line is a SHA-256 of those above it.
+The file gets its name last.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from repo.database import Database, connect
-from repo.digests import TableDigest, digests
+from repo.digests import TableDigest, digests, other_digests
 from repo.engine.backup import Restoring
 from repo.engine.connection import Connection
 from repo.errors import BackupError, ConfigurationError, MigrationError, QueryContractError
@@ -30,7 +31,7 @@ from repo.showing import short
 from repo.workplace import PRIVATE, keep_names, workplace
 
 _SUFFIX: Final = ".json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]")
 
 
@@ -48,6 +49,8 @@ class Manifest:
     made_with: str
     schema_version: int
     tables: tuple[TableDigest, ...]
+    others: tuple[TableDigest, ...]
+    """The tables that are not the package's: an application's, and the records of migrations."""
     size: int
     sha256: str
     proven: bool
@@ -113,6 +116,7 @@ def backup(
                 raise BackupError("the database has no tables yet: there is nothing to back up")
             with engine.dump(connection, copy, progress) as made_with:
                 tables = tuple(digests(tx).values())
+                others = tuple(other_digests(tx).values())
         size, digest = _of_file(copy, progress)
         manifest = Manifest(
             format=_FORMAT,
@@ -123,6 +127,7 @@ def backup(
             made_with=made_with,
             schema_version=version,
             tables=tables,
+            others=others,
             size=size,
             sha256=digest,
             proven=False,
@@ -267,13 +272,13 @@ def _restore(file: Path, url: str, manifest: Manifest, how: Restoring) -> None:
             how.progress("compare", 0, 0)
             try:
                 with nullcontext(db) if of is None else connect(of, read_only=True) as there:
-                    found = digests(there)
+                    found = {**digests(there), **other_digests(there)}
             except (QueryContractError, MigrationError) as error:
                 raise BackupError(
                     "the backup does not have the tables of this package: they are of another release, "
                     "or in a schema that is not in the role's search_path"
                 ) from error
-            expected = {each.table: each for each in manifest.tables}
+            expected = {each.table: each for each in (*manifest.tables, *manifest.others)}
             if wrong := [
                 _difference(name, expected.get(name), found.get(name))
                 for name in sorted({*expected, *found})
@@ -315,7 +320,8 @@ def _manifest_of(file: Path) -> Manifest:
             raise BackupError(f"{path} is of another version of this package")
         del fields["checksum"]
         fields["made_at"] = datetime.fromisoformat(fields["made_at"])
-        fields["tables"] = tuple(TableDigest(**each) for each in fields["tables"])
+        for name in ("tables", "others"):
+            fields[name] = tuple(TableDigest(**each) for each in fields[name])
         manifest = Manifest(**fields)
         whole = _as_text(manifest).encode() == text
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 from repo.chunks import combined
 from repo.engine.transfer import FIRST_KEY, LAST_KEY
@@ -19,6 +20,9 @@ from repo.tables import TABLES
 if TYPE_CHECKING:
     from repo.chunks import ChunkDigest
     from repo.database import Database
+
+
+_MODULUS: Final = 2**256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,24 @@ def digests(db: Database, tables: Iterable[str] | None = None) -> dict[str, Tabl
     :raises QueryContractError: where a table is not there.
     """
     return combined_digests(chunk_digests(db, tables))
+
+
+def other_digests(db: Database) -> dict[str, TableDigest]:
+    """The digests of the tables that are not the package's, by the names that SQL has for them.
+
+    Of the rows as the engine writes them, in no order: equal for equal rows of one engine, and of no use
+    between two. The sum of the rows' SHA-256 does not depend on where they lie.
+    """
+    transfer, queries = db._backend.transfer(), db._session.executor.queries
+    found = {}
+    with db._session.connection() as connection, transfer.scanning(connection):
+        for table in transfer.others(connection, queries):
+            rows = total = 0
+            for row in transfer.other_rows(connection, queries, table):
+                rows += 1
+                total += int.from_bytes(sha256(row).digest(), "big")
+            found[table.quoted] = TableDigest(table.quoted, rows, f"{total % _MODULUS:064x}")
+    return found
 
 
 def combined_digests(chunks: Mapping[str, Iterable[ChunkDigest]]) -> dict[str, TableDigest]:

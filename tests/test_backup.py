@@ -23,7 +23,7 @@ import repo
 from repo import BackupError, ConfigurationError, Database
 from repo import backup as backups
 from repo.backends.postgresql import programs
-from repo.digests import digests
+from repo.digests import digests, other_digests
 from repo.progress import no_progress
 from tests.builders import bar, clear, content, day, python, raw, seed, sentiment
 from tests.cli_helpers import smdi
@@ -105,6 +105,24 @@ def test_proven_while_others_write(filled: Database, url: str, empty_url: str, f
     with repo.connect(empty_url) as db:  # which is one to go on with
         assert db.version() == made.manifest.schema_version
         assert db.tickers.upsert([repo.Ticker("NEW", "New")]) == 1
+
+
+def test_tables_of_others(
+    filled: Database, url: str, empty_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application's own tables are restored, and a backup in which one differs is not proven."""
+    raw(url, "CREATE TABLE watched (owner text)")
+    raw(url, "INSERT INTO watched VALUES ('me'), ('you')")
+    made = backups.backup(filled, folder)
+    rows = {each.table.strip('"').removeprefix("public."): each.rows for each in made.manifest.others}
+    assert rows == {"schema_migrations": 2, "watched": 2}
+    assert backups.restore(made.file, empty_url) == made.manifest
+    assert sorted(raw(empty_url, "SELECT owner FROM watched")) == [("me",), ("you",)]
+    found = [{}, other_digests(filled)]
+    monkeypatch.setattr("repo.backup.other_digests", lambda db: found.pop())
+    with pytest.raises(BackupError, match=r'those of the manifest: .*watched"? has 0 of 2 rows'):
+        backups.backup(filled, folder / "unproven")
+    assert not (folder / "unproven").exists()
 
 
 def test_every_changed_byte_is_noticed(filled: Database, empty_url: str, folder: Path) -> None:

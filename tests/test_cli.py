@@ -363,7 +363,7 @@ def test_options_are_the_same_everywhere() -> None:
         }
 
     assert without("--url") == {"copy", "verify", "restore", "demo", "queries", "stubs", "review"}
-    assert without("--format") == {"check", "grant", "stubs", "demo", "copy"}
+    assert without("--format") == {"check", "grant", "stubs", "demo"}
     reading = {"tickers", "history", "summary", "coverage", "holdings", "ranking", "timeline", "export"}
     keeping = {"maintain", "sizes", "health", "grant", "backup", "restore", "copy", "verify"}
     assert without("--schema") == {*reading, *keeping, "queries", "stubs", "demo"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import repo
-from repo.digests import chunk_digests, digests
+from repo.digests import chunk_digests, digests, other_digests
 from repo.errors import ConfigurationError, RangeError
 from tests.builders import raw
 from tests.conftest import Databases
@@ -123,6 +123,28 @@ def test_any_change_shows(urls: tuple[str, str], table: str, change: str, where:
             after = digests(db)
             assert {name for name in before if before[name] != after[name]} == {table}
             assert len({*chunks} - {*chunk_digests(db)[table]}) == 1
+
+
+OWN = ['INSERT INTO "o""wn" VALUES (1, NULL)', 'INSERT INTO "o""wn" VALUES (2, \'2\')']
+
+
+def test_tables_of_others(db: repo.Database, url: str) -> None:
+    """Any change of a value shows in the digest, and the order in which rows were written does not."""
+    raw(url, 'CREATE TABLE "o""wn" (id integer, name text)')
+    seen = set()
+    for statements in (OWN, [*reversed(OWN)], [OWN[0]], [OWN[1], OWN[1]], []):
+        raw(url, 'DELETE FROM "o""wn"')
+        for statement in statements:
+            raw(url, statement)
+        (found,) = [each for name, each in other_digests(db).items() if "wn" in name]
+        assert found.rows == len(statements)
+        seen.add(found.sha256)
+    assert len(seen) == 4
+    raw(url, 'DELETE FROM "o""wn"')
+    raw(url, "INSERT INTO \"o\"\"wn\" VALUES (1, ''), (2, '2')")  # no NULL
+    (found,) = [each for name, each in other_digests(db).items() if "wn" in name]
+    assert found.sha256 not in seen
+    assert not {"tickers", "public.tickers", '"tickers"'} & {*other_digests(db)}
 
 
 def test_one_state(db: repo.Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 import signal
@@ -146,7 +147,9 @@ def test_slice_and_merge(pair: tuple[str, str]) -> None:
         }
         assert target.market.history("T4") == source.market.history("T4", part.since, part.until)
         target.market.delete("T1")
+        raw(pair[0], "CREATE TABLE watched (owner text)")
         done = copy(source, target, merge=True, part=Slice(("T1",)))
+        assert [each.strip('"').removeprefix("public.") for each in done.left_out] == ["watched"]
         assert done.merged == {
             "tickers": 0,
             "institutions": 1,
@@ -302,7 +305,12 @@ def test_what_hangs_on_tables(pair: tuple[str, str]) -> None:
         with pytest.raises(TransferError, match="for the view closes would go with them"):
             copy(source, target)
         raw(pair[1], "DROP VIEW closes")
-        copy(source, target)
+        raw(pair[0], "CREATE TABLE watched (owner text)")
+        told = smdi("copy", *pair, "--format", "json")
+        assert json.loads(told.out)["left_out"] == ['"watched"']
+        assert 'not copied, for they are no tables of this package: "watched"' in told.err
+        (unseen,) = verify(source, target).unseen
+        assert unseen == f'{pair[0]}: not compared, for they are no tables of this package: "watched"'
         rights = "SELECT has_table_privilege('pg_monitor', 'market_data', 'SELECT')"
         assert raw(pair[1], rights) == [(True,)]
 

@@ -35,7 +35,8 @@ def backup(
         typer.Option(
             "--verify/--no-verify",
             help="Prove the backup: restore it into a scratch database, on the same server or beside "
-            "the file, and compare the rows of each table. The manifest says whether that was done.",
+            "the file, and compare the rows of each table, an application's own too. The manifest says "
+            "whether that was done.",
         ),
     ] = True,
     scratch: Annotated[
@@ -126,7 +127,7 @@ def _show(form: Format, made: Backup) -> None:
     if form is Format.JSON:
         typer.echo(json.dumps({"file": str(made.file), **manifest.as_json()}, indent=2))
         return
-    show_table(["table", "rows", "sha256"], map(asdict, manifest.tables))
+    show_table(["table", "rows", "sha256"], map(asdict, (*manifest.tables, *manifest.others)))
     proven = "proven by a restore" if manifest.proven else "NOT proven by a restore"
     say(
         f"{made.file}: {proven}, {manifest.size:,} bytes, of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, "

@@ -61,7 +61,7 @@ def _signed_percent(value: float) -> str:
 _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
     **dict.fromkeys(("open", "high", "low", "close", "average_close"), _price),
     **dict.fromkeys(("volume", "average_volume", "shares_held", "market_value"), _whole),
-    **dict.fromkeys(("rows", "interest", "rows_read", "new", "changed"), _whole),
+    **dict.fromkeys(("rows", "other_rows", "interest", "rows_read", "new", "changed"), _whole),
     **dict.fromkeys(("unchanged", "repeated", "rejected"), _whole),
     **dict.fromkeys(("flow", "interest_change", "price_return"), _signed_percent),
     **dict.fromkeys(("institutional_rank", "retail_rank"), "{:.2f}".format),

@@ -11,6 +11,7 @@ from repo.cli.options import As, day
 from repo.cli.output import Format, progress_lines, say, show_table
 from repo.errors import ConfigurationError
 from repo.settings import database_url
+from repo.showing import listed
 
 if TYPE_CHECKING:
     from repo.transfer import Copied
@@ -47,6 +48,7 @@ def copy(
     until: Annotated[
         date | None, typer.Option(parser=day, metavar="DATE", help="Copy the days up to this one.")
     ] = None,
+    form: As = Format.TABLE,
 ) -> None:
     """Copy a database into another, of either engine, and prove both equal.
 
@@ -55,6 +57,7 @@ def copy(
     what they had, and --resume goes on where it was. An empty target is migrated first, one that holds
     rows is refused without --merge or --replace. With --symbols, --since or --until a part is copied
     that refers to nothing outside of it: holdings by the day they were filed, institutions with those.
+    An application's own tables are not copied, and are named at the end; those of TARGET stay.
 
     Exits with 1 when the copy did not arrive.
     """
@@ -80,12 +83,20 @@ def copy(
         done = transfer.copy(
             old, new, replace=replace, merge=merge, resume=resume, part=part, progress=progress
         )
-    _report(done)
+    _report(form, done)
 
 
-def _report(done: Copied) -> None:
+def _report(form: Format, done: Copied) -> None:
     for name in done.changed:
         say(f"the source's {name} changed since the copy was begun: it was copied anew")
+    if done.left_out:
+        say(f"not copied, for they are no tables of this package: {listed(done.left_out)}")
+    if form is Format.JSON:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(done), indent=2))
+        return
     if done.merged is not None:
         rows = [{"table": name, "rows": count} for name, count in done.merged.items()]
         show_table(["table", "rows"], rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -33,6 +33,13 @@ class Limits(NamedTuple):
     until: date | None = None
 
 
+class OtherTable(NamedTuple):
+    """A table that is not the package's, as SQL names it; ``bookkeeping``: of migrations and copies."""
+
+    quoted: str
+    bookkeeping: bool
+
+
 class Transfer(Protocol):
     """How an engine's tables are read as a whole, with values as in :data:`repo.batches.Columns`."""
 
@@ -53,6 +60,14 @@ class Transfer(Protocol):
         take: Callable[[Columns], None],
     ) -> None:
         """Give rows in the order of the key to ``take``, some at a time."""
+
+    def others(self, connection: Connection, queries: BoundQueries) -> list[OtherTable]:
+        """The tables that are not the package's, by name."""
+
+    def other_rows(
+        self, connection: Connection, queries: BoundQueries, table: OtherTable
+    ) -> Iterator[bytes]:
+        """The rows of one, in no order, as bytes that are the same for the same row on this engine."""
 
     def staged(self, queries: BoundQueries) -> StagedCopy:
         """The copy that is under way in this database, or is to begin."""

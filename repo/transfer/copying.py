@@ -20,7 +20,7 @@ from repo.introspection import differences
 from repo.progress import Progress, no_progress
 from repo.tables import TABLES, Table
 from repo.transfer.merging import merge as merged
-from repo.transfer.proof import prove
+from repo.transfer.proof import others, prove
 from repo.transfer.slices import EVERYTHING, Slice, SliceReader, ticker_keys
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ _NAMED: Final = 20
 class Copied:
     """What a copy came to: the digest of each table, or how many rows of each were new or different.
 
-    ``changed`` are the tables that began anew, for the source had other rows when the copy was resumed.
+    ``changed`` are the tables that began anew, for the source had other rows when the copy was resumed,
+    ``left_out`` those of the source that are not the package's: they are not copied.
     """
 
     tables: dict[str, TableDigest]
     merged: dict[str, int] | None = None
     changed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def copy(
@@ -82,7 +84,7 @@ def copy(
             + "; ".join(map(str, altered[:_NAMED]))
         )
     if merge:
-        return Copied({}, merged=merged(source, target, part))
+        return Copied({}, merged=merged(source, target, part), left_out=others(source))
     with closing(target._backend.transfer().staged(target._session.executor.queries)) as staged:
         return _Copy(source, target, staged, part, replace=replace, progress=progress).run(resume=resume)
 
@@ -129,7 +131,8 @@ class _Copy:
             self._staged.finish()
             self._staged.install(replace=self._replace, prove=self._prove)
         self._target._session.schema_changed()
-        return Copied(combined_digests(self._sent), changed=tuple(self._changed))
+        digests = combined_digests(self._sent)
+        return Copied(digests, changed=tuple(self._changed), left_out=others(self._source))
 
     def _begin(self, *, resume: bool) -> bool:
         """Take up what there is, or begin; whether all rows were there and the indexes are built."""

@@ -78,6 +78,13 @@ def _pieces(
     yield chunks[start:], first, LAST_KEY
 
 
+def others(db: Database) -> tuple[str, ...]:
+    """The tables that are neither copied nor compared, for they are not the package's."""
+    with db._session.connection() as connection:
+        found = db._backend.transfer().others(connection, db._session.executor.queries)
+    return tuple(each.quoted for each in found if not each.bookkeeping)
+
+
 def faults(ask: RunQuery) -> list[str]:
     """Keys that are there more than once, and keys that are referred to and not there."""
     found = []

@@ -15,8 +15,9 @@ from repo.chunks import ChunkDigest, span
 from repo.digests import TableDigest, combined_digests
 from repo.errors import ConfigurationError
 from repo.introspection import differences
+from repo.showing import listed
 from repo.tables import TABLES, Table
-from repo.transfer.proof import faults
+from repo.transfer.proof import faults, others
 from repo.transfer.slices import SliceReader
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RowDifference(NamedTuple):
 class Verification:
     """What a comparison found: the digests of both, the first differences, and the faults of each.
 
-    ``unseen`` is what could not be compared: the schema of a standby.
+    ``unseen`` is what was not compared: the schema of a standby, and tables that are not the package's.
     """
 
     first: dict[str, TableDigest]
@@ -90,6 +91,10 @@ def verify(first: Database, second: Database, *, limit: int = _LIMIT) -> Verific
                     found += _differences(table, chunk, sources, symbols)
     told, unseen = [], []
     for db, faulty in ((first, wrong), (second, others_wrong)):
+        if names := others(db):
+            unseen.append(
+                f"{db._url}: not compared, for they are no tables of this package: {listed(names)}"
+            )
         told += [f"{db._url}: {each}" for each in faulty]
         try:
             told += [f"{db._url}: {each}" for each in differences(db)]

@@ -67,3 +67,16 @@ WHERE
     AND d.datname ~ '^smdi_scratch_[0-9]+_[0-9a-f]+$'
     AND CAST(SPLIT_PART(d.datname, '_', 3) AS bigint) < CAST(:before AS bigint)
 ORDER BY d.datname;
+
+-- name: written_alike()$
+-- record_class: Setting(settings: str)
+-- Has this transaction write values as text in one way, whatever the database, the role and the server say.
+-- Index: none, it reads no table.
+SELECT
+    SET_CONFIG('datestyle', 'ISO, YMD', TRUE)
+    || SET_CONFIG('intervalstyle', 'postgres', TRUE)
+    || SET_CONFIG('timezone', 'UTC', TRUE)
+    || SET_CONFIG('extra_float_digits', '1', TRUE)
+    || SET_CONFIG('bytea_output', 'hex', TRUE)
+    || SET_CONFIG('xmlbinary', 'base64', TRUE)
+    || SET_CONFIG('lc_monetary', 'C', TRUE) AS settings;

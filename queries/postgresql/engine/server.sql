@@ -426,3 +426,29 @@ WHERE
     AND a.xact_start < CLOCK_TIMESTAMP() - MAKE_INTERVAL(secs => CAST(:seconds AS double precision))
 ORDER BY a.xact_start, a.pid
 LIMIT 1;
+
+-- name: others(relations)
+-- record_class: Other(quoted: str, bookkeeping: int)
+-- The tables of every schema that hold rows, as SQL names them, but for those of the current schema that are
+-- named, by name: what a proof of a backup compares too, and a copy leaves out. Bookkeeping are the records of
+-- migrations, and an unfinished copy. Index: none, the catalogue is small.
+SELECT
+    FORMAT('%I.%I', n.nspname, c.relname) AS quoted,
+    CASE
+        WHEN n.nspname = 'smdi_copy' OR c.relname IN ('schema_migrations', 'schema_steps') THEN 1
+        ELSE 0
+    END AS bookkeeping
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE
+    c.relkind = 'r'
+    AND c.relpersistence <> 't'
+    AND n.nspname NOT LIKE 'pg\_%'
+    AND n.nspname <> 'information_schema'
+    AND NOT (n.nspname = CURRENT_SCHEMA() AND c.relname = ANY(CAST(:relations AS text[])))
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_depend AS d
+        WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.deptype = 'e'
+    )
+ORDER BY n.nspname ASC, c.relname ASC;

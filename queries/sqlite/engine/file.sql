@@ -118,3 +118,19 @@ WHERE
     AND SUBSTR(o.columns, 1, LENGTH(k.columns)) = k.columns
     AND (o.columns <> k.columns OR o.sole = 1 OR o.name < k.name)
 ORDER BY k.name, o.name;
+
+-- name: stored()
+-- record_class: Stored(name: str, quoted: str, bookkeeping: int)
+-- The tables that hold rows, and as SQL names them, by name: a proof of a backup compares those that are not the
+-- package's too, and a copy leaves them out. Bookkeeping are the records of migrations.
+-- Index: none, the catalogue is small.
+SELECT
+    m.name AS name,
+    '"' || REPLACE(m.name, '"', '""') || '"' AS quoted,
+    CASE WHEN m.name IN ('schema_migrations', 'schema_steps') THEN 1 ELSE 0 END AS bookkeeping
+FROM sqlite_master AS m
+WHERE
+    m.type = 'table'
+    AND m.rootpage > 0
+    AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'
+ORDER BY m.name;

@@ -25,7 +25,7 @@ from repo.batches import BATCH_ROWS, Columns
 from repo.binding import BoundQueries
 from repo.chunks import ChunkDigest
 from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
-from repo.engine.transfer import Limits
+from repo.engine.transfer import Limits, OtherTable
 from repo.errors import ConflictError, TransferError
 from repo.tables import TABLES, Table
 
@@ -78,6 +78,21 @@ class PostgreSQLTransfer:
             raise translate(error) from error
         if waiting[0]:
             take(waiting)
+
+    def others(self, connection: Any, queries: BoundQueries) -> list[OtherTable]:
+        found = queries["server.others"](connection, {"relations": _NAMES})
+        return [OtherTable(each.quoted, bool(each.bookkeeping)) for each in found]
+
+    def other_rows(self, connection: Any, queries: BoundQueries, table: OtherTable) -> Iterator[bytes]:
+        queries["backup.written_alike"](connection, {})
+        # Here and not in queries/: a table's name is no parameter. ONLY: heirs are tables themselves.
+        statement = f"SELECT CAST((r.*) AS text) FROM ONLY {table.quoted} AS r"  # noqa: S608  # quoted
+        try:
+            with connection.cursor() as cursor:
+                for (row,) in cursor.stream(statement):
+                    yield row.encode()
+        except psycopg.Error as error:
+            raise translate(error) from error
 
     def staged(self, queries: BoundQueries) -> PostgreSQLStagedCopy:
         return PostgreSQLStagedCopy(self._backend, queries)

@@ -20,7 +20,7 @@ from repo.batches import Columns
 from repo.binding import BoundQueries
 from repo.chunks import ChunkDigest, ChunkHashes
 from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
-from repo.engine.transfer import Limits
+from repo.engine.transfer import Limits, OtherTable
 from repo.errors import ConfigurationError, ConflictError, TransferError
 from repo.tables import TABLES, Table
 
@@ -63,6 +63,24 @@ class SQLiteTransfer:
         take: Callable[[Columns], None],
     ) -> None:
         queries.columnar(f"rows.{table.aggregate}")(connection, limits._asdict(), take)
+
+    def others(self, connection: Any, queries: BoundQueries) -> list[OtherTable]:
+        found = queries["file.stored"](connection, {})
+        return [
+            OtherTable(each.quoted, bool(each.bookkeeping)) for each in found if each.name not in _NAMES
+        ]
+
+    def other_rows(self, connection: Any, queries: BoundQueries, table: OtherTable) -> Iterator[bytes]:
+        usual = connection.text_factory
+        connection.text_factory = lambda raw: ("text", raw)  # which may be no UTF-8, and is no blob
+        try:
+            # Here and not in queries/: a table's name is no parameter.
+            for row in connection.execute(f"SELECT * FROM {table.quoted}"):  # noqa: S608  # quoted
+                yield repr(row).encode("ascii")
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        finally:
+            connection.text_factory = usual
 
     def staged(self, queries: BoundQueries) -> SQLiteStagedCopy:
         return SQLiteStagedCopy(self._backend, queries)
