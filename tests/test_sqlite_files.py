@@ -72,6 +72,26 @@ def test_a_file_system_that_takes_no_writes(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["test.db"]
 
 
+def test_a_folder_without_the_right_to_write(path: Path) -> None:
+    """The same where not the disk but the folder's mode is in the way."""
+    path.parent.chmod(0o555)
+    limited: list[str] = []
+    if os.geteuid() == 0:  # who may write anywhere, unless that is taken away
+        limited = ["setpriv", "--bounding-set=-dac_override"]
+        able = shutil.which("setpriv") is not None
+        if not able or subprocess.run([*limited, "true"], capture_output=True, check=False).returncode:
+            pytest.skip("root may write anywhere here")
+    done = subprocess.run(
+        [*limited, sys.executable, "-c", READ, str(path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path.parent.chmod(0o755)
+    assert (done.stdout, done.stderr) == ("2 2 0\n2\n", "")
+
+
 def test_a_log_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
     """Where a log was left that only a writer can take in, that is said, and no older state is shown."""
     with repo.connect(f"sqlite:///{path}") as db:

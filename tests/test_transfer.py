@@ -315,12 +315,52 @@ def test_what_hangs_on_tables(pair: tuple[str, str]) -> None:
         assert raw(pair[1], rights) == [(True,)]
 
 
+@pytest.mark.parametrize("pair", [("sqlite", "sqlite")], indirect=True, ids="-".join)
+def test_what_refers_to_tables(pair: tuple[str, str]) -> None:
+    """An application's rows keep what they refer to, or nothing is copied; its table stays as it is."""
+    world(pair[0])
+    with repo.connect(pair[0]) as source, repo.connect(pair[1]) as target:
+        target.migrate()
+        raw(pair[1], "CREATE TABLE watched (ticker_id INTEGER REFERENCES tickers (ticker_id))")
+        target.tickers.upsert(Ticker(f"T{number}", "Other") for number in range(7))
+        raw(pair[1], "INSERT INTO watched VALUES (1), (7)")
+        told = "watched.? would refer to rows of tickers that are gone: delete those rows of it first"
+        with pytest.raises(TransferError, match=told):
+            copy(source, target, replace=True)
+        assert len(target.tickers.all()) == 7
+        raw(pair[1], "DELETE FROM watched WHERE ticker_id = 7")
+        copy(source, target, resume=True)
+        assert raw(pair[1], "SELECT ticker_id FROM watched") == [(1,)]
+        assert verify(source, target).equal
+
+
+@pytest.mark.parametrize("pair", [("sqlite", "sqlite")], indirect=True, ids="-".join)
+def test_interrupted(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C says what is left and how to go on."""
+    world(pair[0])
+
+    def strike(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("repo.transfer.copying.prove", strike)
+    done = smdi("copy", *pair)
+    assert (done.code, "--resume goes on, --abandon clears up" in done.err) == (130, True)
+    monkeypatch.undo()
+    assert smdi("copy", *pair, "--resume").out.endswith("proven equal\n")
+
+
 @pytest.mark.parametrize("pair", [("postgresql", "postgresql")], indirect=True, ids="-".join)
 def test_two_at_once(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that another process has taken over ends there, and the other's is whole."""
-    monkeypatch.setattr("repo.transfer.copying._COMMIT_ROWS", 50)
     world(pair[0])
     with repo.connect(pair[0]) as source, repo.connect(pair[1], max_size=3) as target:
+        monkeypatch.setattr("repo.engine.staging.StagedCopy.begun", lambda staged: None)
+        raw(pair[1], "CREATE SCHEMA smdi_copy")  # as by one that begins in the same moment
+        with pytest.raises(TransferError, match="another process has begun to copy into this database"):
+            copy(source, target)
+        raw(pair[1], "DROP SCHEMA smdi_copy")
+        monkeypatch.undo()
+        monkeypatch.setattr("repo.transfer.copying._COMMIT_ROWS", 50)
 
         def other(what: str, done: int, total: int) -> None:
             if what == "market_data" and done < total:

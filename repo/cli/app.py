@@ -41,7 +41,9 @@ class _Commands(TyperGroup):
         except RepoError as error:
             say(f"error: {error}")
             raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            for note in getattr(interrupt, "__notes__", ()):
+                say(note)
             raise typer.Exit(_INTERRUPTED) from None
         except BrokenPipeError:
             # The reader has seen enough. Python would try to flush again at its end.

@@ -31,6 +31,7 @@ _COMMIT_ROWS: Final = 50_000
 """Rows that arrive in one transaction, with the rest of the last one's chunk."""
 
 _NAMED: Final = 20
+_LEFT: Final = "the target's readers have what they had; --resume goes on, --abandon clears up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,8 @@ class _Copy:
 
     def _fill(self, source: SliceReader, *, built: bool) -> None:
         """Copy all tables, and those again whose rows in the source changed since the copy began."""
+        # What has arrived is hashed again in the source: nothing cheaper that both engines tell says
+        # whether others have written to it meanwhile.
         arrived = self._staged.arrived()
         if built:
             self._sent = {table.name: source.chunks(table) for table in TABLES.values()}
@@ -266,10 +269,9 @@ def _advice(staged: StagedCopy) -> Iterator[None]:
     except BaseException as error:
         staged.drop()
         if not isinstance(error, RepoError):
+            error.add_note(_LEFT)  # for whoever pressed Ctrl-C
             raise
         told = str(error)
         if isinstance(error, IntegrityError):
             told += "\nthe source has rows that break this constraint: mend them first"
-        raise TransferError(
-            f"{told}\nthe target's readers have what they had; --resume goes on, --abandon clears up"
-        ) from error
+        raise TransferError(f"{told}\n{_LEFT}") from error

@@ -26,11 +26,12 @@ from repo.binding import BoundQueries
 from repo.chunks import ChunkDigest
 from repo.engine.staging import MEANWHILE, RunAll, StagedCopy
 from repo.engine.transfer import Limits, OtherTable
-from repo.errors import ConflictError, TransferError
+from repo.errors import ConflictError, RepoError, TransferError
 from repo.tables import TABLES, Table
 
 __all__ = ["PostgreSQLTransfer"]
 
+_THERE_ALREADY: Final = (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation)
 _BUILDING_MEMORY: Final = "256MB"
 _LOCK_SECONDS: Final = 3
 _ATTEMPTS: Final = 10
@@ -162,7 +163,15 @@ class PostgreSQLStagedCopy(StagedCopy):
     def begin(self, header: str, token: str) -> None:
         self._token, self.built = token, False
         with self._transaction(self._connection) as connection:
-            self._run(connection, "CREATE SCHEMA {copy}", copy=COPY)
+            try:
+                self._run(connection, "CREATE SCHEMA {copy}", copy=COPY)
+            except RepoError as error:
+                if not isinstance(error.__cause__, _THERE_ALREADY):
+                    raise
+                raise TransferError(
+                    f"another process has begun to copy into this database, or its schema {COPY} is of "
+                    "something else: wait for the one, drop the other"
+                ) from error
             for name in _NAMES:
                 self._run(
                     connection,

@@ -19,6 +19,8 @@ from repo.errors import ConfigurationError, ConflictError, DatabaseUnavailable, 
 from repo.watching import LOG
 
 _CACHE_KIBIBYTES: Final = 64 * 1024
+_NO_FILES_BESIDE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY_DIRECTORY)
+"""Of a disk that takes no writes, and of a folder without the right to write."""
 _STATEMENTS: Final = 256
 _FORK_SECONDS: Final = 1.0
 
@@ -88,7 +90,7 @@ class Connections:
         :meth:`acquire` checks whether that is still so.
         """
         path = self.path
-        if path is None or not self.read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+        if path is None or not self.read_only or error.sqlite_errorcode not in _NO_FILES_BESIDE:
             return False
         if os.access(path.absolute().parent, os.W_OK):
             return False
@@ -355,4 +357,5 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise DatabaseUnavailable(f"cannot create {path}: {error.strerror}") from error
+        what = "write to" if path.exists() else "create"
+        raise DatabaseUnavailable(f"cannot {what} {path}: {error.strerror}") from error

@@ -206,7 +206,10 @@ class SQLiteStagedCopy(StagedCopy):
                 for name in _others(live):
                     broken = live.execute(f"PRAGMA main.foreign_key_check({name})").fetchone()
                     if broken is not None:
-                        raise TransferError(f"{name} would refer to rows of {broken[2]} that are gone")
+                        raise TransferError(
+                            f"{name} would refer to rows of {broken[2]} that are gone: delete "
+                            "those rows of it first, or use --merge"
+                        )
                 try:
                     prove(lambda functions: (function(live) for function in functions))
                 except TransferError as error:
