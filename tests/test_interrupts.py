@@ -119,6 +119,7 @@ def impatient(url: str, backend: str) -> Iterator[Database]:
     options: dict[str, Any] = {"busy_timeout": 0.05}
     if backend == "postgresql":
         options = {"min_size": 2, "max_size": 2, "pool_timeout": 30.0}
+    gc.collect()  # or the database of an earlier test might be closed, and struck, by the way
     with repo.connect(url, **options) as db:
         seed(db)
         gc.collect()
