@@ -75,14 +75,19 @@ def arguments(query: Query, facts: Facts) -> dict[str, Any]:
     return found
 
 
-def alike(query: Query, old: Query | None, facts: Facts) -> dict[str, Any]:
-    """The same, but that a parameter with only another name than before is given what it was then."""
-    found = arguments(query, facts)
-    known = {} if old is None else renamed(old, query)
-    if old is not None and known:
-        were, examples = arguments(old, facts), _examples(query)
-        found |= {name: were[was] for name, was in known.items() if name not in examples}
-    return found
+def alike(old: Query | None, new: Query | None, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of a query before and after a change, such that what it gives can be compared.
+
+    Examples are those after it; a parameter with only another name than before is given what it was.
+    """
+    before = {} if old is None else arguments(old, facts)
+    after = {} if new is None else arguments(new, facts)
+    if old is not None and new is not None:
+        chosen = _examples(new)
+        before |= {name: after[name] for name in chosen if old.types.get(name) == new.types.get(name)}
+        names = renamed(old, new).items()
+        after |= {name: before[was] for name, was in names if name not in chosen}
+    return before, after
 
 
 def _examples(query: Query) -> dict[str, str]:

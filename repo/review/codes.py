@@ -76,7 +76,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         ),
         "order-changed": Code(_WARNING, "Rows come in another order than callers were promised."),
         "rows-changed": Code(
-            _WARNING, "A limit or a join is another: rows that callers got are left out, or others come."
+            _WARNING, "Callers get other rows than they got: some are left out, or others come."
         ),
         "rows-differ": Code(_ERROR, "The engines give different rows of the same sample."),
         "runs-away": Code(

@@ -22,7 +22,7 @@ from repo.review.comparison import Comparison, Side
 from repo.review.findings import Finding
 from repo.review.migrating import MigrationReport, migrated, undone, words
 from repo.review.trial import Trial, trial
-from repo.review.verdicts import PlanChange, Verdict, shape, verdicts
+from repo.review.verdicts import PlanChange, Rows, Verdict, shape, verdicts
 from repo.scripts import statements
 from repo.showing import listed
 
@@ -251,7 +251,8 @@ class _Engine:
 
     def _given(self, name: str, query: Query) -> Mapping[str, Any]:
         """The arguments of a query, as it was or is now."""
-        return alike(query, self._old.get(name), self._facts)
+        before, after = alike(self._old.get(name), self._new.get(name), self._facts)
+        return before if query is self._old.get(name) else after
 
     def _cost(self, there: Trial, query: Query, given: Mapping[str, Any], plan: Plan) -> _Ran:
         expected = max((step.estimated_rows or 0 for step in plan.all()), default=0)
@@ -345,6 +346,16 @@ class _Engine:
                 query = self._new.get(name) or self._old[name]
                 yield finding(query.file, query.line, name, "unused-index", message)
 
+    def _compared(self, name: str, was: _Ran, now: _Ran) -> Rows | None:
+        """How the rows of a query are beside those that it gave."""
+        columns = [[each.name for each in side[name].columns] for side in (self._old, self._new)]
+        if was.rows is None or now.rows is None or columns[0] != columns[1]:
+            return None
+        if was.rows == now.rows:
+            return Rows.SAME if now.rows else Rows.NONE
+        same = sorted(map(repr, was.rows)) == sorted(map(repr, now.rows))
+        return Rows.REORDERED if same else Rows.OTHER
+
     def _judged(
         self,
         name: str,
@@ -354,13 +365,20 @@ class _Engine:
         replaced: Collection[str],
     ) -> Iterator[Finding]:
         """Show the plans of a query, and say what is worse than it was."""
-        same = None
-        if was is not None and was.rows is not None and now.rows is not None:
-            same = was.rows == now.rows
+        rows = None if was is None else self._compared(name, was, now)
         if now.rows is not None:
             self.answers.rows[name] = now.rows
-        change = PlanChange(name, self._db.dialect, was.plan if was else None, now.plan, same)
+            if not now.rows:
+                self._note(
+                    f"{name} gives no rows; a line '-- review: example NAME=VALUE' gives it others"
+                )
+        change = PlanChange(name, self._db.dialect, was.plan if was else None, now.plan, rows)
         self.answers.plans.append(change)
+        if was is not None and rows is Rows.OTHER:
+            message = (
+                f"it gives {now.plan.rows:,} rows of the sample, not the {was.plan.rows:,} that it gave"
+            )
+            yield self._of(name, "rows-changed", message)
         for verdict in [*([now.wrong] if now.wrong else []), *verdicts(change, large, replaced)]:
             yield self._of(name, verdict.rule, verdict.message)
 

@@ -18,7 +18,7 @@ from repo.review.explaining import explanation, said_of
 from repo.review.findings import Finding, Level
 from repo.review.migrating import MigrationReport
 from repo.review.report import QueryReport, Review
-from repo.review.verdicts import PlanChange, tree
+from repo.review.verdicts import PlanChange, Rows, tree
 from repo.showing import listed
 
 __all__ = ["FORMATS", "MARK"]
@@ -152,7 +152,9 @@ def _query(report: QueryReport) -> Iterator[str]:
 
 def _plans(plans: Sequence[PlanChange]) -> Iterator[str]:
     for each in plans:
-        rows = {True: ", the same rows", False: ", **other rows**", None: ""}[each.same_rows]
+        rows = "" if each.rows is None else f", {each.rows}"
+        if each.rows in (Rows.REORDERED, Rows.OTHER):
+            rows = f", **{each.rows}**"
         kind = "another plan" if each.changed else "the same plan"
         kind = kind if each.before is not None else "its plan"
         yield from ("", f"`{each.query}` on {_ENGINES[each.dialect]}: {kind}{rows}", "", "```text")
@@ -226,7 +228,7 @@ def _plan(change: PlanChange) -> dict[str, Any]:
         "query": change.query,
         "dialect": change.dialect,
         "changed": change.changed,
-        "same_rows": change.same_rows,
+        "rows": change.rows,
         **{side: None if plan is None else asdict(plan) for side, plan in sides.items()},
     }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from repo.engine.plans import Plan, Step
 
-__all__ = ["PlanChange", "Verdict", "shape", "tree", "verdicts"]
+__all__ = ["PlanChange", "Rows", "Verdict", "shape", "tree", "verdicts"]
 
 _ENOUGH: Final = 1000
 """Rows from which on it matters that twice as many are read."""
@@ -21,6 +22,15 @@ class Verdict(NamedTuple):
     message: str
 
 
+class Rows(StrEnum):
+    """How what a query gives is beside what it gave."""
+
+    SAME = "the same rows"
+    NONE = "no rows"
+    REORDERED = "the same rows in another order"
+    OTHER = "other rows"
+
+
 @dataclass(frozen=True)
 class PlanChange:
     """The plans of one query on one engine; None where there was none, or the query failed."""
@@ -29,8 +39,8 @@ class PlanChange:
     dialect: str
     before: Plan | None
     after: Plan | None
-    same_rows: bool | None = None
-    """Whether both sides of the change gave the same rows; None where that was not asked."""
+    rows: Rows | None = None
+    """What both sides of the change gave; None where that was not asked, or they have other columns."""
 
     @property
     def changed(self) -> bool:
