@@ -84,7 +84,8 @@ def alike(old: Query | None, new: Query | None, facts: Facts) -> tuple[dict[str,
     after = {} if new is None else arguments(new, facts)
     if old is not None and new is not None:
         chosen = _examples(new)
-        before |= {name: after[name] for name in chosen if old.types.get(name) == new.types.get(name)}
+        kept = [name for name in chosen if name in before and old.types.get(name) == new.types.get(name)]
+        before |= {name: after[name] for name in kept}
         names = renamed(old, new).items()
         after |= {name: before[was] for name, was in names if name not in chosen}
     return before, after
