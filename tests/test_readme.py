@@ -13,6 +13,7 @@ import pytest
 
 import repo
 from repo import Bar, Database, Ticker, review
+from tests.cli_helpers import environment
 from tests.readme import PAGES, block, code, module, names
 
 THEIR_TEST = """
@@ -121,18 +122,14 @@ def test_fixtures(tmp_path: Path) -> None:
     """An application's own tests run on both engines, each on a database of its own."""
     (tmp_path / "conftest.py").write_text(code("conftest.py"), encoding="utf-8")
     (tmp_path / "test_theirs.py").write_text(THEIR_TEST, encoding="utf-8")
+    patient = (
+        "from tests import servers; servers.embedded(); import pytest; raise SystemExit(pytest.main())"
+    )
+    options = ("-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "base")
     ran = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--basetemp",
-            tmp_path / "base",
-        ],
+        [sys.executable, "-c", patient, *options],
         cwd=tmp_path,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
