@@ -12,6 +12,15 @@ from repo.queries import Query
 from repo.sessions import Session
 
 
+class _Signature:
+    """The signature of a named query, made when it is asked for; the class has none of its own."""
+
+    def __get__(self, query: NamedQuery | None, owner: type[NamedQuery]) -> inspect.Signature:
+        if query is None:
+            raise AttributeError("__signature__")
+        return _signature(query._query)
+
+
 class NamedQuery:
     """One named query as a function, with the signature and the documentation of its file.
 
@@ -22,13 +31,15 @@ class NamedQuery:
     :raises InvalidRecord: for a value of another type, naming query and parameter.
     """
 
+    __signature__ = _Signature()
+
     def __init__(self, session: Session, query: Query) -> None:
         self._query = query
         self._session = session
+        self._run = session.write if query.writes else session.frame if query.framed else session.read
         self.__name__ = query.name
         self.__qualname__ = query.full_name
         self.__doc__ = query.comment
-        self.__signature__ = _signature(query)
 
     def __deepcopy__(self, memo: object) -> NamedQuery:
         return NamedQuery(self._session, self._query)
@@ -44,17 +55,14 @@ class NamedQuery:
             wanted = ", ".join(query.parameters) or "no parameters"
             given = ", ".join([*parameters, *("one without a name" for _ in positional)]) or "none"
             raise QueryContractError(f"{query.full_name} takes {wanted}; given: {given}")
-        run = session.write if query.writes else session.frame if query.framed else session.read
-        return run(query.full_name, **parameters)
+        return self._run(query.full_name, **parameters)
 
     def __repr__(self) -> str:
         return f"<query {self.__qualname__}{self.__signature__}>"
 
 
 class QueryNamespace:
-    """The queries of one file, as attributes."""
-
-    __slots__ = ("_name", "_session")
+    """The queries of one file, as attributes, each made on first use."""
 
     def __init__(self, session: Session, name: str) -> None:
         self._session = session
@@ -67,7 +75,9 @@ class QueryNamespace:
         catalogue = self._session.catalogue
         if full_name not in catalogue or catalogue.query(full_name, self._session.dialect).bare:
             raise AttributeError(f"there is no query {full_name}; there are {', '.join(dir(self))}")
-        return NamedQuery(self._session, catalogue.query(full_name, self._session.dialect))
+        query = NamedQuery(self._session, catalogue.query(full_name, self._session.dialect))
+        setattr(self, name, query)
+        return query
 
     def __deepcopy__(self, memo: object) -> QueryNamespace:
         return QueryNamespace(self._session, self._name)
@@ -85,9 +95,7 @@ class QueryNamespace:
 
 
 class NamedQueries:
-    """The files of queries, an application's own among them, as attributes."""
-
-    __slots__ = ("_session",)
+    """The files of queries, an application's own among them, as attributes, each made on first use."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -99,7 +107,9 @@ class NamedQueries:
             raise AttributeError(
                 f"there is no file {name}.sql among the queries; there are {', '.join(dir(self))}"
             )
-        return QueryNamespace(self._session, name)
+        file = QueryNamespace(self._session, name)
+        setattr(self, name, file)
+        return file
 
     def __deepcopy__(self, memo: object) -> NamedQueries:
         return NamedQueries(self._session)  # the session is shared
