@@ -58,8 +58,7 @@ class Session:
         run = self._queries[query]
         block = self.block()
         if block is not None:
-            with self._in(block.transaction) as connection:
-                return run(connection, parameters)
+            return self._read_in(block.transaction, run, parameters)
         executor = self.executor
         connection, back = None, False
         try:
@@ -239,15 +238,35 @@ class Session:
             try:
                 transaction.raise_failure()
                 yield transaction.connection
-            except InvalidRecord:
-                raise
-            except QueryContractError as error:
-                transaction.failed = self.executor.explain(transaction.connection, error)
-                raise transaction.failed from error.__cause__
             except RepoError as error:
-                if transaction.lost is None:
-                    transaction.failed = error
+                self._note(transaction, error)
                 raise
+
+    def _read_in(
+        self, transaction: SharedTransaction, run: Callable[..., _T], parameters: Mapping[str, Any]
+    ) -> _T:
+        """What a query answers in a transaction; errors are treated as by :meth:`_in`."""
+
+        def read(connection: Connection) -> _T:
+            try:
+                transaction.raise_failure()
+                return run(connection, parameters)
+            except RepoError as error:
+                self._note(transaction, error)
+                raise
+
+        return transaction.use(read)
+
+    def _note(self, transaction: SharedTransaction, error: RepoError) -> None:
+        """Remember an error of the database in its transaction.
+
+        :raises RepoError: in place of one that a query gave which does not fit the schema.
+        """
+        if isinstance(error, QueryContractError):
+            transaction.failed = self.executor.explain(transaction.connection, error)
+            raise transaction.failed from error.__cause__
+        if transaction.lost is None and not isinstance(error, InvalidRecord):
+            transaction.failed = error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
