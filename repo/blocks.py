@@ -110,7 +110,7 @@ class SharedTransaction:
     def use(self, work: Callable[[Connection], _T]) -> _T:
         """What ``work`` gives of the connection, which is used as in :meth:`used`.
 
-        Small reads go this way, because a generator takes as long as half of one.
+        Small reads go this way, because by generators they take a third longer.
         """
         if self.forks != forks():
             raise ConfigurationError(FORKED)

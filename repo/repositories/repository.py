@@ -16,7 +16,7 @@ from repo.validation import argument, arguments
 RecordT = TypeVar("RecordT")
 
 _ITERABLE: Final = (list, Iterable)
-"""The abstract class alone would be asked in Python, which takes a tenth of a small read."""
+"""A list is known without the abstract class, which is asked in Python."""
 
 
 class Repository:
