@@ -155,3 +155,9 @@ def test_roles(granted: dict[str, str]) -> None:
     refused = smdi("grant", "--url", granted["smdi_writer"])
     assert (refused.code, "permission denied" in refused.err) == (1, True)
     assert "CREATE ROLE loader" in smdi("grant", "--print", "--url", granted["owner"]).out
+    raw(granted["owner"], "ALTER ROLE smdi_reader RENAME TO smdi_away")
+    try:
+        refused = smdi("grant", "--url", granted["migrates"])
+    finally:
+        raw(granted["owner"], "ALTER ROLE smdi_away RENAME TO smdi_reader")
+    assert (refused.code, "an administrator runs once" in refused.err) == (1, True)

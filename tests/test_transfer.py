@@ -107,6 +107,10 @@ def test_differences_are_named(pair: tuple[str, str]) -> None:
     done = smdi("verify", *pair)
     assert done.code == 1
     assert "close is 2.1 and 2.1000000000000005" in done.out
+    done = smdi("verify", *pair, "--format", "csv")
+    assert done.out.splitlines()[0] == "table,rows,other_rows,equal"
+    assert "market_data,180,179,no" in done.out.splitlines()
+    assert "close is 2.1 and 2.1000000000000005" in done.err
 
 
 @pytest.mark.parametrize("pair", [("sqlite", "postgresql")], indirect=True, ids="-".join)

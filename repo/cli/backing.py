@@ -127,12 +127,12 @@ def _show(form: Format, made: Backup) -> None:
     if form is Format.JSON:
         typer.echo(json.dumps({"file": str(made.file), **manifest.as_json()}, indent=2))
         return
-    show_table(["table", "rows", "sha256"], map(asdict, (*manifest.tables, *manifest.others)))
+    show_table(["table", "rows", "sha256"], map(asdict, (*manifest.tables, *manifest.others)), form)
     proven = "proven by a restore" if manifest.proven else "NOT proven by a restore"
     say(
         f"{made.file}: {proven}, {manifest.size:,} bytes, of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, "
         f"schema {manifest.schema_version}, {manifest.source} ({manifest.server})",
-        err=False,
+        err=form is Format.CSV,
     )
 
 

@@ -100,8 +100,7 @@ def show(
         objects = [dict(zip(fields, map(_plain, row), strict=True)) for row in rows]
         typer.echo(json.dumps(objects, indent=2))
     elif form is Format.CSV:
-        text = "\n".join(_csv_lines([fields, *rows]))
-        typer.echo(visible(text, keep="\r\n") if _on_a_terminal() else text)
+        _write_csv([fields, *rows])
     elif upright:
         pairs = [(field, value) for row in rows for field, value in zip(fields, row, strict=True)]
         lines = [(field.replace("_", " "), shown(field, value)) for field, value in pairs]
@@ -110,8 +109,13 @@ def show(
         show_table([field for field in fields if field not in hide], [row._asdict() for row in rows])
 
 
-def show_table(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table with a line for each row and a column for each field."""
+def show_table(
+    fields: Sequence[str], rows: Iterable[Mapping[str, Any]], form: Format = Format.TABLE
+) -> None:
+    """Write a table with a line for each row and a column for each field, or the same as CSV."""
+    if form is Format.CSV:
+        _write_csv([fields, *([row[field] for field in fields] for row in rows)])
+        return
     cells = [[shown(field, row[field]) for field in fields] for row in rows]
     titles = [field.replace("_", " ") for field in fields]
     _write(titles, [field in _FORMS for field in fields], cells)
@@ -161,6 +165,11 @@ def progress_lines() -> Iterator[Progress]:
 
 def _stderr_is_a_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write_csv(rows: Iterable[Iterable[Any]]) -> None:
+    text = "\n".join(_csv_lines(rows))
+    typer.echo(visible(text, keep="\r\n") if _on_a_terminal() else text)
 
 
 def _csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -99,15 +99,19 @@ def _report(form: Format, done: Copied) -> None:
         return
     if done.merged is not None:
         rows = [{"table": name, "rows": count} for name, count in done.merged.items()]
-        show_table(["table", "rows"], rows)
-        typer.echo("merged: these rows were new or different, and all are now as in the source")
+        show_table(["table", "rows"], rows, form)
+        say(
+            "merged: these rows were new or different, and all are now as in the source",
+            err=form is Format.CSV,
+        )
         return
     tables = done.tables.values()
     show_table(
         ["table", "rows", "sha256"],
         [{"table": each.table, "rows": each.rows, "sha256": each.sha256} for each in tables],
+        form,
     )
-    typer.echo("proven equal")
+    say("proven equal", err=form is Format.CSV)
 
 
 def verify(
@@ -156,9 +160,9 @@ def verify(
             )
         )
     else:
-        show_table(["table", "rows", "other_rows", "equal"], rows)
+        show_table(["table", "rows", "other_rows", "equal"], rows, form)
         for line in (*found.differences, *found.faults):
-            say(str(line), err=False)
+            say(str(line), err=form is Format.CSV)
     for line in found.unseen:
         say(line)
     if not found.equal:

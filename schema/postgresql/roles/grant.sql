@@ -20,6 +20,14 @@ BEGIN
     ) THEN
         RAISE insufficient_privilege USING MESSAGE = 'permission denied: only the role that migrates may grant';
     END IF;
+    IF
+        (to_regrole('smdi_writer') IS NULL OR to_regrole('smdi_reader') IS NULL)
+        AND NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)
+    THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            'permission denied to make roles: an administrator runs once what is missing of '
+            '"CREATE ROLE smdi_writer NOLOGIN; CREATE ROLE smdi_reader NOLOGIN;", then grant again';
+    END IF;
     IF to_regrole('smdi_writer') IS NULL THEN
         CREATE ROLE smdi_writer NOLOGIN;
     END IF;
