@@ -225,7 +225,7 @@ class _Reading:
             while len(rows) == FETCH_ROWS:
                 rows = cursor.fetchmany(FETCH_ROWS)
                 records += self._records(rows, given)
-            return records  # noqa: TRY300
+            return records  # noqa: TRY300  # an interrupt may strike here as well
         except sqlite3.Error as error:
             raise _failure(conn, self.query, self.sql, error) from error
         except BaseException:
